@@ -1,0 +1,164 @@
+"""The one door for statuses, counters and versions. Nothing else writes them.
+
+Lock order, everywhere: the batch's row first (several batches in id order), then cards.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, Q, QuerySet
+from django.utils import timezone
+
+from batches.live import events
+from batches.models import Batch, Card
+from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus
+
+
+class TransitionRefused(Exception):
+    """The state machine has no such step. `status` is what the batch is."""
+
+    code = "BATCH_STATE_INVALID"
+
+    def __init__(self, status: str, to: str) -> None:
+        super().__init__(f"{status} cannot become {to}")
+        self.status = status
+
+
+def allowed_from(to: CardStatus) -> list[CardStatus]:
+    return [status for status, targets in CARD_TRANSITIONS.items() if to in targets]
+
+
+@dataclass
+class Change:
+    """One locked batch and what is being changed in it. `version` is what the changed rows are stamped with."""
+
+    batch: Batch
+    version: int
+    deltas: dict[str, int] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+    visible: bool = False
+
+    def count(self, name: str, delta: int) -> None:
+        """Add to a counter column of the batch."""
+        self.visible = True
+        if delta:
+            self.deltas[name] = self.deltas.get(name, 0) + delta
+
+    def set(self, **fields: Any) -> None:
+        """Write columns of the batch, other than status and counters."""
+        self.visible = True
+        self.fields.update(fields)
+
+    def move_batch(self, to: BatchStatus, **fields: Any) -> None:
+        """Raises TransitionRefused. A batch that is there already is left alone."""
+        status = BatchStatus(self.batch.status)
+        if status != to:
+            if to not in BATCH_TRANSITIONS[status]:
+                raise TransitionRefused(status, to)
+            self.batch.status = to
+            self.fields["status"] = to
+        self.set(**fields)
+
+    def move_cards(self, cards: QuerySet[Card], to: CardStatus, **fields: Any) -> int:
+        """Move those of the cards that may go there; return how many moved."""
+        moving = cards.filter(batch=self.batch, status__in=allowed_from(to)).order_by()
+        before = list(
+            moving.values("status").annotate(
+                n=Count("pk"), checks=Count("pk", filter=Q(to_check=True)), seen=Count("pk", filter=Q(reviewed=True))
+            )
+        )
+        moved = moving.update(status=to, version=self.version, **fields)
+        for row in before:
+            self.count(row["status"], -row["n"])
+            if "to_check" in fields:
+                self.count("to_check", -row["checks"])
+            if "reviewed" in fields:
+                self.count("reviewed", -row["seen"])
+        if moved:
+            self.count(to, moved)
+            if fields.get("to_check"):
+                self.count("to_check", moved)
+            if fields.get("reviewed"):
+                self.count("reviewed", moved)
+        return moved
+
+    def move_card(self, card: Card, to: CardStatus, **fields: Any) -> bool:
+        """Move one card that was read under this lock; its columns are set on it too. False: it may not go there."""
+        if to not in CARD_TRANSITIONS[CardStatus(card.status)]:
+            return False
+        self.count(card.status, -1)
+        self.count(to, 1)
+        self._flags(card, fields)
+        fields |= {"status": to, "version": self.version}
+        Card.objects.filter(pk=card.pk).update(**fields)
+        for name, value in fields.items():
+            setattr(card, name, value)
+        return True
+
+    def touch_card(self, card: Card, **fields: Any) -> None:
+        """Change columns of a card that was read under this lock, other than its status; viewers will see it."""
+        self.visible = True
+        self._flags(card, fields)
+        fields["version"] = self.version
+        Card.objects.filter(pk=card.pk).update(**fields)
+        for name, value in fields.items():
+            setattr(card, name, value)
+
+    def add_cards(self, cards: Sequence[Card]) -> list[Card]:
+        """Put new pending cards into a draft."""
+        for card in cards:
+            card.batch, card.version, card.status = self.batch, self.version, CardStatus.PENDING
+        made = Card.objects.bulk_create(cards, batch_size=500)
+        self.count("total", len(made))
+        self.count("pending", len(made))
+        return made
+
+    def remove_cards(self, cards: Iterable[Card]) -> None:
+        """Take cards out of a draft: pages that are open must reload."""
+        cards = list(cards)
+        for card in cards:
+            self.count("total", -1)
+            self.count(card.status, -1)
+            self.count("to_check", -int(card.to_check))
+            self.count("reviewed", -int(card.reviewed))
+        Card.objects.filter(pk__in=[card.pk for card in cards]).delete()
+        self.set(reload_after=self.version)
+
+    def _flags(self, card: Card, fields: dict[str, Any]) -> None:
+        for name in ("to_check", "reviewed"):
+            if name in fields:
+                self.count(name, int(fields[name]) - int(getattr(card, name)))
+
+    def write(self) -> None:
+        values: dict[str, Any] = {name: F(name) + delta for name, delta in self.deltas.items()}
+        values |= self.fields
+        Batch.objects.filter(pk=self.batch.pk).update(**values, version=self.version, changed_at=timezone.now())
+
+
+@contextmanager
+def locked(batch: Batch | int) -> Iterator[Change]:
+    """A transaction that holds the batch's row. Where something visible changed, its version goes up by one."""
+    pk = batch if isinstance(batch, int) else batch.pk
+    with transaction.atomic():
+        fresh = Batch.objects.select_for_update().get(pk=pk)
+        change = Change(fresh, fresh.version + 1)
+        yield change
+        if change.visible:
+            change.write()
+            transaction.on_commit(lambda: events.changed(pk))
+
+
+def move_batch(batch: Batch | int, to: BatchStatus, **fields: Any) -> Batch:
+    """Move a batch to a status. Raises TransitionRefused."""
+    with locked(batch) as change:
+        change.move_batch(to, **fields)
+    return Batch.objects.get(pk=change.batch.pk)
+
+
+def move_cards(batch: Batch | int, cards: QuerySet[Card], to: CardStatus, **fields: Any) -> int:
+    """Move cards to a status; return how many moved. The caller holds no lock: this takes the batch's."""
+    with locked(batch) as change:
+        return change.move_cards(cards, to, **fields)

@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
+from ocr.fields import FieldSpec
+from ocr.models import Engine
+from templates_app.models import FieldTemplateVersion
+
+_UID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that look alike
+
+
+def new_uid() -> str:
+    return "".join(secrets.choice(_UID_LETTERS) for _ in range(10))
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def visible_to(self, user: Any) -> BatchQuerySet:
+        """Batches, not in the trash, that this person may look at."""
+        if not user.is_authenticated:
+            return self.none()
+        alive = self.filter(deleted_at=None)
+        if user.is_administrator:
+            return alive
+        return alive.filter(Q(owner=user) | Q(private=False))
+
+    def editable_by(self, user: Any) -> BatchQuerySet:
+        """Batches, not in the trash, that this person may change."""
+        visible = self.visible_to(user)
+        if user.is_authenticated and user.is_administrator:
+            return visible
+        return visible.filter(owner=user) if user.is_authenticated else visible
+
+
+class Batch(models.Model):
+    """A set of scans read with the same fields. Frozen from its start on. Status: batches/changes.py alone."""
+
+    uid = models.CharField(max_length=10, unique=True, default=new_uid, editable=False)
+    name = models.CharField(_("name"), max_length=200)
+    collection = models.CharField(_("collection"), max_length=200, blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="batches")
+    private = models.BooleanField(_("private"), default=False)
+    is_sample = models.BooleanField(default=False)
+
+    status = models.CharField(_("status"), max_length=10, choices=BatchStatus, default=BatchStatus.DRAFT)
+    pause_reason = models.CharField(max_length=12, choices=PauseReason, blank=True)
+    pause_message = models.TextField(blank=True)
+    retry_at = models.DateTimeField(null=True, blank=True)
+
+    label = models.CharField(max_length=120, null=True, unique=True, editable=False)  # also its folder, once started
+
+    template_version = models.ForeignKey(
+        FieldTemplateVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="batches"
+    )
+    fields = models.JSONField(default=list, blank=True)  # FieldSpec.to_dict() each, in order
+    instruction = models.TextField(blank=True)
+    prompt = models.TextField(blank=True)  # as frozen by the start
+    engine = models.ForeignKey(Engine, null=True, blank=True, on_delete=models.PROTECT, related_name="batches")
+    model = models.CharField(max_length=200, blank=True)
+    options = models.JSONField(default=dict, blank=True)  # see DEFAULT_OPTIONS
+
+    # One number per visible change, stamped on the changed rows: what makes the live pages lossless.
+    version = models.BigIntegerField(default=0)
+    reload_after = models.BigIntegerField(default=0)
+    # Failed cards stamped up to this version go back to pending; null when done (a whole-batch retry, resumable).
+    retry_upto = models.BigIntegerField(null=True, blank=True)
+
+    total = models.PositiveIntegerField(default=0)
+    pending = models.PositiveIntegerField(default=0)
+    processing = models.PositiveIntegerField(default=0)
+    completed = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    to_check = models.PositiveIntegerField(default=0)
+    reviewed = models.PositiveIntegerField(default=0)
+    tokens_in = models.BigIntegerField(default=0)
+    tokens_out = models.BigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    # Finished cards a minute, oldest first, ≤ 15: [[minute since the epoch, cards], …]; paused minutes are absent.
+    pace = models.JSONField(default=list, blank=True)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        indexes = (
+            models.Index(fields=("deleted_at", "-changed_at"), name="batch_changed"),
+            models.Index(fields=("status",), name="batch_status"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_draft(self) -> bool:
+        return self.status == BatchStatus.DRAFT
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in {BatchStatus.QUEUED, BatchStatus.RUNNING}
+
+    @property
+    def finished_cards(self) -> int:
+        return self.completed + self.failed + self.skipped + self.cancelled
+
+    def specs(self, *, active_only: bool = True) -> list[FieldSpec]:
+        specs = [FieldSpec.from_dict(data) for data in self.fields]
+        return [spec for spec in specs if spec.active] if active_only else specs
+
+    def option(self, name: str) -> Any:
+        return self.options.get(name, DEFAULT_OPTIONS[name])
+
+
+DEFAULT_OPTIONS: dict[str, Any] = {
+    "concurrency": None,  # null: as many calls as the engine and the threads allow
+    "chunk_size": 50,
+    "retries": 2,
+    "max_image_px": 1600,
+    "transcribe": False,
+    "stay_inside": False,
+}
+
+
+class CardQuerySet(models.QuerySet["Card"]):
+    def visible_to(self, user: Any) -> CardQuerySet:
+        return self.filter(batch__in=Batch.objects.visible_to(user))
+
+    def editable_by(self, user: Any) -> CardQuerySet:
+        return self.filter(batch__in=Batch.objects.editable_by(user))
+
+
+class Card(models.Model):
+    """A scan and where it stands. Status: batches/changes.py alone."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="cards")
+    position = models.PositiveIntegerField()  # from 1; natural order of the original names, settled at the start
+    filename = models.CharField(max_length=150)  # stored name, unique in the batch
+    source = models.CharField(max_length=150)  # stored file that holds the scan; several pages share one
+    page = models.PositiveIntegerField(default=0)  # from 1 where the source has several, otherwise 0
+    original_name = models.CharField(max_length=500)  # as sent, with its folder
+    client_key = models.CharField(max_length=64, blank=True)  # the browser's, makes a repeated upload harmless
+    sha256 = models.CharField(max_length=64)
+    size = models.BigIntegerField(default=0)  # bytes of the source
+    width = models.PositiveIntegerField(default=0)  # pixels, EXIF orientation applied, `rotation` not
+    height = models.PositiveIntegerField(default=0)
+    media_type = models.CharField(max_length=40, blank=True)
+    rotation = models.PositiveSmallIntegerField(default=0)  # degrees clockwise that turn the scan upright
+
+    status = models.CharField(max_length=10, choices=CardStatus, default=CardStatus.PENDING)
+    skip_reason = models.CharField(max_length=12, choices=SkipReason, blank=True)
+    error = models.CharField(max_length=40, blank=True)  # ocr.errors' `reason`
+    error_message = models.TextField(blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)  # calls that count against options.retries
+    crashes = models.PositiveSmallIntegerField(default=0)
+    prepared_at = models.DateTimeField(null=True, blank=True)  # page image and thumbnail made
+
+    worker = models.ForeignKey("Worker", null=True, blank=True, on_delete=models.SET_NULL, related_name="cards")
+    claim = models.PositiveIntegerField(default=0)  # fencing number: a save must name it
+    lease_until = models.DateTimeField(null=True, blank=True)
+    called_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)  # back-off between tries
+
+    # Files must be brought in line with the row: result files written, the image moved into or out of _errors/.
+    files_due = models.BooleanField(default=False)
+
+    version = models.BigIntegerField(default=0)
+    result = models.OneToOneField("CardResult", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    to_check = models.BooleanField(default=False)
+    reviewed = models.BooleanField(default=False)
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    finished_at = models.DateTimeField(null=True, blank=True)
+    duration = models.FloatField(null=True, blank=True)  # seconds of the last call
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CardQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("position", "id")
+        verbose_name = _("card")
+        verbose_name_plural = _("cards")
+        constraints = (
+            models.UniqueConstraint(fields=("batch", "filename"), name="card_filename_once"),
+            models.UniqueConstraint(
+                fields=("batch", "client_key", "page"),
+                condition=~Q(client_key=""),
+                name="card_client_key_once",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("batch", "position"), condition=Q(status="pending"), name="card_pending"),
+            models.Index(fields=("batch", "version", "id"), name="card_version"),
+            models.Index(fields=("batch", "position", "id"), name="card_position"),
+            models.Index(fields=("batch", "status", "position"), name="card_status"),
+            models.Index(fields=("worker",), condition=Q(worker__isnull=False), name="card_worker"),
+            models.Index(fields=("id",), condition=Q(files_due=True), name="card_files_due"),
+            models.Index(fields=("id",), condition=Q(prepared_at=None), name="card_unprepared"),
+        )
+
+    def __str__(self) -> str:
+        return self.original_name
+
+    @property
+    def display_name(self) -> str:
+        return f"{self.original_name}#{self.page}" if self.page else self.original_name
+
+
+class CardResult(models.Model):
+    """One reading of a card. `fields` is the machine's and never changes; `values` is what holds now."""
+
+    card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="results")
+    engine_name = models.CharField(max_length=80, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    template_version = models.ForeignKey(FieldTemplateVersion, null=True, on_delete=models.SET_NULL, related_name="+")
+    # {key: {"verbatim", "value", "state", "confidence", "regions": [[x, y, width, height]], "issues": []}}
+    fields = models.JSONField(default=dict)
+    values = models.JSONField(default=dict)  # {key: str | None}
+    confidence = models.FloatField(null=True, blank=True)  # the lowest of the active fields
+    transcription = models.TextField(blank=True)
+    by_hand = models.BooleanField(default=False)
+    search = models.TextField(blank=True)  # lower-case values and transcription, for the text filter
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.card_id}: {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Attempt(models.Model):
+    """One call to an engine, whatever came of it."""
+
+    card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="attempts")
+    result = models.ForeignKey(CardResult, null=True, blank=True, on_delete=models.SET_NULL, related_name="attempts")
+    claim = models.PositiveIntegerField(default=0)
+    worker_uid = models.CharField(max_length=32, blank=True)
+    engine_name = models.CharField(_("engine"), max_length=80)
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    prompt_hash = models.CharField(max_length=64, blank=True)
+    started_at = models.DateTimeField(_("started"))
+    duration = models.FloatField(_("seconds"), default=0)
+    error = models.CharField(_("error"), max_length=40, blank=True)
+    error_message = models.TextField(blank=True)
+    counted = models.BooleanField(_("counts as a try"), default=True)
+    finish_reason = models.CharField(max_length=40, blank=True)
+    raw_reply = models.TextField(_("raw reply"), blank=True)
+    tokens_in = models.PositiveIntegerField(null=True, blank=True)
+    tokens_out = models.PositiveIntegerField(null=True, blank=True)
+    cost = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        indexes = (models.Index(fields=("card", "-id"), name="attempt_card"),)
+
+    def __str__(self) -> str:
+        return f"{self.engine_name} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class FieldRevision(models.Model):
+    """One correction of one value: who, when, from, to."""
+
+    card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="revisions")
+    key = models.CharField(max_length=50)
+    old = models.TextField(null=True)
+    new = models.TextField(null=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    by_hand = models.BooleanField(default=False)  # entered where the machine read nothing
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("card", "-id"), name="revision_card"),)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.old!r} → {self.new!r}"
+
+
+class Worker(models.Model):
+    """A process that reads cards. On one host it lives as long as it holds its lock file."""
+
+    uid = models.CharField(max_length=32, unique=True)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-seen_at",)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"

@@ -1,0 +1,59 @@
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from ocr import sealing
+from ocr.engines.base import EngineConfig
+
+
+class Engine(models.Model):
+    """A configured reader: kind, address, model, key. The key is sealed and never rendered."""
+
+    class Kind(models.TextChoices):
+        LOCAL = "local", _("OCR + rules, no AI model")
+        OPENAI_COMPATIBLE = "openai_compatible", _("Vision-language model (OpenAI-compatible)")
+
+    class Place(models.TextChoices):
+        INSIDE = "inside", _("Inside the house")
+        OUTSIDE = "outside", _("Outside the house")
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    kind = models.CharField(_("kind"), max_length=30, choices=Kind)
+    address = models.URLField(_("address"), max_length=500, blank=True)
+    model = models.CharField(_("model"), max_length=200, blank=True)
+    sealed_key = models.TextField(blank=True, editable=False)
+    place = models.CharField(_("where it runs"), max_length=10, choices=Place, default=Place.OUTSIDE)
+    max_in_flight = models.PositiveSmallIntegerField(_("calls at a time, at most"), null=True, blank=True)
+    timeout = models.PositiveSmallIntegerField(_("seconds to wait for an answer"), default=120)
+    enabled = models.BooleanField(_("in use"), default=True)
+    is_default = models.BooleanField(_("chosen for new batches"), default=False)
+    seconds_per_card = models.FloatField(_("seconds per card, measured"), null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name = _("engine")
+        verbose_name_plural = _("engines")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_key(self) -> bool:
+        return bool(self.sealed_key)
+
+    def set_key(self, key: str) -> None:
+        """Seal and keep a key; an empty one removes it."""
+        self.sealed_key = sealing.seal(key) if key else ""
+
+    def config(self, model: str = "") -> EngineConfig:
+        """What an adapter needs. Raises ocr.errors.EngineMissing where the key cannot be opened."""
+        return EngineConfig(
+            kind=self.kind,
+            name=self.name,
+            address=self.address,
+            model=model or self.model,
+            key=sealing.unseal(self.sealed_key) if self.sealed_key else "",
+            timeout=float(self.timeout),
+            max_in_flight=self.max_in_flight,
+        )

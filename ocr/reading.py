@@ -1,0 +1,66 @@
+"""What an engine gives back for one card: plain data, no Django."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+
+class ValueState(StrEnum):
+    VALUE = "value"
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"
+    NOT_ASKED = "not_asked"
+
+
+class Issue(StrEnum):
+    """Why a value deserves a look; the sentence for people stands in batches.progress and the pages."""
+
+    TYPE = "type"  # not of the field's type
+    CHOICE = "choice"  # not on the list
+    PATTERN = "pattern"  # does not match the pattern
+    REQUIRED = "required"  # required but empty
+    UNREADABLE = "unreadable"
+    CONFIDENCE = "confidence"  # below the threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A box on the upright image, as fractions (0 to 1) of its width and height."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReading:
+    """One value: `verbatim` as it stands on the card, `value` as it is recorded (normalised)."""
+
+    verbatim: str | None
+    value: str | None
+    state: ValueState = ValueState.VALUE
+    confidence: float | None = None
+    regions: tuple[Region, ...] = ()
+    issues: tuple[Issue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One card, read. `rotation`: degrees clockwise that turn the scan upright, None where the engine cannot tell."""
+
+    fields: Mapping[str, FieldReading]
+    transcription: str = ""
+    rotation: int | None = None
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+    raw: str = ""
+    finish_reason: str = ""

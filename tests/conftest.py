@@ -1,0 +1,116 @@
+"""Fixtures by noun, shared by all tests."""
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from PIL import Image
+
+from batches.models import Batch, Card
+from batches.states import CardStatus
+from cardocr_site.accounts.models import User
+from ocr.models import Engine
+
+CARDS = Path(os.environ.get("CARDOCR_TEST_CARDS") or Path(__file__).resolve().parents[2] / "shared" / "cards")
+
+
+@pytest.fixture(scope="session")
+def cards_folder() -> Path:
+    """The 60 real cards; skipped, with a message, where they are missing (in CI they never are)."""
+    if not (CARDS / "truth.jsonl").is_file():
+        if os.environ.get("CARDOCR_REQUIRE_CARDS"):
+            pytest.fail("The real test cards cannot be read: set CARDOCR_TEST_CARDS to their folder.")
+        pytest.skip("The real test cards are not here: set CARDOCR_TEST_CARDS to their folder.")
+    return CARDS
+
+
+@pytest.fixture(autouse=True)
+def _clean_data_folder() -> Iterator[None]:
+    yield
+    for name in ("temp", "batches", "trash"):
+        shutil.rmtree(settings.DATA_DIR / name, ignore_errors=True)
+
+
+@pytest.fixture
+def user(db: None) -> User:
+    return User.objects.create_user("ingrid", first_name="Ingrid", last_name="Solberg", password="curator-of-cards")
+
+
+@pytest.fixture
+def other_user(db: None) -> User:
+    return User.objects.create_user("magnus", first_name="Magnus", last_name="Berg", password="curator-of-cards")
+
+
+@pytest.fixture
+def administrator(db: None) -> User:
+    return User.objects.create_superuser("admin", password="administrator-of-cards")
+
+
+@pytest.fixture
+def engine(db: None) -> Engine:
+    """The local engine, as prepare_database makes it."""
+    return Engine.objects.get_or_create(
+        kind=Engine.Kind.LOCAL,
+        defaults={"name": "local", "place": Engine.Place.INSIDE, "is_default": True},
+    )[0]
+
+
+FIELDS = [
+    {"key": "author", "label": "Author", "type": "text", "required": True},
+    {"key": "title", "label": "Title", "type": "text"},
+    {"key": "year", "label": "Year", "type": "year"},
+]
+
+
+@pytest.fixture
+def batch(user: User, engine: Engine) -> Batch:
+    """A draft of Ingrid's with three fields, read by the local engine, without cards."""
+    return Batch.objects.create(name="Drawer 12", collection="Music", owner=user, engine=engine, fields=FIELDS)
+
+
+@pytest.fixture
+def make_cards(batch: Batch) -> Callable[..., list[Card]]:
+    """Cards as rows alone, without files; statuses are set directly and counted, which only a test may."""
+
+    def make(number: int, status: str = CardStatus.PENDING, **fields: Any) -> list[Card]:
+        start = batch.cards.count()
+        cards = Card.objects.bulk_create(
+            Card(
+                batch=batch,
+                position=start + n,
+                filename=f"card-{start + n:04d}.jpg",
+                source=f"card-{start + n:04d}.jpg",
+                original_name=f"card-{start + n:04d}.jpg",
+                status=status,
+                **fields,
+            )
+            for n in range(1, number + 1)
+        )
+        batch.refresh_from_db()
+        batch.total += number
+        setattr(batch, status, getattr(batch, status) + number)
+        batch.save()
+        return cards
+
+    return make
+
+
+@pytest.fixture
+def card(make_cards: Callable[..., list[Card]]) -> Card:
+    return make_cards(1)[0]
+
+
+def image_bytes(size: tuple[int, int] = (600, 400), colour: str = "ivory", kind: str = "JPEG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def jpeg() -> bytes:
+    return image_bytes()

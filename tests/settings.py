@@ -1,0 +1,14 @@
+"""The product's settings, in a data folder of the test run's own."""
+
+import os
+import tempfile
+
+os.environ["CARDOCR_DATA_DIR"] = tempfile.mkdtemp(prefix="cardocr-test-")
+for name in ("CARDOCR_VLM_URL", "CARDOCR_VLM_MODEL", "CARDOCR_VLM_API_KEY", "CARDOCR_URL", "DATABASE_URL", "REDIS_URL"):
+    os.environ.pop(name, None)
+
+from cardocr_site.settings import *  # noqa: E402, F403
+from cardocr_site.settings import STORAGES as SITE_STORAGES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = SITE_STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
