@@ -1,0 +1,118 @@
+// What every page needs: the CSRF header, the theme, dialogs, questions, toasts. Pages work without it.
+"use strict";
+
+(() => {
+  const csrfToken = () => document.querySelector("#card-action [name=csrfmiddlewaretoken]")?.value ?? "";
+
+  // htmx 2 and htmx 4 name the event differently.
+  for (const name of ["htmx:configRequest", "htmx:config:request"]) {
+    document.addEventListener(name, (event) => {
+      const headers = event.detail.headers ?? event.detail.ctx?.request?.headers;
+      if (headers) headers["X-CSRFToken"] = csrfToken();
+    });
+  }
+
+  function toast(text, kind = "") {
+    const region = document.getElementById("toasts");
+    if (!region || !text) return;
+    const note = document.createElement("p");
+    note.className = `toast ${kind}`;
+    note.textContent = text;
+    region.append(note);
+    setTimeout(() => note.remove(), 8000);
+  }
+  document.addEventListener("toast", (event) => toast(event.detail?.value ?? event.detail));
+  document.addEventListener("htmx:sendError", () => toast(document.body.dataset.msgOffline, "toast--bad"));
+  document.addEventListener("htmx:timeout", () => toast(document.body.dataset.msgOffline, "toast--bad"));
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr?.status;
+    if (status === 401 || status === 403) location.reload();
+    else toast(document.body.dataset.msgFailed, "toast--bad");
+  });
+
+  // ---- theme
+  function storedTheme() {
+    try {
+      return localStorage.getItem("theme") ?? "auto";
+    } catch {
+      return "auto";
+    }
+  }
+  function showTheme(theme) {
+    if (theme === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    for (const button of document.querySelectorAll("[data-theme-set]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.themeSet === theme));
+    }
+  }
+  for (const group of document.querySelectorAll("[data-theme-switch]")) group.hidden = false;
+  showTheme(storedTheme());
+
+  // ---- one question for forms (data-confirm) and for htmx (hx-confirm)
+  const dialog = document.getElementById("confirm");
+  function ask(question, then) {
+    if (!dialog) {
+      if (window.confirm(question)) then();
+      return;
+    }
+    document.getElementById("confirm-question").textContent = question;
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => dialog.returnValue === "yes" && then(), { once: true });
+    dialog.showModal();
+  }
+  document.addEventListener("htmx:confirm", (event) => {
+    if (!event.detail.question) return;
+    event.preventDefault();
+    ask(event.detail.question, () => event.detail.issueRequest(true));
+  });
+
+  const confirmed = new WeakSet();
+  const sent = new WeakSet();
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const button = event.submitter;
+    const question = button?.dataset.confirm ?? form.dataset.confirm;
+    if (question && !confirmed.has(form)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      ask(question, () => {
+        confirmed.add(form);
+        form.requestSubmit(button);
+        confirmed.delete(form);
+      });
+      return;
+    }
+    // A second click while the answer is on its way is dropped; the server would not mind it either.
+    if (event.defaultPrevented || form.method !== "post") return;
+    if (sent.has(form)) event.preventDefault();
+    sent.add(form);
+    setTimeout(() => sent.delete(form), 4000);
+  }, true);
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-theme-set],[data-dialog-open],[data-dialog-close]");
+    if (target?.dataset.themeSet) {
+      try {
+        localStorage.setItem("theme", target.dataset.themeSet);
+      } catch {
+        // Storage is switched off: the choice holds for this page.
+      }
+      showTheme(target.dataset.themeSet);
+    } else if (target?.dataset.dialogOpen) {
+      event.preventDefault();
+      document.getElementById(target.dataset.dialogOpen)?.showModal();
+    } else if (target) {
+      target.closest("dialog")?.close();
+    }
+    for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+})();
