@@ -6,6 +6,7 @@ Lock order, everywhere: the batch's row first (several batches in id order), the
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +16,9 @@ from django.utils import timezone
 from batches.live import events
 from batches.models import Batch, Card
 from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus
+
+
+PACE_MINUTES = 15
 
 
 class TransitionRefused(Exception):
@@ -131,6 +135,32 @@ class Change:
         for name in ("to_check", "reviewed"):
             if name in fields:
                 self.count(name, int(fields[name]) - int(getattr(card, name)))
+
+    def counted(self, name: str) -> int:
+        """A counter as it will stand after this change."""
+        return int(getattr(self.batch, name)) + self.deltas.get(name, 0)
+
+    def keep_pace(self, now: datetime, cards: int) -> None:
+        """Note cards that have just been read or failed in the ring of the last fifteen minutes."""
+        minute = int(now.timestamp()) // 60
+        ring = [list(entry) for entry in self.fields.get("pace", self.batch.pace)]
+        if ring and ring[-1][0] == minute:
+            ring[-1][1] += cards
+        else:
+            ring.append([minute, cards])
+        self.set(pace=ring[-PACE_MINUTES:])
+
+    def finish_if_done(self, now: datetime) -> bool:
+        """Complete a batch that was started and in which no card waits or is being read."""
+        if self.batch.status not in {BatchStatus.QUEUED, BatchStatus.RUNNING}:
+            return False
+        if self.fields.get("retry_upto", self.batch.retry_upto) is not None:
+            return False  # a whole-batch retry is still under way
+        if self.counted("pending") or self.counted("processing"):
+            return False
+        self.move_batch(BatchStatus.RUNNING)
+        self.move_batch(BatchStatus.COMPLETED, finished_at=now)
+        return True
 
     def write(self) -> None:
         values: dict[str, Any] = {name: F(name) + delta for name, delta in self.deltas.items()}

@@ -88,3 +88,15 @@ class EngineMissing(ExtractionError):
     """The engine is not configured, or its key cannot be opened: the batch waits."""
 
     reason, counts, pauses = "engine_missing", False, "credentials"
+
+
+class CallWithheld(ExtractionError):
+    """Nobody wants the answer any more (paused, stopped): the call was not made."""
+
+    reason, counts = "call_withheld", False
+
+
+class EngineCrashed(ExtractionError):
+    """Reading the card ended the process that read it, twice, alone."""
+
+    reason = "engine_crashed"

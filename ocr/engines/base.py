@@ -1,5 +1,8 @@
 """The contract between the drain and whatever reads cards."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -50,8 +53,33 @@ class EngineConfig:
     max_in_flight: int | None = None
 
 
+Gate = Callable[[], AbstractContextManager[None]]
+_gate: ContextVar[Gate] = ContextVar("gate", default=nullcontext)
+
+
+@contextmanager
+def gated(gate: Gate) -> Iterator[None]:
+    """What is read inside passes this gate each time a request leaves."""
+    token = _gate.set(gate)
+    try:
+        yield
+    finally:
+        _gate.reset(token)
+
+
+def sending() -> AbstractContextManager[None]:
+    """Entered by an adapter just before a request's first byte leaves, left once its headers are out.
+
+    Raises ocr.errors.CallWithheld where the batch has been paused or stopped: no call starts after that.
+    """
+    return _gate.get()()
+
+
 class EngineAdapter(Protocol):
-    """Reads one prepared image. Thread-safe. Raises ocr.errors.ExtractionError only."""
+    """Reads one prepared image. Thread-safe. Raises ocr.errors.ExtractionError only.
+
+    One that talks to a network enters `sending()` for each request that leaves.
+    """
 
     full_resolution: bool  # True: wants the scan at its own size; False: at options.max_image_px
     in_process: bool  # True: a crash of the engine is a crash of the consumer

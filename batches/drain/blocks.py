@@ -1,0 +1,81 @@
+"""Whole-batch changes: the status flips first, the cards follow in blocks; cut short, the sweeper goes on."""
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from batches import changes
+from batches.models import Batch, Card
+from batches.states import BatchStatus, CardStatus
+
+BLOCK = 5000
+
+# What a card forgets when it is to be read again.
+AFRESH = {
+    "error": "",
+    "error_message": "",
+    "skip_reason": "",
+    "tries": 0,
+    "crashes": 0,
+    "called_at": None,
+    "not_before": None,
+    "finished_at": None,
+    "worker": None,
+    "lease_until": None,
+    "files_due": True,
+}
+
+
+def _block(cards: QuerySet[Card]) -> QuerySet[Card]:
+    return Card.objects.filter(pk__in=list(cards.order_by("pk").values_list("pk", flat=True)[:BLOCK]))
+
+
+def cancel_some(batch_id: int) -> bool:
+    """Cancel one block of waiting cards of a cancelled batch; True while there are more.
+
+    Cards that a living worker holds are left to it: what is in flight completes and is kept.
+    """
+    with changes.locked(batch_id) as change:
+        if change.batch.status != BatchStatus.CANCELLED:
+            return False
+        free = change.batch.cards.filter(status=CardStatus.PENDING, worker=None)
+        moved = change.move_cards(_block(free), CardStatus.CANCELLED, finished_at=timezone.now(), not_before=None)
+    return moved == BLOCK
+
+
+def retry_some(batch_id: int) -> bool:
+    """Send one block of the failed cards back that a whole-batch retry meant; True while there are more."""
+    with changes.locked(batch_id) as change:
+        upto = change.batch.retry_upto
+        if upto is None:
+            return False
+        failed = change.batch.cards.filter(status=CardStatus.FAILED, version__lte=upto)
+        moved = change.move_cards(_block(failed), CardStatus.PENDING, **AFRESH)
+        if moved == BLOCK:
+            return True
+        change.set(retry_upto=None)
+        change.finish_if_done(timezone.now())
+    return False
+
+
+def read_rest_some(batch_id: int) -> bool:
+    """Send one block of stopped cards back in a batch that was resumed after it was stopped."""
+    with changes.locked(batch_id) as change:
+        if change.batch.status in {BatchStatus.DRAFT, BatchStatus.CANCELLED}:
+            return False
+        stopped = change.batch.cards.filter(status=CardStatus.CANCELLED)
+        return change.move_cards(_block(stopped), CardStatus.PENDING, **AFRESH) == BLOCK
+
+
+def finish_cut_short() -> None:
+    """Go on with what a crash cut short, and complete batches in which nothing is left to do."""
+    waiting = Batch.objects.filter(deleted_at=None)
+    for pk in waiting.filter(status=BatchStatus.CANCELLED, pending__gt=0).values_list("pk", flat=True):
+        while cancel_some(pk):
+            continue
+    for pk in waiting.exclude(retry_upto=None).values_list("pk", flat=True):
+        while retry_some(pk):
+            continue
+    done = waiting.filter(status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING], pending=0, processing=0)
+    for pk in done.filter(retry_upto=None).values_list("pk", flat=True):
+        with changes.locked(pk) as change:
+            change.finish_if_done(timezone.now())
