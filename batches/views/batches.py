@@ -13,5 +13,9 @@ def batch_new(request: HttpRequest, **ids: object) -> HttpResponse:
     return HttpResponse("batch_new")
 
 
+def batch_rename(request: HttpRequest, **ids: object) -> HttpResponse:
+    return HttpResponse("batch_rename")
+
+
 def batch_sample(request: HttpRequest, **ids: object) -> HttpResponse:
     return HttpResponse("batch_sample")

@@ -35,3 +35,7 @@ def batch_engine(request: HttpRequest, **ids: object) -> HttpResponse:
 
 def batch_confirm(request: HttpRequest, **ids: object) -> HttpResponse:
     return HttpResponse("batch_confirm")
+
+
+def field_restore(request: HttpRequest, **ids: object) -> HttpResponse:
+    return HttpResponse("field_restore")

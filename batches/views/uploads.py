@@ -11,3 +11,7 @@ def card_add(request: HttpRequest, **ids: object) -> HttpResponse:
 
 def card_remove(request: HttpRequest, **ids: object) -> HttpResponse:
     return HttpResponse("card_remove")
+
+
+def cards_remove(request: HttpRequest, **ids: object) -> HttpResponse:
+    return HttpResponse("cards_remove")

@@ -1,0 +1,117 @@
+"""The state of a batch in words, with its icon; the tabs and steps of its pages."""
+
+from dataclasses import dataclass
+
+from django import template
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from batches import progress
+from batches.models import Batch
+from batches.states import BatchStatus, PauseReason
+
+register = template.Library()
+
+ICONS = {
+    BatchStatus.DRAFT: ("quiet", "pen"),
+    BatchStatus.QUEUED: ("quiet", "clock"),
+    BatchStatus.RUNNING: ("run", "loader"),
+    BatchStatus.PAUSED: ("quiet", "pause"),
+    BatchStatus.CANCELLED: ("quiet", "stop"),
+    BatchStatus.COMPLETED: ("plain", "check"),
+    BatchStatus.FAILED: ("bad", "alert"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`kind` and `icon` are names in the style sheet and the sprite; the words never rest on them."""
+
+    word: str
+    kind: str
+    icon: str
+    note: str = ""
+    note_kind: str = ""
+
+
+@register.filter
+def state_of(batch: Batch) -> State:
+    status = BatchStatus(batch.status)
+    kind, icon = ICONS[status]
+    word = str(status.label)
+    if status == BatchStatus.PAUSED and batch.pause_reason not in {"", PauseReason.PERSON}:
+        return _held_back(batch)
+    if status == BatchStatus.COMPLETED and batch.to_check:
+        note = ngettext("%(n)s card of %(total)s", "%(n)s cards of %(total)s", batch.to_check)
+        return State(_("To check"), "warn", "flag", note % {"n": batch.to_check, "total": batch.total})
+    return State(word, kind, icon, _note(batch, status))
+
+
+def _held_back(batch: Batch) -> State:
+    refused = batch.pause_reason == PauseReason.CREDENTIALS
+    note = batch.pause_message or str(PauseReason(batch.pause_reason).label)
+    if batch.retry_at:
+        note = _("%(why)s, next try %(time)s") % {"why": note, "time": date_format(localtime(batch.retry_at), "TIME_FORMAT")}
+    if refused:
+        return State(_("Key refused"), "bad", "lock", note, "bad")
+    return State(_("Held up"), "warn", "radio", note, "warn")
+
+
+def _note(batch: Batch, status: BatchStatus) -> str:
+    if status == BatchStatus.DRAFT:
+        return _("not started") if batch.total else _("no scans yet")
+    if status == BatchStatus.RUNNING:
+        return progress.of(batch).time_left
+    unseen = batch.completed - batch.reviewed
+    if status == BatchStatus.COMPLETED and batch.completed:
+        if unseen <= 0:
+            return _("every card checked")
+        return ngettext("%(n)s card nobody has looked at", "%(n)s cards nobody has looked at", unseen) % {"n": unseen}
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    name: str
+    label: str
+    url: str
+    current: bool
+    count: int = 0
+    kind: str = ""
+    number: int = 0
+    done: bool = False
+
+
+@register.simple_tag
+def batch_steps(batch: Batch, current: str) -> list[Tab]:
+    """The way of a draft, in order: what is done, where one is, what comes."""
+    done = {"name": True, "scans": batch.total > 0, "fields": any(spec.active for spec in batch.specs()), "confirm": False}
+    pages = (
+        ("name", _("Name"), "batch_rename"),
+        ("scans", _("Scans"), "batch_upload"),
+        ("fields", _("Fields"), "batch_fields"),
+        ("confirm", _("Start"), "batch_confirm"),
+    )
+    return [
+        Tab(name, label, reverse(view, args=[batch.pk]), name == current, number=number, done=done[name])
+        for number, (name, label, view) in enumerate(pages, 1)
+    ]
+
+
+@register.simple_tag
+def batch_tabs(batch: Batch, current: str) -> list[Tab]:
+    """The pages of a started batch."""
+    pages = (
+        ("run", _("Progress"), "batch_detail", 0, ""),
+        ("results", _("Cards"), "batch_results", batch.total, ""),
+        ("problems", _("Problems"), "batch_problems", batch.failed, "count--bad"),
+        ("fields", _("Fields"), "batch_fields", 0, ""),
+        ("export", _("Export"), "batch_export", 0, ""),
+    )
+    return [
+        Tab(name, label, reverse(view, args=[batch.pk]), name == current, count, kind)
+        for name, label, view, count, kind in pages
+    ]
