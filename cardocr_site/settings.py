@@ -4,9 +4,10 @@ from pathlib import Path
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from cardocr_site import secrets
+from cardocr_site import public, secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -20,8 +21,40 @@ ENCRYPTION_KEY = env.str("CARDOCR_ENCRYPTION_KEY", default="") or secrets.stored
 )
 DEBUG = env.bool("CARDOCR_DEBUG", default=False)
 
+for name, embedded in (("DATABASE_URL", "sqlite"), ("REDIS_URL", "memory")):
+    if env.str(name, default="") not in {"", embedded}:
+        raise ImproperlyConfigured(
+            f"{name} is set, but cardocr does not run on another database or on Redis yet: "
+            f"remove it, or say {embedded}."
+        )
+
+# Where people reach it decides everything below.
 PUBLIC_URLS = env.list("CARDOCR_URL", default=["http://127.0.0.1:8000"])
-ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+SITE = public.site(PUBLIC_URLS)
+ALLOWED_HOSTS = list(SITE.hosts)
+CSRF_TRUSTED_ORIGINS = list(SITE.origins)
+FORCE_SCRIPT_NAME = SITE.path or None
+TRUSTED_PROXIES = env.list("CARDOCR_TRUSTED_PROXIES", default=[])
+SESSION_COOKIE_NAME = f"{SITE.cookie_prefix}sessionid"
+CSRF_COOKIE_NAME = f"{SITE.cookie_prefix}csrftoken"
+LANGUAGE_COOKIE_NAME = f"{SITE.cookie_prefix}language"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{SITE.path}/"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SITE.secure
+SECURE_SSL_REDIRECT = SITE.secure
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SITE.secure else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SITE.secure
+SECURE_HSTS_PRELOAD = SITE.secure
+if SITE.secure:
+    # Whoever ends TLS in front says so. One who lies in a plain request only marks his own as secure.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# The first administrator, and the endpoint that reads cards unless another is chosen.
+ADMIN_PASSWORD = env.str("CARDOCR_ADMIN_PASSWORD", default="")
+VLM_URL = env.str("CARDOCR_VLM_URL", default="").strip()
+VLM_MODEL = env.str("CARDOCR_VLM_MODEL", default="").strip()
+VLM_API_KEY = env.str("CARDOCR_VLM_API_KEY", default="").strip()
+# Hosts in the house (names, addresses, networks) that administrators may add as engines.
+ALLOW_PRIVATE_ENGINES = env.list("CARDOCR_ALLOW_PRIVATE_ENGINES", default=[])
 
 PRIVATE_BY_DEFAULT = env.bool("CARDOCR_PRIVATE_BY_DEFAULT", default=False)
 EXTRACTION_THREADS = env.int("CARDOCR_THREADS", default=16)
@@ -52,6 +85,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "cardocr_site.headers.HeadersMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -59,6 +93,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "cardocr_site.accounts.middleware.MustChangePasswordMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -78,6 +113,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "cardocr_site.context.site",
             ],
         },
     },
@@ -105,12 +141,20 @@ HUEY = {
     "results": False,
     "immediate": False,
     "utc": True,
-    "consumer": {"workers": 2, "max_delay": 0.5, "initial_delay": 0.05, "periodic": False},
+    "consumer": {
+        "workers": 2,
+        "max_delay": 0.5,
+        "initial_delay": 0.05,
+        "periodic": False,
+        "graceful_signal": "TERM",
+        "shutdown_timeout": 25,
+    },
 }
 
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["cardocr_site.accounts.backends.SlowingBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -138,7 +182,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# The one style hash is OpenSeadragon's; everything else is same-origin files. Nothing inline, nothing unsafe.
+# Same-origin files alone: nothing inline, nothing unsafe, the admin included.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -153,10 +197,33 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # ui.js takes the token from the page
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True  # unless "Stay signed in here" is ticked
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
-FILE_UPLOAD_TEMP_DIR = None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000  # forms; files are limited where they are taken in
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+FILE_UPLOAD_PERMISSIONS = 0o600
+
+# To stderr, for whoever runs the processes. Nothing logs a body, a header or an engine's key.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("CARDOCR_LOG_LEVEL", default="WARNING").upper()},
+    "loggers": {
+        "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        "django.security.DisallowedHost": {"level": "ERROR"},
+        "django.request": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},  # it would log every address called
+        "huey": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+    },
+}

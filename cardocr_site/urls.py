@@ -1,9 +1,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from cardocr_site.accounts.views import admin_login
+from cardocr_site.views import favicon
+
 urlpatterns = [
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("favicon.ico", favicon, name="favicon"),
     path("accounts/", include("cardocr_site.accounts.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/login/", admin_login),
     path("admin/", admin.site.urls),
     path("templates/", include("templates_app.urls")),
     path("", include("batches.urls")),

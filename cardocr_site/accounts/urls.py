@@ -1,8 +1,11 @@
-from django.contrib.auth import views
+from django.contrib.auth.views import LogoutView
 from django.urls import path
 
+from cardocr_site.accounts import views
+
 urlpatterns = [
-    path("login/", views.LoginView.as_view(), name="login"),
-    path("logout/", views.LogoutView.as_view(), name="logout"),
-    path("password/", views.PasswordChangeView.as_view(), name="password_change"),
+    path("login/", views.SignInView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("password/", views.ChangePasswordView.as_view(), name="password_change"),
+    path("forgotten/", views.password_forgotten, name="password_forgotten"),
 ]

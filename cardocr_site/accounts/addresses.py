@@ -1,0 +1,40 @@
+"""Who is calling: the peer, or whoever a trusted proxy says it was."""
+
+import ipaddress
+from functools import cache
+
+from django.conf import settings
+from django.http import HttpRequest
+
+IPv6_HOME = 64  # one household, many addresses
+
+
+@cache
+def _networks(trusted: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(item.strip(), strict=False) for item in trusted)
+
+
+def _trusted(address: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(ip in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
+
+
+def client_address(request: HttpRequest | None) -> str:
+    """As text; of an IPv6 address its network, since one caller has as many as he likes."""
+    if request is None:
+        return ""
+    address = str(request.META.get("REMOTE_ADDR") or "")
+    for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        if not hop.strip() or not _trusted(address):
+            break
+        address = hop.strip()
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if ip.version == 6:
+        return str(ipaddress.ip_network(f"{ip}/{IPv6_HOME}", strict=False))
+    return str(ip)

@@ -1,0 +1,52 @@
+"""What follows from CARDOCR_URL: hosts, origins, the path in front, whether all of it is https."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass(frozen=True)
+class Site:
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    path: str  # "" or "/cards"
+    secure: bool  # every address is https
+
+    @property
+    def cookie_prefix(self) -> str:
+        """Browsers bind `__Host-` cookies to one host and all of its paths; behind a path `__Secure-` is left."""
+        if not self.secure:
+            return ""
+        return "__Secure-" if self.path else "__Host-"
+
+
+def site(addresses: Sequence[str]) -> Site:
+    parts = [urlsplit(address.strip()) for address in addresses if address.strip()]
+    for part in parts:
+        if part.scheme not in {"http", "https"} or not part.hostname or part.query or part.fragment or part.username:
+            raise ImproperlyConfigured(
+                f"CARDOCR_URL: {part.geturl()!r} is not an address like https://cards.example.org or "
+                "http://127.0.0.1:8000/cards."
+            )
+    if not parts:
+        raise ImproperlyConfigured("CARDOCR_URL is empty: give the address by which people reach cardocr.")
+    paths = {part.path.rstrip("/") for part in parts}
+    if len(paths) > 1:
+        raise ImproperlyConfigured("CARDOCR_URL: all addresses must have the same path.")
+    hosts = [_bracketed(part.hostname or "") for part in parts]
+    if any(host in LOOPBACK for host in hosts):
+        hosts += LOOPBACK
+    return Site(
+        hosts=tuple(dict.fromkeys(hosts)),
+        origins=tuple(dict.fromkeys(f"{part.scheme}://{part.netloc}".lower() for part in parts)),
+        path=paths.pop(),
+        secure=all(part.scheme == "https" for part in parts),
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
