@@ -1,6 +1,7 @@
 """The state of a batch in words, with its icon; the tabs and steps of its pages."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django import template
 from django.urls import reverse
@@ -35,6 +36,13 @@ class State:
     icon: str
     note: str = ""
     note_kind: str = ""
+
+
+@register.filter
+def moment(when: datetime) -> str:
+    """The time if it is today, otherwise the date."""
+    local = localtime(when)
+    return date_format(local, "TIME_FORMAT" if local.date() == localtime().date() else "SHORT_DATE_FORMAT")
 
 
 @register.filter

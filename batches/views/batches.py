@@ -1,21 +1,138 @@
-from django.http import HttpRequest, HttpResponse
+"""The list of batches, and a batch's beginning."""
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from batches.actions import drafts
+from batches.forms import BatchForm, NameForm
+from batches.models import Batch, new_uid
+from batches.queries import lists
+from cardocr_site.accounts.requests import SignedInRequest
+
+PAGE_SIZES = (25, 50, 100)
 
 
-def home(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("home")
+@require_safe
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    return redirect("batch_list")
 
 
-def batch_list(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_list")
+@require_safe
+@login_required
+@vary_on_headers("HX-Request", "HX-Target")
+def batch_list(request: SignedInRequest) -> HttpResponse:
+    """All batches that this person may see. When htmx asks for the table (filter, order, page), only that."""
+    filters = lists.Filters.from_query(request.GET)
+    visible = Batch.objects.visible_to(request.user)
+    narrowed = lists.narrowed(visible, filters, request.user)
+    per_page = _page_size(request.GET)
+    page = Paginator(lists.found(narrowed, filters), per_page).get_page(request.GET.get("page"))
+    context = {
+        "filters": filters,
+        "page": page,
+        "rows": lists.rows(page.object_list),
+        "counts": lists.counts(narrowed),
+        "per_page": per_page,
+        "page_sizes": PAGE_SIZES,
+        "states": _state_chips(),
+        "columns": _columns(request.GET, filters.sort),
+        "trash": lists.trash_of(request.user),
+    }
+    if request.htmx.target == "batches":
+        return render(request, "batches/_batch_table.html", context)
+    context |= {
+        "all_counts": lists.counts(visible),
+        "collections": lists.collections(visible),
+        "owners": lists.owners(visible),
+    }
+    return render(request, "batches/batch_list.html", context)
 
 
-def batch_new(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_new")
+def _page_size(query: QueryDict) -> int:
+    asked = query.get("per", "")
+    return int(asked) if asked in {str(size) for size in PAGE_SIZES} else PAGE_SIZES[0]
 
 
-def batch_rename(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_rename")
+def _state_chips() -> list[tuple[str, str]]:
+    return [
+        ("draft", _("Draft")),
+        ("reading", _("Reading or waiting")),
+        ("paused", _("Paused")),
+        ("check", _("To check")),
+        ("finished", _("Finished")),
+        ("problems", _("With problems")),
+        ("stopped", _("Stopped or failed")),
+    ]
 
 
-def batch_sample(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_sample")
+def _columns(query: QueryDict, sort: str) -> list[dict[str, str]]:
+    """Heads of the table: a second click turns the order round."""
+    heads = (
+        ("name", _("Name"), ""),
+        ("state", _("State"), "c-state"),
+        ("", _("Progress"), "c-prog"),
+        ("check", _("To check"), "c-n num"),
+        ("problems", _("Problems"), "c-n num"),
+        ("owner", _("Owner"), "c-own"),
+        ("changed", _("Changed"), "c-when"),
+    )
+    kept = {name: query[name] for name in ("whose", "state", "q", "collection", "owner", "per") if query.get(name)}
+    columns = []
+    for name, label, css in heads:
+        down = name in {"check", "problems", "changed"}
+        direction = {name: "ascending", f"-{name}": "descending"}.get(sort, "") if name else ""
+        wanted = f"-{name}" if (direction == "ascending" or (not direction and down)) else name
+        address = "?" + urlencode({**kept, "sort": wanted}) if name else ""
+        columns.append({"label": label, "css": css, "sorted": direction, "address": address})
+    return columns
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def batch_new(request: SignedInRequest) -> HttpResponse:
+    """Name it, and it is there: a draft that waits for scans."""
+    initial = {"uid": new_uid(), "template": request.GET.get("template", "")}
+    form = BatchForm(request.user, request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_valid():
+        data = form.cleaned_data
+        batch = drafts.create(
+            request.user,
+            data["name"],
+            data["collection"],
+            template_version=data["template"].newest if data["template"] else None,
+            uid=data["uid"],
+        )
+        return redirect("batch_upload", pk=batch.pk)
+    context = {"form": form, "collections": lists.collections(Batch.objects.visible_to(request.user))}
+    return render(request, "batches/batch_new.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def batch_rename(request: SignedInRequest, pk: int) -> HttpResponse:
+    batch = get_object_or_404(Batch.objects.editable_by(request.user), pk=pk)
+    initial = {"name": batch.name, "collection": batch.collection}
+    form = NameForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_valid():
+        drafts.rename(batch, form.cleaned_data["name"], form.cleaned_data["collection"])
+        messages.success(request, _("Renamed."))
+        return redirect("batch_upload" if batch.is_draft else "batch_detail", pk=batch.pk)
+    collections = lists.collections(Batch.objects.visible_to(request.user))
+    context = {"form": form, "batch": batch, "can_edit": True, "collections": collections}
+    return render(request, "batches/batch_rename.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@login_required
+def batch_sample(request: SignedInRequest) -> HttpResponse:
+    """A draft of the 12 sample cards, of this person's own."""
+    return redirect("batch_fields", pk=drafts.sample(request.user).pk)

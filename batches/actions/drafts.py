@@ -1,0 +1,140 @@
+"""What may be done to a batch before its start: cards, fields, engine."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from batches import changes, tasks
+from batches.intake import adding
+from batches.models import Batch, Card, new_uid
+from batches.states import BatchStatus
+from cardocr_site.accounts.models import User
+from ocr.fields import FieldSpec
+from ocr.models import Engine
+from templates_app.models import FieldTemplate, FieldTemplateVersion
+
+SAMPLE_TEMPLATE = "Sample cards"
+
+
+class BatchLocked(Exception):
+    """The batch was started: its cards, fields and engine are fixed."""
+
+    code = "BATCH_LOCKED"
+
+    def __init__(self) -> None:
+        super().__init__(_("This batch was started: its cards, fields and engine are fixed."))
+
+
+@contextmanager
+def _draft(batch: Batch) -> Iterator[changes.Change]:
+    with changes.locked(batch) as change:
+        if not change.batch.is_draft:
+            raise BatchLocked
+        yield change
+
+
+def default_engine() -> Engine | None:
+    return Engine.objects.filter(enabled=True).order_by("-is_default", "pk").first()
+
+
+def create(
+    user: User,
+    name: str,
+    collection: str = "",
+    *,
+    sample: bool = False,
+    template_version: FieldTemplateVersion | None = None,
+    uid: str = "",
+) -> Batch:
+    """Make a draft. The same uid, sent twice, gives the same draft."""
+    batch, _made = Batch.objects.get_or_create(
+        uid=uid or new_uid(),
+        owner=user,
+        defaults={
+            "name": name,
+            "collection": collection,
+            "private": settings.PRIVATE_BY_DEFAULT,
+            "is_sample": sample,
+            "engine": default_engine(),
+            "template_version": template_version,
+            "fields": [spec.to_dict() for spec in template_version.specs()] if template_version else [],
+            "instruction": template_version.instruction if template_version else "",
+        },
+    )
+    return batch
+
+
+def sample(user: User) -> Batch:
+    """The person's own draft of sample cards; made where there is none."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)  # two clicks make one batch
+        batch = Batch.objects.filter(owner=user, is_sample=True, deleted_at=None, status=BatchStatus.DRAFT).first()
+        if batch is None:
+            template = FieldTemplate.objects.filter(shipped=True, name=SAMPLE_TEMPLATE).first()
+            version = template.newest if template else None
+            batch = create(user, _("Sample cards"), sample=True, template_version=version)
+        if not batch.total:
+            adding.add_samples(batch)
+    tasks.prepare(batch.pk)
+    return batch
+
+
+def rename(batch: Batch, name: str, collection: str) -> None:
+    """At any time: the folder keeps its label."""
+    with changes.locked(batch) as change:
+        change.set(name=name, collection=collection)
+
+
+def set_fields(batch: Batch, specs: Sequence[FieldSpec], instruction: str | None = None) -> None:
+    """Without an instruction the batch keeps the one it has."""
+    with _draft(batch) as change:
+        change.set(fields=[spec.to_dict() for spec in specs])
+        if instruction is not None:
+            change.set(instruction=instruction)
+
+
+def edit_fields(batch: Batch, edit: Callable[[list[FieldSpec]], list[FieldSpec]]) -> list[FieldSpec]:
+    """Change the list as it stands now, so that two people at two fields do not undo each other."""
+    with _draft(batch) as change:
+        specs = edit(change.batch.specs(active_only=False))
+        change.set(fields=[spec.to_dict() for spec in specs])
+    return specs
+
+
+def set_instruction(batch: Batch, instruction: str) -> None:
+    with _draft(batch) as change:
+        change.set(instruction=instruction)
+
+
+def use_template(batch: Batch, version: FieldTemplateVersion) -> None:
+    """Take a template's fields instead of those there are."""
+    with _draft(batch) as change:
+        change.set(
+            template_version=version,
+            fields=[spec.to_dict() for spec in version.specs()],
+            instruction=version.instruction,
+        )
+
+
+def set_engine(batch: Batch, engine: Engine, model: str = "", options: dict[str, Any] | None = None) -> None:
+    with _draft(batch) as change:
+        change.set(engine=engine, model=model)
+        if options is not None:
+            change.set(options={**change.batch.options, **options})
+
+
+def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "") -> list[Card]:
+    """Keep one file; return its cards. Raises adding.Refused. Pages and thumbnails are made by the consumer."""
+    cards = adding.add_file(batch, name, chunks, client_key=client_key)
+    tasks.prepare(batch.pk)
+    return cards
+
+
+def remove_cards(batch: Batch, cards: Iterable[Card]) -> None:
+    with _draft(batch):
+        pass
+    adding.remove(cards)

@@ -1,0 +1,115 @@
+"""The forms of a draft: its name, who reads it, and how."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from batches.models import DEFAULT_OPTIONS, Batch
+from ocr.models import Engine
+from templates_app.models import FieldTemplate
+
+TEXT = {"class": "in"}
+
+
+class NameForm(forms.Form):
+    """Name and collection: may change at any time."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=200, widget=forms.TextInput(attrs={**TEXT, "autocomplete": "off"})
+    )
+    collection = forms.CharField(
+        label=gettext_lazy("Collection"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={**TEXT, "list": "collections", "autocomplete": "off"}),
+    )
+
+
+class BatchForm(NameForm):
+    """A new batch. `uid` is made with the page, so that two clicks make one batch."""
+
+    template = forms.ModelChoiceField(
+        label=gettext_lazy("Template"),
+        queryset=FieldTemplate.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("None, I name the fields myself"),
+        widget=forms.Select(attrs=TEXT),
+    )
+    uid = forms.RegexField(regex=r"^[2-9a-z]{10}$", required=False, widget=forms.HiddenInput)
+
+    def __init__(self, user: Any, data: Any = None, *, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        self.user = user
+        templates = self.fields["template"]
+        assert isinstance(templates, forms.ModelChoiceField)  # noqa: S101
+        templates.queryset = FieldTemplate.objects.visible_to(user)
+
+    def clean_uid(self) -> str:
+        uid = str(self.cleaned_data["uid"])
+        return "" if Batch.objects.filter(uid=uid).exclude(owner=self.user).exists() else uid
+
+
+class InstructionForm(forms.Form):
+    instruction = forms.CharField(
+        label=gettext_lazy("What is true of all cards"),
+        max_length=5000,
+        required=False,
+        widget=forms.Textarea(attrs={"class": "area", "rows": 3}),
+    )
+
+
+class EngineForm(forms.Form):
+    """Which engine reads, with which model, and the options that few people need."""
+
+    engine = forms.ModelChoiceField(queryset=Engine.objects.none(), widget=forms.RadioSelect, empty_label=None)
+    transcribe = forms.BooleanField(label=gettext_lazy("Also write down all text on the card"), required=False)
+    concurrency = forms.IntegerField(
+        label=gettext_lazy("Calls at a time"),
+        min_value=1,
+        max_value=256,
+        required=False,
+        widget=forms.NumberInput(attrs={**TEXT, "placeholder": gettext_lazy("as many as possible")}),
+    )
+    retries = forms.IntegerField(
+        label=gettext_lazy("Further tries for a card that fails"),
+        min_value=0,
+        max_value=10,
+        widget=forms.NumberInput(attrs=TEXT),
+    )
+
+    def __init__(self, batch: Batch, data: Any = None) -> None:
+        engines = Engine.objects.filter(enabled=True)
+        initial = {"engine": batch.engine_id, **{name: batch.option(name) for name in OPTIONS}}
+        super().__init__(data, initial=initial, auto_id="engine-%s")
+        field = self.fields["engine"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101
+        field.queryset = engines
+        self.fields["transcribe"].widget.attrs["class"] = "box"
+        self.engines = list(engines)
+        for engine in self.engines:
+            if engine.kind != Engine.Kind.LOCAL:
+                self.fields[f"model_{engine.pk}"] = forms.CharField(
+                    label=gettext_lazy("Model"),
+                    max_length=200,
+                    required=False,
+                    initial=batch.model if engine.pk == batch.engine_id else "",
+                    widget=forms.TextInput(attrs={**TEXT, "placeholder": engine.model}),
+                )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        engine = data.get("engine")
+        if engine and engine.kind != Engine.Kind.LOCAL and not (engine.model or data.get(f"model_{engine.pk}")):
+            self.add_error(f"model_{engine.pk}", _("Name the model: this engine has none of its own."))
+        return data
+
+    def model(self) -> str:
+        return str(self.cleaned_data.get(f"model_{self.cleaned_data['engine'].pk}", ""))
+
+    def options(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in OPTIONS}
+
+
+OPTIONS = [name for name in DEFAULT_OPTIONS if name in {"transcribe", "concurrency", "retries"}]

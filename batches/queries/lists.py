@@ -1,0 +1,153 @@
+"""The list of batches: filters, order, and what a row shows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Lower
+
+from batches.models import Batch, BatchQuerySet, Card
+from batches.states import BatchStatus
+
+S = BatchStatus
+STATES: dict[str, Q] = {
+    "draft": Q(status=S.DRAFT),
+    "reading": Q(status__in=[S.QUEUED, S.RUNNING]),
+    "paused": Q(status=S.PAUSED),
+    "check": Q(status=S.COMPLETED, to_check__gt=0),
+    "finished": Q(status=S.COMPLETED),
+    "problems": Q(failed__gt=0),
+    "stopped": Q(status__in=[S.CANCELLED, S.FAILED]),
+}
+SORTS: dict[str, Any] = {
+    "name": Lower("name"),
+    "state": F("status"),
+    "check": F("to_check"),
+    "problems": F("failed"),
+    "owner": Lower("owner__username"),
+    "changed": F("changed_at"),
+}
+DEFAULT_SORT = "-changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the address of the list says. Unknown values are left out, never an error."""
+
+    mine: bool = False
+    state: str = ""
+    text: str = ""
+    collection: str = ""
+    owner: str = ""
+    sort: str = DEFAULT_SORT
+
+    @classmethod
+    def from_query(cls, query: Any) -> "Filters":
+        state, sort = query.get("state", ""), query.get("sort", "")
+        return cls(
+            mine=query.get("whose") == "mine",
+            state=state if state in STATES else "",
+            text=query.get("q", "").strip()[:200],
+            collection=query.get("collection", "")[:200],
+            owner=query.get("owner", "")[:150],
+            sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
+        )
+
+    @property
+    def any(self) -> bool:
+        return bool(self.mine or self.state or self.text or self.collection or self.owner)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Widths of a progress bar in percent, written as SVG wants them whatever the language."""
+
+    done: str
+    check_at: str
+    check: str
+    failed_at: str
+    failed: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    batch: Batch
+    percent: int
+    meter: Meter
+
+
+def narrowed(batches: BatchQuerySet, filters: Filters, user: Any) -> BatchQuerySet:
+    """Everything but the state, which has counts of its own."""
+    if filters.mine:
+        batches = batches.filter(owner=user)
+    if filters.text:
+        batches = batches.filter(Q(name__icontains=filters.text) | Q(label__icontains=filters.text))
+    if filters.collection:
+        batches = batches.filter(collection=filters.collection)
+    if filters.owner:
+        batches = batches.filter(owner__username=filters.owner)
+    return batches
+
+
+def found(batches: BatchQuerySet, filters: Filters) -> QuerySet[Batch]:
+    """In the asked-for state and order, with what a row needs."""
+    if filters.state:
+        batches = batches.filter(STATES[filters.state])
+    order = SORTS[filters.sort.removeprefix("-")]
+    order = order.desc() if filters.sort.startswith("-") else order.asc()
+    return with_first_card(batches).order_by(order, "-pk")
+
+
+def with_first_card(batches: QuerySet[Batch]) -> QuerySet[Batch]:
+    """Owner and first prepared scan come along, so that a list costs the same queries however long it is."""
+    first = Card.objects.filter(batch=OuterRef("pk"), prepared_at__isnull=False, width__gt=0).order_by("position", "id")
+    return batches.select_related("owner").annotate(
+        first_card=Subquery(first.values("pk")[:1]), first_rotation=Subquery(first.values("rotation")[:1])
+    )
+
+
+def counts(batches: BatchQuerySet) -> dict[str, int]:
+    """How many batches are in each state, and all."""
+    totals = {name: Count("pk", filter=condition) for name, condition in STATES.items()}
+    return batches.aggregate(all=Count("pk"), cards=Sum("total", default=0), **totals)
+
+
+def rows(batches: Iterable[Batch]) -> list[Row]:
+    return [row(batch) for batch in batches]
+
+
+def row(batch: Batch) -> Row:
+    """`batch` comes from `with_first_card`."""
+    total = batch.total or 1
+    failed = 100 * batch.failed / total
+    check = 100 * min(batch.to_check, batch.completed) / total
+    done = 100 * batch.finished_cards / total - failed - check
+    meter = Meter(
+        done=f"{done:.1f}",
+        check_at=f"{done:.1f}",
+        check=f"{check:.1f}",
+        failed_at=f"{done + check:.1f}",
+        failed=f"{failed:.1f}",
+        paused=batch.status in {S.PAUSED, S.CANCELLED},
+    )
+    return Row(batch, 100 * batch.finished_cards // total if batch.total else 0, meter)
+
+
+def collections(batches: BatchQuerySet) -> list[str]:
+    return list(batches.exclude(collection="").order_by("collection").values_list("collection", flat=True).distinct())
+
+
+def owners(batches: BatchQuerySet) -> list[tuple[str, str]]:
+    """(user name, name for people)"""
+    found = batches.order_by("owner__username").values_list(
+        "owner__username", "owner__first_name", "owner__last_name"
+    )
+    return [(username, f"{first} {last}".strip() or username) for username, first, last in found.distinct()]
+
+
+def trash_of(user: Any) -> int:
+    """How many batches this person could take out of the trash."""
+    deleted = Batch.objects.filter(deleted_at__isnull=False)
+    return deleted.count() if user.is_administrator else deleted.filter(owner=user).count()

@@ -1,0 +1,18 @@
+"""Words for the types of fields and for the places of the local engine's hints."""
+
+from django import template
+
+from ocr.fields import FieldType
+from templates_app.forms import POSITION_LABELS, TYPE_LABELS
+
+register = template.Library()
+
+
+@register.filter
+def type_label(kind: str) -> str:
+    return str(TYPE_LABELS[FieldType(kind)])
+
+
+@register.filter
+def position_label(position: str | None) -> str:
+    return str(POSITION_LABELS.get(position or "", ""))

@@ -1,0 +1,47 @@
+"""Making templates and their versions. A version that a batch points at never changes again."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import transaction
+
+from ocr.fields import FieldSpec
+from templates_app.models import Field, FieldTemplate, FieldTemplateVersion
+
+Edit = Callable[[list[FieldSpec]], list[FieldSpec]]
+
+
+@transaction.atomic
+def create(
+    user: Any, name: str, specs: Sequence[FieldSpec] = (), *, instruction: str = "", description: str = "", shared: bool = True
+) -> FieldTemplate:
+    template = FieldTemplate.objects.create(name=name, description=description, owner=user, shared=shared)
+    version = template.versions.create(number=1, instruction=instruction, created_by=user)
+    _write(version, specs)
+    return template
+
+
+@transaction.atomic
+def edit(template: FieldTemplate, user: Any, change: Edit, *, instruction: str | None = None) -> FieldTemplateVersion:
+    """Change the newest version where no batch points at it; otherwise make the next one."""
+    FieldTemplate.objects.select_for_update().get(pk=template.pk)
+    newest = template.newest
+    specs = change(newest.specs())
+    wanted = newest.instruction if instruction is None else instruction
+    if specs == newest.specs() and wanted == newest.instruction:
+        return newest
+    if newest.batches.exists():
+        newest = template.versions.create(number=newest.number + 1, instruction=wanted, created_by=user)
+    elif wanted != newest.instruction:
+        newest.instruction = wanted
+        newest.save(update_fields=["instruction"])
+    _write(newest, specs)
+    template.save(update_fields=["updated_at"])
+    return newest
+
+
+def _write(version: FieldTemplateVersion, specs: Sequence[FieldSpec]) -> None:
+    version.fields.all().delete()
+    Field.objects.bulk_create(
+        Field(version=version, position=position, **spec.to_dict()) for position, spec in enumerate(specs)
+    )
