@@ -1,0 +1,277 @@
+"""The child program that opens images: `python -m batches.intake.sandbox PARENT MAX_PIXELS`.
+
+Hostile files are opened here alone, under memory and CPU limits. Imports no Django. One JSON request a line on
+standard input, one JSON reply a line on standard output, until the input ends.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from PIL import Image, ImageCms, TiffImagePlugin
+
+from batches.intake import sniff
+from batches.intake.sizes import MAX_JPEG_SIDE, fitted
+
+ORIENTATION, SUBFILE_TYPE = 0x0112, 254
+REDUCED_OR_MASK = 0b101
+BASE_MEMORY = 768_000_000  # interpreter and libraries, address space
+BYTES_PER_PIXEL = 16  # scan, converted copy and turned copy at four bytes each, and some room
+
+_TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
+_EXIF_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Refusal(Exception):
+    """What the parent is told: `kind` decides, the text is for the log."""
+
+    def __init__(self, kind: str, text: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def _formats() -> list[str]:
+    # Image.open raises KeyError for a name that is not registered, on every file that the others refuse.
+    Image.init()
+    return [name for name in ("JPEG", "MPO", "PNG", "WEBP", "TIFF") if name in Image.OPEN]
+
+
+def open_image(path: str) -> Image.Image:
+    """Reads the header alone. The format must be the one that the first bytes say."""
+    with open(path, "rb") as file:
+        found = sniff.sniff(file.read(sniff.HEAD))
+    if found is None:
+        raise Refusal("damaged", "not an image that is read")
+    names = {found.name, "MPO"} if found is sniff.JPEG else {found.name}
+    return Image.open(path, formats=[name for name in _formats() if name in names])
+
+
+def scans(image: Image.Image, limit: int) -> list[int]:
+    """Frames that are scans, at most limit + 1. Reduced copies and masks in a TIFF are none."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return [0]
+    found: list[int] = []
+    with contextlib.suppress(EOFError):
+        for index in range(4 * limit + 4):
+            image.seek(index)
+            if not int(image.tag_v2.get(SUBFILE_TYPE, 0)) & REDUCED_OR_MASK:
+                found.append(index)
+            if len(found) > limit:
+                break
+    return found or [0]
+
+
+def orientation(image: Image.Image) -> int:
+    """As EXIF says, 1 where it says nothing. A TIFF is turned by Pillow itself, its size too."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return 1
+    try:
+        value = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # a damaged EXIF block must not cost the scan
+        return 1
+    return value if value in _EXIF_TURNS else 1
+
+
+def is_plain(image: Image.Image) -> bool:
+    """Any decoder reads this file as it is: one frame, 8 bits, grey or RGB, nothing to turn."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile) or image.mode not in {"L", "RGB"}:
+        return False
+    if image.format not in {"JPEG", "MPO"} and getattr(image, "n_frames", 1) != 1:
+        return False
+    wide = any(";16" in str(tile.args) for tile in getattr(image, "tile", ()))
+    return orientation(image) == 1 and not image.has_transparency_data and not wide
+
+
+def inspect(path: str, max_pages: int) -> dict[str, Any]:
+    """Format and pages, from the headers: [[width, height, orientation, mode, plain], …], EXIF applied to the size."""
+    pages: list[list[Any]] = []
+    with open_image(path) as image:
+        for frame in scans(image, max_pages):
+            if frame:
+                image.seek(frame)
+            turned = orientation(image)
+            width, height = image.size[::-1] if turned >= 5 else image.size
+            pages.append([width, height, turned, image.mode, is_plain(image)])
+        name = "JPEG" if image.format == "MPO" else str(image.format)
+    return {"format": name, "pages": pages}
+
+
+def resizable(image: Image.Image) -> Image.Image:
+    """In a mode that can be resized with a filter, nothing lost."""
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        return _eight_bits(image)
+    if image.has_transparency_data:
+        return image if image.mode in {"LA", "RGBA"} else image.convert("RGBA")
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode == "LAB":
+        return _from_lab(image)
+    return image if image.mode in {"L", "RGB", "CMYK", "YCbCr"} else image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scanners put 10, 12 or 16 bits into such files: the brightest pixel tells which."""
+    grey = image.convert("F")
+    low, high = cast(tuple[float, float], grey.getextrema())
+    if image.mode != "F" and low >= 0 and high <= 65_535:
+        low, high = 0.0, float(next(top for top in (255, 1023, 4095, 65_535) if high <= top))
+    scale = 255 / ((high - low) or 1.0)
+    return grey.point(lambda value: value * scale - low * scale).convert("L")
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    turned = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert turned is not None  # only in place gives None  # noqa: S101
+    return turned
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """Grey or RGB, on white."""
+    if image.mode in {"LA", "RGBA"}:
+        image = image.convert("RGBA")
+        paper = Image.new("RGB", image.size, "white")
+        paper.paste(image, mask=image.getchannel("A"))
+        return paper
+    return image if image.mode in {"L", "RGB"} else image.convert("RGB")
+
+
+def reduced(image: Image.Image, max_px: int | None) -> Image.Image:
+    """Resize first, turn later. Asked for exact proportions, `draft` decodes a JPEG at a fraction of its size."""
+    size = fitted(image.size, max_px)
+    box: tuple[float, float, float, float] | None = None
+    if size != image.size:
+        drafted = image.draft(None, size)
+        box = drafted[1] if drafted else None
+    image.load()
+    image = resizable(image)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=2)
+    return opaque(image)
+
+
+def write(image: Image.Image, target: Mapping[str, Any]) -> None:
+    """A JPEG in the part file, then under its own name: never half a file there."""
+    turn = _TURNS.get(target["rotation"])
+    turned = image.transpose(turn) if turn is not None else image
+    try:
+        with open(target["part"], "wb") as file:
+            turned.save(file, "JPEG", quality=target["quality"])
+            file.flush()
+            os.fsync(file.fileno())
+        Path(target["part"]).replace(target["path"])
+        folder = os.open(Path(target["path"]).parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise Refusal("storage", f"{error.errno} {error.strerror}") from error
+
+
+def derive(path: str, page: int, targets: list[dict[str, Any]], max_pages: int, max_pixels: int) -> dict[str, Any]:
+    """Write each target; the largest is made from the scan, the others from that one. `page` counts from 1."""
+    with open_image(path) as image:
+        frames = scans(image, min(page, max_pages)) if page > 1 else scans(image, 1)
+        if page > len(frames):
+            raise Refusal("damaged", f"no page {page}")
+        if frames[page - 1]:
+            image.seek(frames[page - 1])
+        if image.size[0] * image.size[1] > max_pixels:
+            raise Refusal("too_large")
+        turn = _EXIF_TURNS.get(orientation(image))
+        targets = sorted(targets, key=lambda target: -(target["max_px"] or MAX_JPEG_SIDE))
+        scan = reduced(image, targets[0]["max_px"])
+        if turn is not None:
+            scan = scan.transpose(turn)
+    for target in targets:
+        scan = reduced(scan, target["max_px"])
+        write(scan, target)
+    return {}
+
+
+def _refusal(error: Exception) -> dict[str, Any]:
+    kind, text = "damaged", f"{type(error).__name__}: {error}"
+    if isinstance(error, Refusal):
+        kind = error.kind
+    elif isinstance(error, MemoryError):
+        kind = "memory"
+    elif isinstance(error, FileNotFoundError):
+        kind = "missing"
+    elif isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        kind = "too_large"
+    elif "truncated" in text:
+        kind = "truncated"
+    return {"ok": False, "kind": kind, "text": text[:300]}
+
+
+def answer(request: Mapping[str, Any], max_pixels: int) -> dict[str, Any]:
+    commands: dict[str, Callable[[], dict[str, Any]]] = {
+        "inspect": lambda: inspect(request["path"], request["max_pages"]),
+        "derive": lambda: derive(
+            request["path"], request["page"], request["targets"], request["max_pages"], max_pixels
+        ),
+    }
+    try:
+        return {"ok": True, **commands[request["do"]]()}
+    except Exception as error:  # whatever a decoder throws is the file's fault, and answered
+        return _refusal(error)
+
+
+def confine(max_pixels: int) -> None:
+    """Memory for the largest scan allowed, no core files, no large output, no life without the parent."""
+    memory = BASE_MEMORY + BYTES_PER_PIXEL * max_pixels
+    for what, limit in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 4 * max_pixels + 64_000_000),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        with contextlib.suppress(ValueError, OSError):  # a lower limit holds already
+            resource.setrlimit(what, (limit, limit))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this input
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error to answer instead of an end
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def limit_cpu(seconds: int) -> None:
+    """So many seconds from now on; then SIGXCPU ends the process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard))
+
+
+def main(parent: int, max_pixels: int) -> None:
+    confine(max_pixels)
+    if os.getppid() != parent:  # it died before it could be watched
+        return
+    # The limit is ours, per frame, and an error; Pillow's own would only warn.
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    for line in sys.stdin:
+        request = json.loads(line)
+        limit_cpu(request["cpu"])
+        sys.stdout.write(json.dumps(answer(request, max_pixels)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

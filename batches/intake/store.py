@@ -1,0 +1,293 @@
+"""Where files lie: nothing else builds a path. Rows hold names, never places.
+
+    data/temp/<uid>/          a draft                  data/temp/_parts/   files still being written
+    data/batches/<label>/     from its start on        data/locks/<uid>    held shared to write, exclusively to move
+    data/trash/<uid>/         deleted                  <batch>/{_errors,_derived,results}/
+
+A folder is found where it is, not where the row says: the rename follows the commit, and a crash may lie between.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from django.conf import settings
+from django.utils import timezone
+
+from batches.intake import names
+from batches.models import Batch, Card
+from batches.states import CardStatus
+
+ERRORS, DERIVED, RESULTS = "_errors", "_derived", "results"
+REPLACE_TRIES = 3  # where another program holds the file, as on a network drive
+
+
+def _area(name: str) -> Path:
+    return Path(settings.DATA_DIR) / name
+
+
+def label(batch: Batch, now: datetime) -> str:
+    """The folder's name from the start on: name, local time, uid."""
+    name = names.slug(batch.name, characters=60, size=180) or "batch"
+    return f"{name}_{timezone.localtime(now):%Y-%m-%d_%H-%M}_{batch.uid}"
+
+
+def _wanted(batch: Batch) -> Path:
+    if batch.deleted_at is not None:
+        return _area("trash") / batch.uid
+    return _home(batch)
+
+
+def _home(batch: Batch) -> Path:
+    """Its place when it is not in the trash."""
+    return _area("batches") / batch.label if batch.label else _area("temp") / batch.uid
+
+
+def _places(batch: Batch) -> list[Path]:
+    """Every place where the folder may be, the wanted one first."""
+    places = [_wanted(batch), _home(batch), _area("temp") / batch.uid, _area("trash") / batch.uid]
+    return list(dict.fromkeys(places))
+
+
+def _fresh(batch: Batch) -> Batch | None:
+    return Batch.objects.only("uid", "label", "deleted_at").filter(pk=batch.pk).first()
+
+
+def folder(batch: Batch) -> Path:
+    """The batch's folder, where it is now. One that is not made yet: where it will be."""
+    for place in _places(batch):
+        if place.is_dir():
+            return place
+    fresh = _fresh(batch) or batch  # the object may be older than the start
+    return next((place for place in _places(fresh) if place.is_dir()), _wanted(fresh))
+
+
+def results_folder(batch: Batch) -> Path:
+    return _made(folder(batch) / RESULTS)
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return path
+
+
+def find(card: Card) -> Path:
+    """The source image. Raises FileNotFoundError."""
+    for _ in range(2):  # a move may pass by between the looks
+        base = folder(card.batch)
+        for path in (base / card.source, base / ERRORS / card.source):
+            if path.is_file():
+                return path
+    raise FileNotFoundError(card.source)
+
+
+def derived(card: Card, kind: Literal["page", "thumb"], rotation: int | None = None) -> Path:
+    """The page image or thumbnail, turned as the card stands; perhaps not made yet."""
+    turn = card.rotation if rotation is None else rotation
+    return folder(card.batch) / DERIVED / f"{card.filename}-{kind}-r{turn}.jpg"
+
+
+def sized(card: Card, max_px: int, rotation: int) -> Path:
+    return folder(card.batch) / DERIVED / f"{card.filename}-{max_px}px-r{rotation}.jpg"
+
+
+def full_size(card: Card) -> Path:
+    """The scan as a JPEG of its own size, where the source is none that every decoder reads."""
+    return folder(card.batch) / DERIVED / f"{card.filename}-full.jpg"
+
+
+def all_derived(card: Card) -> list[Path]:
+    base = folder(card.batch) / DERIVED
+    kinds = ("full", *(f"{kind}-r{turn}" for kind in ("page", "thumb") for turn in (0, 90, 180, 270)))
+    known = [base / f"{card.filename}-{kind}.jpg" for kind in kinds]
+    if not base.is_dir():
+        return []
+    start = f"{card.filename}-"
+    sizes = [Path(entry) for entry in os.scandir(base) if entry.name.startswith(start) and "px-r" in entry.name]
+    return [path for path in (*known, *sizes) if path.is_file()]
+
+
+def error_copy(card: Card) -> Path:
+    """A failed page of a shared source in `_errors/`. No stored name holds two dashes side by side."""
+    return folder(card.batch) / ERRORS / f"{Path(card.filename).stem}--page.jpg"
+
+
+def part() -> Path:
+    """A new name for a file being written; renamed into place, or cleared away after a day."""
+    return _made(_area("temp") / "_parts") / f"{secrets.token_hex(8)}.part"
+
+
+def parts() -> list[Path]:
+    """Files being written, and what was left of them; the sweeper clears away the old ones."""
+    return sorted((_area("temp") / "_parts").glob("*.part"))
+
+
+def sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """The whole file or none, and on the disk when this returns."""
+    _made(path.parent)
+    temporary = part()
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace(source: Path, target: Path) -> None:
+    for left in reversed(range(REPLACE_TRIES)):
+        try:
+            source.replace(target)
+            break
+        except PermissionError:
+            if not left:
+                raise
+            time.sleep(0.2)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def writing(batch: Batch) -> Iterator[None]:
+    """Files may be written into the folder: it is not moved meanwhile. Any number at once."""
+    with _gate(batch) as gate, _locked(batch, "", fcntl.LOCK_SH):
+        gate.release()
+        yield
+
+
+@contextmanager
+def moving(batch: Batch) -> Iterator[None]:
+    """The folder is nobody else's."""
+    with _gate(batch), _locked(batch, "", fcntl.LOCK_EX):
+        yield
+
+
+class _Gate:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+@contextmanager
+def _gate(batch: Batch) -> Iterator[_Gate]:
+    """Writers pass through, a mover stays in it: without it, writers that take turns would keep a mover out."""
+    with _locked(batch, ".gate", fcntl.LOCK_EX) as descriptor:
+        yield _Gate(descriptor)
+
+
+@contextmanager
+def _locked(batch: Batch, suffix: str, how: int) -> Iterator[int]:
+    path = _made(_area("locks")) / f"{batch.uid}{suffix}"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, how)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def make(batch: Batch) -> Path:
+    """The folder, made where it is missing."""
+    return _made(folder(batch))
+
+
+def settle(batch: Batch) -> None:
+    """Bring the folder to where the row says: after the start, and again at boot, should a crash have cut it."""
+    with moving(batch):
+        fresh = _fresh(batch)
+        if fresh is not None:
+            _move(fresh, _wanted(fresh))
+
+
+def to_trash(batch: Batch) -> None:
+    with moving(batch):
+        _move(_fresh(batch) or batch, _area("trash") / batch.uid)
+
+
+def from_trash(batch: Batch) -> None:
+    with moving(batch):
+        fresh = _fresh(batch) or batch
+        _move(fresh, _home(fresh))
+
+
+def erase(batch: Batch) -> None:
+    """Delete the folder for good, wherever it is."""
+    with moving(batch):
+        for place in _places(batch):
+            with suppress(FileNotFoundError):
+                shutil.rmtree(place)
+    for suffix in ("", ".gate"):
+        (_area("locks") / f"{batch.uid}{suffix}").unlink(missing_ok=True)
+
+
+def _move(batch: Batch, target: Path) -> None:
+    _made(target.parent)
+    here = next((place for place in (target, *_places(batch)) if place.is_dir()), None)
+    if here is None:
+        _made(target)
+    elif here != target:
+        here.rename(target)
+        sync_folder(here.parent)
+    sync_folder(target.parent)
+
+
+def place(card: Card) -> None:
+    """Bring the image in line with the card's status: failed → `_errors/`, otherwise the folder. Again is harmless."""
+    with moving(card.batch):
+        status = Card.objects.filter(pk=card.pk).values_list("status", flat=True).first()
+        if status is None:
+            return
+        failed = status == CardStatus.FAILED
+        if card.page:
+            _place_copy(card, failed=failed)
+            return
+        base = folder(card.batch)
+        inside, outside = base / card.source, base / ERRORS / card.source
+        here, there = (inside, outside) if failed else (outside, inside)
+        if here.is_file() and not there.exists():
+            _made(there.parent)
+            replace(here, there)
+            sync_folder(here.parent)
+
+
+def _place_copy(card: Card, *, failed: bool) -> None:
+    copy, page = error_copy(card), derived(card, "page")
+    if not failed:
+        copy.unlink(missing_ok=True)
+    elif page.is_file() and not copy.is_file():
+        write_atomic(copy, page.read_bytes())
+
+
+def forget(card: Card, *, with_source: bool) -> None:
+    """Delete what belongs to a removed card; the source where no other card shares it."""
+    with writing(card.batch):
+        doomed = [*all_derived(card), error_copy(card)]
+        if with_source:
+            base = folder(card.batch)
+            doomed += [base / card.source, base / ERRORS / card.source]
+        for path in doomed:
+            path.unlink(missing_ok=True)
+
+
+def drafts_on_disk() -> list[str]:
+    """The uids of the folders that lie where drafts lie; of a started batch, its move was cut off by a crash."""
+    area = _area("temp")
+    return [entry.name for entry in os.scandir(area) if entry.name != "_parts"] if area.is_dir() else []
