@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -16,7 +17,6 @@ from django.utils import timezone
 from batches.live import events
 from batches.models import Batch, Card
 from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus
-
 
 PACE_MINUTES = 15
 
@@ -41,7 +41,7 @@ class Change:
 
     batch: Batch
     version: int
-    deltas: dict[str, int] = field(default_factory=dict)
+    deltas: dict[str, int | Decimal] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     visible: bool = False
 
@@ -50,6 +50,10 @@ class Change:
         self.visible = True
         if delta:
             self.deltas[name] = self.deltas.get(name, 0) + delta
+
+    def add_cost(self, cost: Decimal) -> None:
+        self.visible = True
+        self.deltas["cost"] = self.deltas.get("cost", Decimal(0)) + cost
 
     def set(self, **fields: Any) -> None:
         """Write columns of the batch, other than status and counters."""
@@ -138,7 +142,7 @@ class Change:
 
     def counted(self, name: str) -> int:
         """A counter as it will stand after this change."""
-        return int(getattr(self.batch, name)) + self.deltas.get(name, 0)
+        return int(getattr(self.batch, name) + self.deltas.get(name, 0))
 
     def keep_pace(self, now: datetime, cards: int) -> None:
         """Note cards that have just been read or failed in the ring of the last fifteen minutes."""

@@ -14,13 +14,12 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from batches.states import BatchStatus
 from ocr.errors import CallWithheld
 
 _SQL = (
     "SELECT 1 FROM batches_card c JOIN batches_batch b ON b.id = c.batch_id"
     " WHERE c.id = %s AND c.worker_id = %s AND c.claim = %s AND c.status IN ('pending', 'processing')"
-    f" AND b.status = '{BatchStatus.RUNNING.value}' AND b.deleted_at IS NULL"
+    " AND b.status = 'running' AND b.deleted_at IS NULL"
 )
 
 

@@ -1,0 +1,166 @@
+"""What people do to a batch that is read: start, pause, resume, stop, retry, skip."""
+
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from batches import changes, tasks
+from batches.drain import blocks, gate
+from batches.drain.reading import read_task
+from batches.intake import adding, store
+from batches.models import DEFAULT_OPTIONS, Batch, Card
+from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
+from ocr import prompts
+from ocr.models import Engine
+
+_UNPAUSED: dict[str, Any] = {"pause_reason": "", "pause_message": "", "retry_at": None}
+
+
+class CannotStart(Exception):
+    """The batch lacks something. The message is for a person."""
+
+    code = "VALIDATION_ERROR"
+
+    def __init__(self, message: str, code: str = "VALIDATION_ERROR") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+def _ring(batch_id: int) -> None:
+    transaction.on_commit(partial(tasks.drain, batch_id))
+
+
+def start(batch: Batch, user: Any) -> Batch:
+    """Freeze the batch and let it be read. Starting it twice is starting it once."""
+    with changes.locked(batch) as change:
+        if change.batch.status != BatchStatus.DRAFT:
+            return change.batch
+        engine = _require(change.batch)
+        now = timezone.now()
+        adding.settle_order(change)
+        options = DEFAULT_OPTIONS | change.batch.options
+        change.batch.options = options
+        change.move_batch(
+            BatchStatus.QUEUED,
+            started_at=now,
+            label=store.label(change.batch, now),
+            fields=change.batch.fields,
+            options=options,
+            model=change.batch.model or engine.model,
+            prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
+        )
+        _ring(change.batch.pk)
+    return Batch.objects.get(pk=change.batch.pk)
+
+
+def _require(batch: Batch) -> Engine:
+    if not batch.specs():
+        raise CannotStart(_("Name at least one field that is to be read."))
+    if not batch.pending:
+        raise CannotStart(_("Add at least one scan."))
+    if batch.engine is None or not batch.engine.enabled:
+        raise CannotStart(_("Choose what reads the cards."))
+    return batch.engine
+
+
+def pause(batch: Batch) -> Batch:
+    """After the answer no new call starts; calls in flight complete and are kept."""
+    with changes.locked(batch) as change:
+        change.move_batch(BatchStatus.PAUSED, pause_reason=PauseReason.PERSON, pause_message="", retry_at=None)
+        _ring(change.batch.pk)
+    gate.wait_until_clear(change.batch.pk)
+    return Batch.objects.get(pk=change.batch.pk)
+
+
+def resume(batch: Batch) -> Batch:
+    """Go on with a paused batch, or read the rest of a stopped one."""
+    with changes.locked(batch) as change:
+        if change.batch.is_active:
+            return change.batch
+        rest = change.batch.cancelled
+        if change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED} and not rest:
+            raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
+        change.move_batch(BatchStatus.QUEUED, finished_at=None, **_UNPAUSED)
+        _ring(change.batch.pk)
+    if rest:
+        while blocks.read_rest_some(change.batch.pk):
+            continue
+        tasks.drain(change.batch.pk)
+    return Batch.objects.get(pk=change.batch.pk)
+
+
+def cancel(batch: Batch) -> Batch:
+    """Stop for good. The status flips first; the cards follow, the first block of them before the answer."""
+    with changes.locked(batch) as change:
+        change.move_batch(BatchStatus.CANCELLED, finished_at=timezone.now(), retry_upto=None, **_UNPAUSED)
+        _ring(change.batch.pk)
+    gate.wait_until_clear(change.batch.pk)
+    blocks.cancel_some(change.batch.pk)
+    return Batch.objects.get(pk=change.batch.pk)
+
+
+def retry_all(batch: Batch) -> int:
+    """Read every failed card again, nothing else; return how many."""
+    while blocks.cancel_some(batch.pk):  # what a stop left over would be read with them
+        continue
+    with changes.locked(batch) as change:
+        if change.batch.status == BatchStatus.DRAFT:
+            raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
+        failed = change.batch.failed
+        if not failed:
+            return 0
+        _go_on(change)
+        change.set(retry_upto=change.batch.version)
+        _ring(change.batch.pk)
+    blocks.retry_some(change.batch.pk)
+    tasks.drain(change.batch.pk)
+    return failed
+
+
+def retry_card(card: Card) -> Card:
+    """Read one failed card again. One that waits already is left alone; a card that was read is never replaced."""
+    with changes.locked(card.batch_id) as change:
+        card = change.batch.cards.get(pk=card.pk)
+        if card.status in {CardStatus.PENDING, CardStatus.PROCESSING} and not change.batch.is_draft:
+            return card
+        if card.status != CardStatus.FAILED or change.batch.is_draft:
+            raise changes.TransitionRefused(card.status, CardStatus.PENDING)
+        change.move_card(card, CardStatus.PENDING, **blocks.AFRESH)
+        _go_on(change)
+        _ring(change.batch.pk)
+    return card
+
+
+def _go_on(change: changes.Change) -> None:
+    """A batch that was over is read on; one that is paused stays so until a person resumes it."""
+    if change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED}:
+        change.move_batch(BatchStatus.QUEUED, finished_at=None, **_UNPAUSED)
+
+
+def skip(card: Card, reason: SkipReason | str = SkipReason.PERSON) -> None:
+    """Leave a card out that waits, is being read, or failed. Raises TransitionRefused for others."""
+    now = timezone.now()
+    with changes.locked(card.batch_id) as change:
+        fresh = change.batch.cards.get(pk=card.pk)
+        if fresh.status == CardStatus.SKIPPED:
+            return
+        moved = change.move_card(
+            fresh,
+            CardStatus.SKIPPED,
+            skip_reason=SkipReason(reason),
+            error="",
+            error_message="",
+            worker=None,
+            lease_until=None,
+            called_at=None,
+            finished_at=now,
+            files_due=True,
+        )
+        if not moved:
+            raise changes.TransitionRefused(fresh.status, CardStatus.SKIPPED)
+        change.finish_if_done(now)
+        _ring(change.batch.pk)

@@ -1,0 +1,278 @@
+"""The one writer: starts and outcomes become rows, in group transactions, fenced by worker and claim."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import OperationalError
+from django.utils import timezone
+
+from batches import changes
+from batches.drain.outcomes import Event, Outcome, Start
+from batches.drain.reading import clean, result_of
+from batches.models import Attempt, Batch, Card, CardResult
+from batches.states import BatchStatus, CardStatus, PauseReason
+from ocr import checking
+from ocr.errors import ExtractionError
+from ocr.models import Engine
+from ocr.reading import Reading
+
+log = logging.getLogger(__name__)
+
+GROUP = 256
+LINGER = 0.03  # seconds to wait for company; the threads do not wait for the collector
+QUEUE = 2000  # beyond it the threads wait: the database cannot keep up
+BUSY_PAUSE = 0.25
+
+_FREED: dict[str, Any] = {"worker": None, "lease_until": None}
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one transaction writes for one batch."""
+
+    change: changes.Change
+    cards: dict[int, Card]
+    attempts: list[Attempt] = field(default_factory=list)
+    readings: list[tuple[CardResult, Card, dict[str, Any]]] = field(default_factory=list)
+    finished: int = 0
+    dropped: int = 0
+
+
+class Collector:
+    def __init__(self, worker_id: int, on_saved: Callable[[int], None] = lambda batch_id: None) -> None:
+        self._worker_id = worker_id
+        self._on_saved = on_saved
+        self._queue: queue.Queue[Event | None] = queue.Queue(QUEUE)
+        self.dropped = 0
+
+    def put(self, event: Event) -> None:
+        self._queue.put(event)
+
+    def close(self) -> None:
+        """What has been put before is still written; then `run` returns."""
+        self._queue.put(None)
+
+    def run(self) -> None:
+        open_ = True
+        while open_:
+            events: list[Event] = []
+            open_ = self._gather(events)
+            if events:
+                self.write(events)
+
+    def _gather(self, events: list[Event]) -> bool:
+        """Wait for one event, then for company; False after the last."""
+        deadline = 0.0
+        while len(events) < GROUP:
+            try:
+                event = self._queue.get(timeout=max(0.0, deadline - time.monotonic()) if events else None)
+            except queue.Empty:
+                return True
+            if event is None:
+                return False
+            if not events:
+                deadline = time.monotonic() + LINGER
+            events.append(event)
+            if isinstance(event, Start) and event.decided is not None:
+                deadline = 0.0  # a thread waits for this one
+        return True
+
+    def write(self, events: Iterable[Event]) -> None:
+        """Write what is given, batch by batch; a busy database is waited for."""
+        by_batch: dict[int, list[Event]] = {}
+        for event in events:
+            by_batch.setdefault(event.card.batch_id, []).append(event)
+        for batch_id in sorted(by_batch):
+            try:
+                self._write_patiently(batch_id, by_batch[batch_id])
+            except Exception:
+                log.exception("Batch %s: a group could not be saved; saving its cards one by one.", batch_id)
+                self._write_each(batch_id, by_batch[batch_id])
+            for event in by_batch[batch_id]:
+                if isinstance(event, Start) and event.decided is not None:
+                    event.decided.set()
+            self._on_saved(batch_id)
+
+    def _write_patiently(self, batch_id: int, events: list[Event]) -> None:
+        while True:
+            try:
+                return self._write(batch_id, events)
+            except OperationalError as error:
+                log.warning("Batch %s: the database is busy or full, trying again: %s", batch_id, error)
+                threading.Event().wait(BUSY_PAUSE)
+
+    def _write_each(self, batch_id: int, events: list[Event]) -> None:
+        """No card suffers for another's row that no database takes."""
+        for event in events:
+            try:
+                self._write_patiently(batch_id, [event])
+            except Batch.DoesNotExist:
+                self._refuse(event)
+            except Exception as error:
+                log.exception("Card %s: its reading could not be saved.", event.card.pk)
+                if isinstance(event, Outcome):
+                    failure = ExtractionError(f"{type(error).__name__} while saving the reading")
+                    self._write_failure(batch_id, Outcome(event.card, event.batch, event.engine_name, error=failure))
+
+    def _write_failure(self, batch_id: int, outcome: Outcome) -> None:
+        try:
+            self._write_patiently(batch_id, [outcome])
+        except Exception:
+            log.exception("Card %s: not even its failure could be saved; its lease will run out.", outcome.card.pk)
+
+    def _refuse(self, event: Event) -> None:
+        self.dropped += 1
+        if isinstance(event, Start):
+            event.refused = True
+
+    def _write(self, batch_id: int, events: list[Event]) -> None:
+        outcomes = {event.card.pk for event in events if isinstance(event, Outcome)}
+        with changes.locked(batch_id) as change:
+            cards = change.batch.cards.in_bulk([event.card.pk for event in events])
+            group = _Group(change, cards)
+            starts = [event for event in events if isinstance(event, Start)]
+            self._start(group, [start for start in starts if start.card.pk not in outcomes])
+            for event in events:
+                if isinstance(event, Outcome):
+                    self._settle(group, event)
+            self._save_rows(group)
+            if group.finished:
+                change.keep_pace(timezone.now(), group.finished)
+                change.finish_if_done(timezone.now())
+            dropped = group.dropped
+        self.dropped += dropped
+
+    def _holds(self, card: Card | None, event: Event) -> bool:
+        return card is not None and card.worker_id == self._worker_id and card.claim == event.card.claim
+
+    def _start(self, group: _Group, starts: list[Start]) -> None:
+        """Mark calls that start now, in one statement."""
+        for start in starts:
+            card = group.cards.get(start.card.pk)
+            start.refused = not (self._holds(card, start) and card is not None and card.status == CardStatus.PENDING)
+        held = [start for start in starts if not start.refused]
+        if held:
+            now = max(start.at for start in held)
+            marked = Card.objects.filter(pk__in=[start.card.pk for start in held])
+            group.change.move_cards(marked, CardStatus.PROCESSING, called_at=now)
+            for start in held:
+                group.cards[start.card.pk].status = CardStatus.PROCESSING
+
+    def _settle(self, group: _Group, outcome: Outcome) -> None:
+        card = group.cards.get(outcome.card.pk)
+        if card is None:  # erased meanwhile
+            group.dropped += 1
+            return
+        if outcome.started_at is not None:
+            self._note(group, outcome, outcome.started_at)
+        mine = self._holds(card, outcome)
+        waits_again = card.status == CardStatus.PENDING and card.worker_id is None and outcome.reading is not None
+        if not (mine or waits_again) or not self._open(group, card):
+            self._drop(group, card, mine=mine)
+        elif outcome.reading is not None:
+            self._save(group, card, outcome, outcome.reading)
+        elif outcome.error is not None:
+            self._fail(group, card, outcome, outcome.error)
+
+    def _open(self, group: _Group, card: Card) -> bool:
+        """A card that a person has skipped or filled in meanwhile stays as the person left it."""
+        if card.status == CardStatus.CANCELLED:  # its call was in flight: it completes and is kept
+            group.change.move_card(card, CardStatus.PENDING, finished_at=None)
+        return card.status in {CardStatus.PENDING, CardStatus.PROCESSING}
+
+    def _drop(self, group: _Group, card: Card, *, mine: bool) -> None:
+        group.dropped += 1
+        if mine:
+            Card.objects.filter(pk=card.pk).update(**_FREED)
+
+    def _note(self, group: _Group, outcome: Outcome, started_at: datetime) -> None:
+        """The call as it was, whatever becomes of it."""
+        error = outcome.error
+        source = outcome.reading or error
+        usage = source.usage if source is not None else None
+        attempt = Attempt(
+            card_id=outcome.card.pk,
+            claim=outcome.card.claim,
+            worker_uid=outcome.card.worker.uid if outcome.card.worker else "",
+            engine_name=outcome.engine_name,
+            model=clean(outcome.reading.model if outcome.reading else "")[:200] or outcome.batch.model,
+            prompt_hash=outcome.prompt_hash,
+            started_at=started_at,
+            duration=outcome.duration,
+            error=error.reason if error else "",
+            error_message=clean(error.message) if error else "",
+            counted=error.counts if error else True,
+            finish_reason=clean(source.finish_reason)[:40] if source else "",
+            raw_reply=clean(source.raw) if source else "",
+            tokens_in=usage.tokens_in if usage else None,
+            tokens_out=usage.tokens_out if usage else None,
+            cost=usage.cost if usage else None,
+        )
+        group.change.count("tokens_in", attempt.tokens_in or 0)
+        group.change.count("tokens_out", attempt.tokens_out or 0)
+        if attempt.cost:
+            group.change.add_cost(attempt.cost)
+        group.attempts.append(attempt)
+
+    def _save(self, group: _Group, card: Card, outcome: Outcome, reading: Reading) -> None:
+        batch = group.change.batch
+        result = result_of(batch, card.pk, reading, outcome.engine_name)
+        every_value = batch.engine is not None and batch.engine.kind == Engine.Kind.LOCAL
+        fields = {
+            "to_check": checking.to_check(batch.specs(), result.fields, every_value=every_value),
+            "rotation": card.rotation if reading.rotation is None else reading.rotation,
+            "tries": card.tries + 1,
+            "error": "",
+            "error_message": "",
+        }
+        group.readings.append((result, card, fields | self._finished(group, outcome)))
+        if outcome.started_at is not None:
+            group.attempts[-1].result = result
+
+    def _fail(self, group: _Group, card: Card, outcome: Outcome, error: ExtractionError) -> None:
+        batch = group.change.batch
+        tries = card.tries + (1 if error.counts else 0)
+        again = not error.counts or (error.retryable and tries <= batch.option("retries"))
+        if not again:
+            message = clean(error.message)
+            if card.status == CardStatus.PENDING:
+                group.change.move_card(card, CardStatus.PROCESSING)
+            told = {"tries": tries, "error": error.reason, "error_message": message}
+            group.change.move_card(card, CardStatus.FAILED, **told, **self._finished(group, outcome))
+            return
+        back: dict[str, Any] = _FREED | {"tries": tries, "called_at": None}
+        if outcome.retry_in:
+            back["not_before"] = timezone.now() + timedelta(seconds=outcome.retry_in)
+        cancelled = batch.status == BatchStatus.CANCELLED
+        to = CardStatus.PENDING
+        if cancelled:
+            to, back["finished_at"] = CardStatus.CANCELLED, timezone.now()
+        if card.status == to:
+            Card.objects.filter(pk=card.pk).update(**back)
+        else:
+            group.change.move_card(card, to, **back)
+        if error.pauses and batch.is_active:
+            self._pause(group, PauseReason(error.pauses), clean(error.message))
+
+    def _pause(self, group: _Group, reason: PauseReason, message: str) -> None:
+        log.warning("Batch %s is paused: %s", group.change.batch.pk, message or reason)
+        group.change.move_batch(BatchStatus.PAUSED, pause_reason=reason, pause_message=message, retry_at=None)
+
+    def _finished(self, group: _Group, outcome: Outcome) -> dict[str, Any]:
+        group.finished += 1
+        now = timezone.now()
+        return _FREED | {"finished_at": now, "duration": outcome.duration, "files_due": True, "not_before": None}
+
+    def _save_rows(self, group: _Group) -> None:
+        CardResult.objects.bulk_create(result for result, _card, _fields in group.readings)
+        for attempt in group.attempts:
+            attempt.result = attempt.result  # the id is known only now
+        Attempt.objects.bulk_create(group.attempts)
+        for result, card, fields in group.readings:
+            group.change.move_card(card, CardStatus.COMPLETED, result=result, **fields)

@@ -1,0 +1,96 @@
+"""Page images and thumbnails: made once per card, drafts included, as many at once as there are cores."""
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db.models import Q
+
+from batches.drain.presence import run_folder
+from batches.drain.threads import Rounds
+from batches.intake import derive
+from batches.models import Card
+from batches.states import BatchStatus
+
+log = logging.getLogger(__name__)
+
+SLOTS = 64
+AGAIN_AFTER = 30.0  # seconds, where preparing failed for a reason that is not the image's
+
+
+@contextmanager
+def _alone(card_id: int) -> Iterator[bool]:
+    """False while another process prepares this card (or one that shares its slot)."""
+    handle = os.open(run_folder() / f"prepare-{card_id % SLOTS}.slot", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(handle)
+
+
+class Preparation:
+    def __init__(self, on_prepared: Callable[[int], None], batch_id: int | None = None) -> None:
+        self._on_prepared = on_prepared
+        self._batch_id = batch_id
+        self._lock = threading.Lock()
+        self._busy: set[int] = set()
+        self._not_before: dict[int, float] = {}
+        self._rounds = [Rounds(f"prepare-{n}", self._prepare_all, 5.0) for n in range(os.cpu_count() or 1)]
+
+    def start(self) -> None:
+        for rounds in self._rounds:
+            rounds.start()
+
+    def wake(self) -> None:
+        for rounds in self._rounds:
+            rounds.wake()
+
+    def stop(self, deadline: float) -> None:
+        for rounds in self._rounds:
+            rounds.stop(0)
+        for rounds in self._rounds:
+            rounds.stop(deadline - time.monotonic())
+
+    def _prepare_all(self) -> None:
+        while not self._rounds[0].is_stopping and (card := self._next()) is not None:
+            try:
+                with _alone(card.pk) as mine:
+                    if mine and Card.objects.filter(pk=card.pk, prepared_at=None).exists():
+                        derive.prepare(card)
+                        self._on_prepared(card.batch_id)
+                    elif not mine:
+                        self._later(card, 0.5)
+            except Exception:
+                log.exception("Card %s could not be prepared; it is tried again.", card.pk)
+                self._later(card, AGAIN_AFTER)
+            finally:
+                with self._lock:
+                    self._busy.discard(card.pk)
+
+    def _later(self, card: Card, seconds: float) -> None:
+        with self._lock:
+            self._not_before[card.pk] = time.monotonic() + seconds
+
+    def _next(self) -> Card | None:
+        """A card that nobody in this process prepares; those of started batches first."""
+        with self._lock:
+            now = time.monotonic()
+            self._not_before = {pk: at for pk, at in self._not_before.items() if at > now}
+            passed = self._busy | set(self._not_before)
+            for wanted in (Q(batch__status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING]), Q()):
+                waiting = Card.objects.filter(wanted, prepared_at=None, batch__deleted_at=None)
+                if self._batch_id is not None:
+                    waiting = waiting.filter(batch=self._batch_id)
+                for card in waiting.select_related("batch").order_by("pk")[: len(passed) + 1]:
+                    if card.pk not in passed:
+                        self._busy.add(card.pk)
+                        return card
+        return None

@@ -1,0 +1,212 @@
+"""Running batches take turns for free threads; a batch held back occupies none."""
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import close_old_connections
+
+from batches.drain import claims
+from batches.drain.engines import Engines, cap
+from batches.drain.reading import read_task
+from batches.drain.threads import spawn
+from batches.drain.worker import Job, Reader
+from batches.intake import store
+from batches.models import Batch, Card, Worker
+from batches.states import BatchStatus
+from ocr import prompts
+from ocr.engines.base import ReadTask
+from ocr.models import Engine
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds between looks at the batches without a doorbell
+HUNGRY = 0.5  # seconds until a batch without a claimable card is asked again
+
+
+@dataclass(slots=True)
+class Run:
+    """A batch that this process reads."""
+
+    batch: Batch
+    engine: Engine
+    task: ReadTask
+    prompt_hash: str
+    waiting: deque[Card] = field(default_factory=deque)
+    flying: set[int] = field(default_factory=set)
+    active: bool = True
+    ask_at: float = 0.0
+    served_at: float = 0.0
+
+    def limit(self, threads: int) -> int:
+        limits = [threads, cap(self.engine)]
+        if self.batch.option("concurrency"):
+            limits.append(max(1, int(self.batch.option("concurrency"))))
+        return min(limits)
+
+
+class Scheduler:
+    def __init__(
+        self, worker: Worker, reader: Reader, engines: Engines, threads: int, batch_id: int | None = None
+    ) -> None:
+        self._worker = worker
+        self._reader = reader
+        self._engines = engines
+        self._threads = threads
+        self._batch_id = batch_id
+        self._runs: dict[int, Run] = {}
+        self._jobs: queue.SimpleQueue[tuple[Run, Job] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._bell = threading.Event()
+        self._look = True
+        self._stopping = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._main: threading.Thread | None = None
+        self.on_gone: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        for number in range(self._threads):
+            spawn(f"read-{number}", self._work)
+        self._main = spawn("schedule", self._run)
+
+    def wake(self) -> None:
+        """Look at the batches now."""
+        self._look = True
+        self._bell.set()
+
+    def prepared(self, batch_id: int) -> None:
+        """A card of this batch has become ready."""
+        run = self._runs.get(batch_id)
+        if run is not None:
+            run.ask_at = 0.0
+            self._bell.set()
+
+    def stop(self, deadline: float) -> bool:
+        """Start no more calls, give unread cards back, wait for calls in flight; False: some are still out."""
+        self._stopping.set()
+        self._bell.set()
+        if self._main is not None:
+            self._main.join(max(0.0, deadline - time.monotonic()))
+        ended = self._idle.wait(max(0.0, deadline - time.monotonic()))
+        for _ in range(self._threads):
+            self._jobs.put(None)
+        return ended
+
+    # -- the scheduling thread
+
+    def _run(self) -> None:
+        looked_at = 0.0
+        while not self._stopping.is_set():
+            try:
+                rung, self._look = self._look, False
+                if rung or time.monotonic() - looked_at >= LOOK_EVERY:
+                    looked_at = time.monotonic()
+                    self._refresh(rung=rung)
+                self._dispatch()
+            except Exception:
+                log.exception("A round of the scheduler failed.")
+                close_old_connections()
+                self._stopping.wait(1.0)
+            self._bell.wait(HUNGRY if self._runs else LOOK_EVERY)
+            self._bell.clear()
+        for run in self._runs.values():
+            self._release(run)
+
+    def _refresh(self, *, rung: bool) -> None:
+        """Bring the runs in line with the batches that are to be read."""
+        active = Batch.objects.filter(status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING], deleted_at=None)
+        if self._batch_id is not None:
+            active = active.filter(pk=self._batch_id)
+        batches = {batch.pk: batch for batch in active.select_related("engine").order_by("pk")}
+        for pk, run in list(self._runs.items()):
+            if pk not in batches:
+                self._leave(pk, run)
+        for pk, batch in batches.items():
+            known = self._runs.get(pk)
+            if batch.engine is None:  # the start makes sure of one
+                continue
+            if known is None:
+                self._add(batch, batch.engine)
+            else:
+                known.batch, known.engine, known.active = batch, batch.engine, True
+                known.ask_at = 0.0 if rung else known.ask_at
+
+    def _leave(self, pk: int, run: Run) -> None:
+        """The batch is paused, stopped or done: unread cards go back, calls in flight complete."""
+        self._release(run)
+        if run.active:
+            run.active = False
+            self.on_gone()
+        if not run.flying:
+            del self._runs[pk]
+
+    def _add(self, batch: Batch, engine: Engine) -> None:
+        store.settle(batch)
+        task = read_task(batch)
+        digest = "" if engine.kind == Engine.Kind.LOCAL else prompts.digest(task)
+        self._runs[batch.pk] = Run(batch, engine, task, digest)
+
+    def _release(self, run: Run) -> None:
+        unread = [card.pk for card in run.waiting]
+        run.waiting.clear()
+        claims.release(run.batch.pk, self._worker, unread)
+
+    def _dispatch(self) -> None:
+        """Hand out cards in turns, the batch with the fewest calls in flight first."""
+        while not self._stopping.is_set() and self._free():
+            for run in sorted(self._runs.values(), key=lambda run: (len(run.flying), run.served_at)):
+                if self._serve(run):
+                    break
+            else:
+                return
+
+    def _free(self) -> bool:
+        with self._lock:
+            return self._in_flight < self._threads
+
+    def _serve(self, run: Run) -> bool:
+        if not run.active or len(run.flying) >= run.limit(self._threads) or not self._engines.room(run.engine):
+            return False
+        if not run.waiting and not self._claim(run):
+            return False
+        card = run.waiting.popleft()
+        with self._lock:
+            run.flying.add(card.pk)
+            self._in_flight += 1
+            self._idle.clear()
+        run.served_at = time.monotonic()
+        self._engines.enter(run.engine)
+        self._jobs.put((run, Job(card, run.batch, run.engine, run.task, run.prompt_hash)))
+        return True
+
+    def _claim(self, run: Run) -> bool:
+        if time.monotonic() < run.ask_at:
+            return False
+        wanted = min(int(run.batch.option("chunk_size")), 2 * run.limit(self._threads))
+        cards = claims.take(run.batch.pk, self._worker, wanted)
+        run.waiting.extend(cards)
+        if not cards:
+            run.ask_at = time.monotonic() + HUNGRY
+        return bool(cards)
+
+    # -- the reading threads
+
+    def _work(self) -> None:
+        while (work := self._jobs.get()) is not None:
+            run, job = work
+            try:
+                self._reader.read(job)
+            finally:
+                self._engines.leave(run.engine)
+                with self._lock:
+                    run.flying.discard(job.card.pk)
+                    self._in_flight -= 1
+                    if not self._in_flight:
+                        self._idle.set()
+                self._bell.set()

@@ -1,0 +1,113 @@
+"""The one Service of a process: it owns scheduler, reading threads, collector, sweeper, filer and preparation.
+
+Huey is only the doorbell: a task calls `service().wake(batch_id)` and returns. The rows are the queue, so a
+Service that starts after a crash goes on without any doorbell.
+"""
+
+import atexit
+import logging
+import threading
+import time
+
+from django.conf import settings
+
+from batches.drain import claims, filer
+from batches.drain.collector import Collector
+from batches.drain.engines import Engines
+from batches.drain.preparation import Preparation
+from batches.drain.presence import Presence
+from batches.drain.scheduler import Scheduler
+from batches.drain.sweeper import EVERY, Sweeper
+from batches.drain.threads import Rounds, spawn
+from batches.drain.worker import Reader
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN = 25.0  # seconds
+LAST_WORDS = 3.0  # of them, kept for writing down what has been read
+FILE_EVERY = 5.0
+
+
+class Service:
+    """Started at once; `stop` ends it in order, once. With a `batch_id` it serves that batch alone."""
+
+    def __init__(self, *, batch_id: int | None = None, threads: int | None = None, engines: Engines | None = None):
+        threads = threads or settings.EXTRACTION_THREADS
+        self._stopped = threading.Event()
+        self._stop_lock = threading.Lock()
+        self._presence = Presence()
+        self.worker = self._presence.worker
+        self.engines = engines or Engines()
+        self._batch_id = batch_id
+        self.collector = Collector(self.worker.pk, self._saved)
+        self._no_more = threading.Event()
+        reader = Reader(self.engines, self.collector.put, self._no_more)
+        self._scheduler = Scheduler(self.worker, reader, self.engines, threads, batch_id)
+        self._preparation = Preparation(self._scheduler.prepared, batch_id)
+        self._sweeper = Rounds("sweep", Sweeper(self.worker).sweep, EVERY)
+        self._filer = Rounds("file", self._file, FILE_EVERY)
+        self._scheduler.on_gone = self._sweeper.wake
+        self._collecting = spawn("collect", self.collector.run)
+        self._sweeper.start()
+        self._filer.start()
+        self._preparation.start()
+        self._scheduler.start()
+
+    def wake(self, batch_id: int) -> None:
+        """Something is to be done, for this batch at least; returns at once."""
+        self._scheduler.wake()
+        self._preparation.wake()
+        self._sweeper.wake()
+        self._filer.wake()
+
+    def stop(self, timeout: float = STOP_WITHIN) -> None:
+        """Finish the calls in flight, or give their cards back. Safe to call often, and from several threads."""
+        with self._stop_lock:
+            if self._stopped.is_set():
+                return
+            deadline = time.monotonic() + timeout
+            ended = self._scheduler.stop(deadline - min(LAST_WORDS, timeout / 2))
+            self._no_more.set()  # children that read a card alone are ended
+            self._preparation.stop(deadline)
+            self.collector.close()
+            self._collecting.join(max(0.5, deadline - time.monotonic()))
+            self._sweeper.stop(max(0.5, deadline - time.monotonic()))
+            self._filer.stop(max(0.5, deadline - time.monotonic()))
+            given_back = claims.give_back(self.worker)
+            if given_back:
+                log.warning("%s cards in flight were given back.", given_back)
+            if ended:
+                self.engines.close()
+            self._presence.leave()
+            self._stopped.set()
+
+    @property
+    def is_stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    def _saved(self, batch_id: int) -> None:
+        self._filer.wake()
+
+    def _file(self) -> None:
+        filer.file_due(self._batch_id, lambda: self._filer.is_stopping)
+
+
+_lock = threading.Lock()
+_service: Service | None = None
+
+
+def service() -> Service:
+    """This process's Service, started by the first who asks. Only the consumer asks."""
+    global _service
+    with _lock:
+        if _service is None:
+            _service = Service()
+            atexit.register(_service.stop)
+        return _service
+
+
+def stop() -> None:
+    """Stop this process's Service, if there is one."""
+    with _lock:
+        if _service is not None:
+            _service.stop()

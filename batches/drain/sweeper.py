@@ -1,0 +1,51 @@
+"""Every ten seconds: show that this process lives, free what the dead held, go on with what was cut short."""
+
+import logging
+import time
+from contextlib import suppress
+
+from batches.drain import blocks, claims, presence
+from batches.intake import store
+from batches.models import Batch, Worker
+
+log = logging.getLogger(__name__)
+
+EVERY = 10.0  # seconds
+PARTS_EVERY = 3600.0
+PARTS_AFTER = 24 * 3600.0
+
+
+def clean_parts() -> None:
+    """Remove what uploads that broke off have left."""
+    for part in store.parts():
+        with suppress(FileNotFoundError):  # renamed into place this moment
+            if time.time() - part.stat().st_mtime > PARTS_AFTER:
+                part.unlink()
+
+
+class Sweeper:
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._parts_at = 0.0
+
+    def sweep(self) -> None:
+        claims.renew(self._worker)
+        self.free_the_dead()
+        self.settle_folders()
+        blocks.finish_cut_short()
+        if time.monotonic() >= self._parts_at:
+            self._parts_at = time.monotonic() + PARTS_EVERY
+            clean_parts()
+
+    def free_the_dead(self) -> None:
+        for worker in Worker.objects.exclude(pk=self._worker.pk):
+            if presence.is_dead(worker):
+                freed = claims.give_back(worker, crashed=True)
+                presence.forget(worker)
+                log.warning("Worker %s is gone; %s of its cards wait again.", worker, freed)
+        claims.free_orphans()
+
+    def settle_folders(self) -> None:
+        """Finish what a crash cut off between a start and its folder's new name."""
+        for batch in Batch.objects.filter(uid__in=store.drafts_on_disk()).exclude(label=None):
+            store.settle(batch)

@@ -1,0 +1,71 @@
+"""Daemon threads with a database connection of their own."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from django.db import close_old_connections, connection
+
+log = logging.getLogger(__name__)
+
+
+def relax() -> None:
+    """The consumer may lose the last moment at a power cut (a reading is made again); the web process may not."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=NORMAL")
+
+
+def spawn(name: str, target: Callable[[], None]) -> threading.Thread:
+    """Start a daemon thread that closes its connection when it ends."""
+
+    def run() -> None:
+        try:
+            relax()
+            target()
+        except Exception:
+            log.exception("Thread %s ended.", name)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+class Rounds:
+    """A thread that does its round when it is woken, and every so often."""
+
+    def __init__(self, name: str, round_: Callable[[], None], every: float) -> None:
+        self._name = name
+        self._round = round_
+        self._every = every
+        self._bell = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = spawn(self._name, self._run)
+
+    def wake(self) -> None:
+        self._bell.set()
+
+    def stop(self, timeout: float) -> None:
+        self._stopping.set()
+        self._bell.set()
+        if self._thread is not None:
+            self._thread.join(max(0.0, timeout))
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._bell.clear()
+            try:
+                self._round()
+            except Exception:  # the next round may succeed: a full disk, a busy database
+                log.exception("A round of %s failed.", self._name)
+                close_old_connections()
+            self._bell.wait(self._every)

@@ -1,0 +1,121 @@
+"""One card: look, call, say what came of it."""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from threading import Event as Flag
+
+from django.utils import timezone
+
+from batches.drain import gate, solo
+from batches.drain.engines import Engines
+from batches.drain.outcomes import Event, Outcome, Start
+from batches.intake import derive
+from batches.models import Batch, Card
+from ocr import pipeline
+from ocr.engines.base import EngineAdapter, Prepared, ReadTask, gated
+from ocr.errors import CallWithheld, ExtractionError, RateLimited, UnreadableImage
+from ocr.models import Engine
+from ocr.reading import Reading
+
+log = logging.getLogger(__name__)
+
+ALONE_FROM = 2  # crashes
+FIRST_BACK_OFF = 1.0  # seconds; doubled with each try
+MARK_WITHIN = 60.0  # seconds for the collector to record a start; it retries on a busy database
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed card and what it is to be read with."""
+
+    card: Card
+    batch: Batch
+    engine: Engine
+    task: ReadTask
+    prompt_hash: str = ""
+
+
+class Reader:
+    """Thread-safe: every thread of the pool reads with the same one."""
+
+    def __init__(self, engines: Engines, put: Callable[[Event], None], stopping: Flag) -> None:
+        self._engines = engines
+        self._put = put
+        self._stopping = stopping
+
+    def read(self, job: Job) -> None:
+        """Never raises: whatever happens becomes the card's outcome."""
+        outcome = Outcome(job.card, job.batch, job.engine.name, prompt_hash=job.prompt_hash)
+        begun = time.monotonic()
+        try:
+            outcome.reading = self._read(job, outcome)
+            self._engines.answered(job.engine)
+        except CallWithheld as error:
+            outcome.error, outcome.started_at = error, None
+        except ExtractionError as error:
+            outcome.error = error
+        except Exception as error:
+            log.exception("Card %s: reading it failed unexpectedly.", job.card.pk)
+            outcome.error = ExtractionError(f"{type(error).__name__}: {error}")
+        outcome.duration = time.monotonic() - begun
+        if outcome.error is not None:
+            outcome.retry_in = self._back_off(job, outcome.error)
+        self._put(outcome)
+
+    def _read(self, job: Job, outcome: Outcome) -> Reading:
+        door = partial(gate.passing, job.batch.pk, job.card.pk, job.card.worker_id or 0, job.card.claim)
+        with door():  # before any work is done for it; again as the request leaves
+            pass
+        if job.card.error == UnreadableImage.reason:
+            raise UnreadableImage(job.card.error_message)
+        adapter = self._engines.adapter(job.engine, job.batch.model)
+        image = derive.prepared(job.card, full_resolution=adapter.full_resolution, max_px=job.task.options.max_image_px)
+        reading = self._call(job, adapter, image, door, outcome)
+        if reading.rotation is not None and reading.rotation != job.card.rotation:
+            derive.turn(job.card, reading.rotation)
+        return reading
+
+    def _call(
+        self,
+        job: Job,
+        adapter: EngineAdapter,
+        image: Prepared,
+        door: Callable[[], AbstractContextManager[None]],
+        outcome: Outcome,
+    ) -> Reading:
+        alone = job.card.crashes >= ALONE_FROM
+        now = timezone.now()
+        if adapter.in_process or alone:
+            self._mark(job.card, door)
+        else:
+            self._put(Start(job.card, now))
+        outcome.started_at = now
+        if alone:
+            config = job.engine.config(job.batch.model)
+            return solo.read(image, job.task, config, self._engines.build, self._stopping)
+        with gated(door):
+            return pipeline.read(image, job.task, adapter)
+
+    def _mark(self, card: Card, door: Callable[[], AbstractContextManager[None]]) -> None:
+        """Wait until the start is recorded: a card that kills the process must be known by name."""
+        decided = Flag()
+        start = Start(card, timezone.now(), decided)
+        self._put(start)
+        if not decided.wait(MARK_WITHIN) or start.refused:
+            raise CallWithheld
+        with door():  # it may have been paused while the mark was written
+            pass
+
+    def _back_off(self, job: Job, error: ExtractionError) -> float:
+        """Seconds until this card may be read again, with jitter."""
+        if isinstance(error, RateLimited):
+            return self._engines.rest(job.engine, error.retry_after)
+        if isinstance(error, CallWithheld) or not error.retryable:
+            return 0.0
+        wanted = FIRST_BACK_OFF * 2.0**job.card.tries
+        return max(error.retry_after or 0.0, wanted * random.uniform(0.75, 1.25))  # noqa: S311

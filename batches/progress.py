@@ -1,0 +1,216 @@
+"""How far a batch is, in numbers and in words; what went wrong, in a sentence and with advice."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
+
+from batches.models import Batch
+from batches.states import BatchStatus
+from ocr.fields import FieldSpec
+from ocr.reading import Issue
+
+PACE_OVER = 3  # minutes that the pace is the mean of
+MEANINGFUL = 5  # cards before a time left is told
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    batch_id: int
+    status: str
+    version: int
+    total: int
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    skipped: int
+    cancelled: int
+    to_check: int
+    reviewed: int
+    percent: int
+    current: int
+    cards_per_minute: float | None
+    eta_seconds: int | None
+    elapsed_seconds: int
+    tokens_in: int
+    tokens_out: int
+    cost: Decimal
+    message: str
+    time_left: str
+    pace: str
+
+
+def of(batch: Batch, now: datetime | None = None) -> Progress:
+    now = now or timezone.now()
+    finished = batch.finished_cards
+    rate = cards_per_minute(batch, now)
+    eta = _eta(batch, rate)
+    return Progress(
+        batch_id=batch.pk,
+        status=batch.status,
+        version=batch.version,
+        total=batch.total,
+        pending=batch.pending,
+        processing=batch.processing,
+        completed=batch.completed,
+        failed=batch.failed,
+        skipped=batch.skipped,
+        cancelled=batch.cancelled,
+        to_check=batch.to_check,
+        reviewed=batch.reviewed,
+        percent=100 * finished // batch.total if batch.total else 0,
+        current=min(finished + 1, batch.total),
+        cards_per_minute=rate,
+        eta_seconds=eta,
+        elapsed_seconds=_elapsed(batch, now),
+        tokens_in=batch.tokens_in,
+        tokens_out=batch.tokens_out,
+        cost=batch.cost,
+        message=_message(batch),
+        time_left=time_in_words(eta) if eta is not None else "",
+        pace=_pace_in_words(rate),
+    )
+
+
+def cards_per_minute(batch: Batch, now: datetime) -> float | None:
+    """The mean of the last three minutes in which cards were finished; over the whole run once it is over."""
+    if batch.status not in {BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.PAUSED}:
+        seconds = _elapsed(batch, now)
+        read = batch.completed + batch.failed
+        return read / seconds * 60 if read and seconds and batch.finished_at else None
+    recent = batch.pace[-PACE_OVER:]
+    if not recent or batch.started_at is None:
+        return None
+    begun = max(recent[0][0] * 60.0, batch.started_at.timestamp())
+    seconds = sum(min(minute * 60 + 60.0, now.timestamp()) - max(minute * 60.0, begun) for minute, _cards in recent)
+    if batch.status == BatchStatus.RUNNING and now.timestamp() > recent[-1][0] * 60 + 60:
+        seconds += min(now.timestamp() - recent[-1][0] * 60 - 60, 60.0)  # nothing finished yet in this minute
+    return float(sum(cards for _minute, cards in recent) / max(seconds, 1.0) * 60)
+
+
+def _eta(batch: Batch, rate: float | None) -> int | None:
+    if batch.status != BatchStatus.RUNNING or not rate or batch.completed + batch.failed < MEANINGFUL:
+        return None
+    return round((batch.pending + batch.processing) / rate * 60)
+
+
+def _elapsed(batch: Batch, now: datetime) -> int:
+    if batch.started_at is None:
+        return 0
+    return max(0, int(((batch.finished_at or now) - batch.started_at).total_seconds()))
+
+
+def _message(batch: Batch) -> str:
+    if batch.pending or batch.processing:
+        return _("File %(current)s of %(total)s") % {
+            "current": min(batch.finished_cards + 1, batch.total),
+            "total": batch.total,
+        }
+    return ngettext("%(total)s file", "%(total)s files", batch.total) % {"total": batch.total}
+
+
+def time_in_words(seconds: float) -> str:
+    """ "about 6 minutes"; never below "less than a minute"."""
+    minutes = round(timedelta(seconds=seconds) / timedelta(minutes=1))
+    if seconds < 60:
+        return _("less than a minute")
+    if minutes < 90:
+        return ngettext("about %(n)s minute", "about %(n)s minutes", minutes) % {"n": minutes}
+    hours = round(minutes / 60)
+    if hours < 48:
+        return ngettext("about %(n)s hour", "about %(n)s hours", hours) % {"n": hours}
+    days = round(hours / 24)
+    return ngettext("about %(n)s day", "about %(n)s days", days) % {"n": days}
+
+
+def _pace_in_words(rate: float | None) -> str:
+    if not rate:
+        return ""
+    if rate < 1:
+        an_hour = max(1, round(rate * 60))
+        return ngettext("%(n)s card an hour", "%(n)s cards an hour", an_hour) % {"n": an_hour}
+    return ngettext("%(n)s card a minute", "%(n)s cards a minute", round(rate)) % {"n": round(rate)}
+
+
+# code: (what a curator reads, what helps)
+_ERRORS = {
+    "engine_unreachable": (
+        gettext_noop("The reading engine could not be reached."),
+        gettext_noop("Retry. If it happens again: is the engine running, and is its address right?"),
+    ),
+    "engine_timeout": (
+        gettext_noop("The reading engine took too long to answer."),
+        gettext_noop("Retry. If it happens often, allow the engine more seconds, or fewer calls at a time."),
+    ),
+    "engine_failed": (
+        gettext_noop("The reading engine reported an error of its own."),
+        gettext_noop("Retry. If it happens again, look into the engine's log."),
+    ),
+    "rate_limited": (
+        gettext_noop("The reading engine asked us to slow down."),
+        gettext_noop("It goes on by itself. If it stays slow, allow the engine fewer calls at a time."),
+    ),
+    "credentials_refused": (
+        gettext_noop("The reading engine refuses our key."),
+        gettext_noop("Check the engine's key and whether its bill is paid, then resume."),
+    ),
+    "engine_missing": (
+        gettext_noop("The reading engine is not set up completely."),
+        gettext_noop("Complete the engine's address, model and key in the administration, then resume."),
+    ),
+    "request_refused": (
+        gettext_noop("The reading engine refused the request."),
+        gettext_noop("Look at the attempt's reply: often the model does not exist or takes no images."),
+    ),
+    "reply_invalid": (
+        gettext_noop("The model's answer could not be understood."),
+        gettext_noop("Retry. If it happens often, another model may keep to the asked-for form."),
+    ),
+    "reply_truncated": (
+        gettext_noop("The model's answer was cut off."),
+        gettext_noop("Retry. If it happens again, ask for fewer fields or use a model that may answer at length."),
+    ),
+    "reply_empty": (
+        gettext_noop("The model gave no answer for this card."),
+        gettext_noop("Retry. If it happens again, enter the values by hand or use another model."),
+    ),
+    "unreadable_image": (
+        gettext_noop("The image cannot be opened."),
+        gettext_noop("The file is damaged or not an image: scan the card again, or enter the values by hand."),
+    ),
+    "engine_crashed": (
+        gettext_noop("Reading this card ended the program that read it, twice."),
+        gettext_noop("Enter the values by hand, and send the scan to whoever looks after cardocr."),
+    ),
+    "error": (
+        gettext_noop("Something unexpected went wrong with this card."),
+        gettext_noop("Retry. If it happens again, the log says more."),
+    ),
+}
+
+
+def error_sentence(code: str) -> str:
+    """What went wrong, for a curator."""
+    return _(_ERRORS.get(code, _ERRORS["error"])[0])
+
+
+def error_advice(code: str) -> str:
+    """What helps, for whoever looks after the engine."""
+    return _(_ERRORS.get(code, _ERRORS["error"])[1])
+
+
+def issue_sentence(issue: Issue | str, spec: FieldSpec) -> str:
+    """Why a value deserves a look."""
+    from_kind = {
+        Issue.TYPE: _("“%(label)s” does not look like the type it should have (%(type)s)."),
+        Issue.CHOICE: _("“%(label)s” is not on the list."),
+        Issue.PATTERN: _("“%(label)s” does not match the pattern."),
+        Issue.REQUIRED: _("“%(label)s” is required, but empty."),
+        Issue.UNREADABLE: _("“%(label)s” could not be read."),
+        Issue.CONFIDENCE: _("The engine is not sure of “%(label)s”."),
+    }
+    return from_kind[Issue(issue)] % {"label": spec.label, "type": str(spec.type)}

@@ -1,0 +1,142 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from batches import changes
+from batches.models import Batch, Card
+from batches.states import BatchStatus, CardStatus
+
+pytestmark = pytest.mark.django_db
+
+
+def counts(batch):
+    batch.refresh_from_db()
+    return {str(status): getattr(batch, status) for status in CardStatus if getattr(batch, status)}
+
+
+def test_each_visible_change_adds_one_to_the_version_and_stamps_the_rows(batch, make_cards):
+    make_cards(2)
+    before = batch.version
+    changes.move_cards(batch, batch.cards.all(), CardStatus.SKIPPED)
+    batch.refresh_from_db()
+    assert batch.version == before + 1
+    assert set(batch.cards.values_list("version", flat=True)) == {before + 1}
+
+
+def test_an_invisible_change_has_no_version(batch):
+    before = batch.version
+    with changes.locked(batch):
+        pass
+    batch.refresh_from_db()
+    assert batch.version == before
+
+
+def test_nothing_is_written_where_the_transaction_fails(batch, card):
+    def change_and_fail():
+        with changes.locked(batch) as change:
+            change.move_card(card, CardStatus.SKIPPED)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        change_and_fail()
+    card.refresh_from_db()
+    assert card.status == CardStatus.PENDING
+    assert counts(batch) == {"pending": 1}
+
+
+def test_counters_follow_cards_one_by_one_and_many_at_once(batch, make_cards):
+    cards = make_cards(5)
+    with changes.locked(batch) as change:
+        change.move_card(cards[0], CardStatus.SKIPPED)
+        change.move_cards(batch.cards.filter(pk__in=[cards[1].pk, cards[2].pk]), CardStatus.PROCESSING)
+    assert counts(batch) == {"pending": 2, "processing": 2, "skipped": 1}
+
+
+def test_flags_are_counted_once(batch, card):
+    with changes.locked(batch) as change:
+        card = Card.objects.get(pk=card.pk)
+        change.move_card(card, CardStatus.COMPLETED, to_check=True)
+        change.touch_card(card, to_check=True, reviewed=True)
+    batch.refresh_from_db()
+    assert (batch.to_check, batch.reviewed) == (1, 1)
+    changes.move_cards(batch, batch.cards.all(), CardStatus.PENDING, to_check=False, reviewed=False)
+    batch.refresh_from_db()
+    assert (batch.to_check, batch.reviewed) == (0, 0)
+
+
+def test_many_cards_can_be_flagged_at_once(batch, make_cards):
+    make_cards(2)
+    changes.move_cards(batch, batch.cards.all(), CardStatus.COMPLETED, to_check=True, reviewed=True)
+    batch.refresh_from_db()
+    assert (batch.to_check, batch.reviewed) == (2, 2)
+
+
+def test_cards_are_added_and_removed_with_their_counts(batch):
+    with changes.locked(batch) as change:
+        made = change.add_cards([Card(position=n, filename=f"{n}.jpg", source=f"{n}.jpg") for n in (1, 2)])
+    assert counts(batch) == {"pending": 2}
+    with changes.locked(batch) as change:
+        change.remove_cards(made[:1])
+    assert counts(batch) == {"pending": 1}
+    assert batch.total == 1
+    assert batch.reload_after == batch.version
+
+
+def test_the_pace_ring_keeps_fifteen_minutes(batch):
+    start = timezone.now().replace(second=0, microsecond=0)
+    with changes.locked(batch) as change:
+        for minute in range(20):
+            change.keep_pace(start + minute * timedelta(minutes=1), 1)
+            change.keep_pace(start + minute * timedelta(minutes=1, seconds=0), 2)
+    batch.refresh_from_db()
+    assert len(batch.pace) == 15
+    assert {cards for _minute, cards in batch.pace} == {3}
+
+
+@pytest.mark.parametrize("status", [BatchStatus.QUEUED, BatchStatus.RUNNING])
+def test_a_started_batch_without_open_cards_is_finished(batch, make_cards, status):
+    make_cards(1, CardStatus.FAILED)
+    Batch.objects.filter(pk=batch.pk).update(status=status)
+    with changes.locked(batch) as change:
+        assert change.finish_if_done(timezone.now())
+    batch.refresh_from_db()
+    assert batch.status == BatchStatus.COMPLETED
+    assert batch.finished_at is not None
+
+
+def test_a_batch_is_not_finished_while_cards_wait_or_a_retry_is_under_way(batch, make_cards):
+    card = make_cards(1)[0]
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
+    with changes.locked(batch) as change:
+        assert not change.finish_if_done(timezone.now())
+        change.move_card(card, CardStatus.SKIPPED)
+        change.set(retry_upto=3)
+        assert not change.finish_if_done(timezone.now())
+        change.set(retry_upto=None)
+        assert change.finish_if_done(timezone.now())
+
+
+def test_a_draft_is_never_finished(batch):
+    with changes.locked(batch) as change:
+        assert not change.finish_if_done(timezone.now())
+
+
+def test_costs_add_up(batch):
+    for _ in range(2):
+        with changes.locked(batch) as change:
+            change.add_cost(Decimal("0.000125"))
+            change.add_cost(Decimal("0.000125"))
+    batch.refresh_from_db()
+    assert batch.cost == Decimal("0.0005")
+
+
+def test_viewers_are_told_after_the_commit_alone(batch, card, monkeypatch, django_capture_on_commit_callbacks):
+    told = []
+    monkeypatch.setattr(changes.events, "changed", told.append)
+    with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+        changes.move_cards(batch, batch.cards.all(), CardStatus.SKIPPED)
+        assert told == []
+    assert told == [batch.pk]
