@@ -29,7 +29,7 @@ for name, embedded in (("DATABASE_URL", "sqlite"), ("REDIS_URL", "memory")):
         )
 
 # Where people reach it decides everything below.
-PUBLIC_URLS = env.list("CARDOCR_URL", default=["http://127.0.0.1:8000"])
+PUBLIC_URLS = env.list("CARDOCR_URL", default=[]) or ["http://127.0.0.1:8000"]
 SITE = public.site(PUBLIC_URLS)
 ALLOWED_HOSTS = list(SITE.hosts)
 CSRF_TRUSTED_ORIGINS = list(SITE.origins)

@@ -16,6 +16,9 @@ def replace_request() -> None:
     from daphne import http_protocol
 
     class Request(http_protocol.WebRequest):  # type: ignore[misc]
+        # What daphne says by itself, before or beside Django: no inline style, since the CSP would not allow it.
+        error_template = "<!doctype html><title>%(title)s</title><h1>%(title)s</h1><p>%(body)s</p>"
+
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "parsePOSTFormSubmission": False})
 

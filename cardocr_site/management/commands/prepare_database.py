@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from ipaddress import ip_address
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,7 +12,7 @@ from django.db import connection, transaction
 from cardocr_site.accounts import first
 from ocr.models import Engine
 
-LOCAL, VLM = "local", "vlm"
+LOCAL = "local"
 
 
 class Command(BaseCommand):
@@ -46,16 +49,34 @@ def prepare_engines() -> None:
             "is_default": not Engine.objects.filter(is_default=True).exists(),
         },
     )
-    if not settings.VLM_URL:
-        return
-    engine, _ = Engine.objects.get_or_create(
-        name=urlsplit(settings.VLM_URL).hostname or VLM, defaults={"kind": Engine.Kind.OPENAI_COMPATIBLE}
-    )
-    engine.kind = Engine.Kind.OPENAI_COMPATIBLE
-    engine.address = settings.VLM_URL
-    engine.model = settings.VLM_MODEL
+    if settings.VLM_URL:
+        prepare_endpoint()
+
+
+def prepare_endpoint() -> None:
+    kind = Engine.Kind.OPENAI_COMPATIBLE
+    host = urlsplit(settings.VLM_URL).hostname or ""
+    engine = Engine.objects.filter(kind=kind, address=settings.VLM_URL).first()
+    if engine is None:
+        name = next(name for name in names(host) if not Engine.objects.filter(name=name).exists())
+        place = Engine.Place.INSIDE if in_the_house(host) else Engine.Place.OUTSIDE
+        engine = Engine(name=name, kind=kind, address=settings.VLM_URL, place=place)
+    engine.model = settings.VLM_MODEL or engine.model
     if settings.VLM_API_KEY:
         engine.set_key(settings.VLM_API_KEY)
-    engine.is_default = True
+    engine.is_default = engine.enabled = True
     engine.save()
     Engine.objects.exclude(pk=engine.pk).filter(is_default=True).update(is_default=False)
+
+
+def names(host: str) -> Iterator[str]:
+    yield host
+    yield from (f"{host} {number}" for number in count(2))
+
+
+def in_the_house(host: str) -> bool:
+    """A guess from the address alone, shown on the confirm page and to be corrected in the admin."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".lan", ".home.arpa"))

@@ -41,7 +41,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
 
     def serve(self, roles: list[str], host: str, port: int) -> None:
-        os.environ.setdefault("CARDOCR_URL", f"http://127.0.0.1:{port}")  # for the children
+        if not os.environ.get("CARDOCR_URL"):
+            os.environ["CARDOCR_URL"] = f"http://127.0.0.1:{port}"  # for the children
         call_command("prepare_database", verbosity=1, stdout=self.stdout, stderr=self.stderr)
         children = []
         if "web" in roles:
@@ -65,25 +66,27 @@ class Greeting:
         self.command = command
         self.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         self.port = port
-        self.began = time.monotonic()
+        self.url = os.environ["CARDOCR_URL"].split(",")[0].strip()
+        self.began = self.asked = time.monotonic()
         self.done = self.warned = False
 
     def tick(self) -> None:
-        if self.done:
+        now = time.monotonic()
+        if self.done or now - self.asked < min(1.0, 0.2 + (now - self.began) / 20):
             return
+        self.asked = now
         if self.answers():
             self.done = True
-            where = os.environ["CARDOCR_URL"].split(",")[0].strip()
-            self.command.stdout.write(f"cardocr is ready: {where}   (Ctrl-C stops it)")
+            self.command.stdout.write(f"cardocr is ready: {self.url}   (Ctrl-C stops it)")
             self.command.stdout.flush()
-        elif not self.warned and time.monotonic() - self.began > self.PATIENCE:
+        elif not self.warned and now - self.began > self.PATIENCE:
             self.warned = True
             self.command.stderr.write(
                 f"The web process has not answered for {self.PATIENCE:.0f} s; see the lines above."
             )
 
     def answers(self) -> bool:
-        public = urlsplit(os.environ["CARDOCR_URL"].split(",")[0].strip())
+        public = urlsplit(self.url)
         connection = http.client.HTTPConnection(self.host, self.port, timeout=5)
         try:
             headers = {"Host": public.netloc, "X-Forwarded-Proto": public.scheme}
