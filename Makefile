@@ -1,0 +1,67 @@
+# What people type. `make` alone lists it.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help install dev run test check cover bench screenshots messages locks
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make install      the environment in $(VENV), exact versions with hashes"
+	@echo "make run          install, then serve on http://127.0.0.1:8000 (Ctrl-C stops it)"
+	@echo "make test         every test, the browser tests too"
+	@echo "make check        formatting, linters, types, arrows, migrations, deployment, translations, locks"
+	@echo "make cover        tests with branch coverage of batches and ocr"
+	@echo "make bench        the benchmarks"
+	@echo "make screenshots  the pictures of the README, made anew"
+	@echo "make messages     collect the texts to be translated, compile the translations"
+	@echo "make locks        resolve requirements.lock and requirements-dev.lock anew"
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "cardocr needs Python 3.11 or later, and none was found. Say which one to use: make PYTHON=/path/to/python3.12 install"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "cardocr needs Python 3.11 or later; this is $$($(PYTHON) --version)."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "This Python cannot make environments: venv or ensurepip is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock | $(BIN)/python
+	@echo "Installing into $(VENV). It fetches about 400 MB, most of it the local reader; this is done once."
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing what the tests and linters need."
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+install: $(VENV)/.installed
+
+dev: $(VENV)/.installed-dev
+
+run: install
+	@exec $(BIN)/python manage.py serve
+
+test: dev
+	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && $(BIN)/python -m pytest
+
+check: dev
+	@BIN=$(BIN) scripts/check.sh
+
+cover: dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not e2e"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered
+
+bench: dev
+	@set -e; for bench in benchmarks/[a-z]*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+
+screenshots: dev
+	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && $(BIN)/python scripts/screenshots.py
+
+messages: dev
+	@BIN=$(BIN) scripts/messages.sh
+
+locks: dev
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --group dev -c requirements.lock -o requirements-dev.lock
