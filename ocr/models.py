@@ -1,8 +1,14 @@
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ocr import sealing
+from ocr import addresses, sealing
 from ocr.engines.base import EngineConfig
+
+
+def private_hosts() -> tuple[str, ...]:
+    """Hosts in the house that may be called: those of the setting, and that of CARDOCR_VLM_URL."""
+    return addresses.hosts_allowed(settings.ALLOW_PRIVATE_ENGINES, settings.VLM_URL)
 
 
 class Engine(models.Model):
@@ -56,4 +62,5 @@ class Engine(models.Model):
             key=sealing.unseal(self.sealed_key) if self.sealed_key else "",
             timeout=float(self.timeout),
             max_in_flight=self.max_in_flight,
+            private_hosts=private_hosts(),
         )

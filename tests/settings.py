@@ -12,3 +12,4 @@ from cardocr_site.settings import STORAGES as SITE_STORAGES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = SITE_STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+ALLOW_PRIVATE_ENGINES = ["127.0.0.1"]  # tests/vlm_server.py

@@ -51,6 +51,7 @@ class EngineConfig:
     key: str = field(default="", repr=False)
     timeout: float = 120.0
     max_in_flight: int | None = None
+    private_hosts: tuple[str, ...] = ()  # names, addresses, networks in the house that may be called
 
 
 Gate = Callable[[], AbstractContextManager[None]]

@@ -1,0 +1,124 @@
+"""Which addresses may be called: http and https, never this machine or the house unless allowed, never metadata."""
+
+import ipaddress
+import socket
+from collections.abc import Callable, Collection
+from urllib.parse import urlsplit
+
+IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], list[str]]
+
+_NEVER = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",
+        "169.254.0.0/16",  # link-local, and where clouds keep their metadata
+        "100.100.100.200/32",
+        "168.63.129.16/32",
+        "192.0.0.192/32",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/128",
+        "fe80::/10",
+        "fd00:ec2::/32",
+        "ff00::/8",
+    )
+)
+_NEVER_NAMES = {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+_EMBEDDING = ipaddress.ip_network("64:ff9b::/96")
+
+
+class Forbidden(ValueError):
+    """An address that is not called; the message says why, for people."""
+
+
+def resolved(host: str, port: int) -> list[str]:
+    """All addresses of a host. Raises OSError where the name is not known."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def check(address: str, private_hosts: Collection[str] = (), *, resolve: Resolve = resolved) -> None:
+    """Raises ValueError with a sentence where the address may not be an engine's.
+
+    A name that cannot be resolved just now passes: it is checked again with each call.
+    """
+    host, port = _parts(address)
+    try:
+        allowed(host, port, private_hosts, resolve=resolve)
+    except (OSError, UnicodeError):
+        return
+
+
+def allowed(host: str, port: int, private_hosts: Collection[str] = (), *, resolve: Resolve = resolved) -> list[str]:
+    """The addresses of the host, each of which may be called. Raises Forbidden, or OSError for an unknown name."""
+    name = host.casefold().rstrip(".")
+    if name in _NEVER_NAMES or "%" in name or not name:
+        raise Forbidden(f"{host} is never called.")
+    found = resolve(name, port)
+    if not found:
+        raise OSError(f"{host} has no address")
+    for text in found:
+        _refuse(name, ipaddress.ip_address(text.partition("%")[0]), private_hosts)
+    return found
+
+
+def hosts_allowed(private: Collection[str], *addresses: str) -> tuple[str, ...]:
+    """What may be called in the house: what the setting names, and the hosts of these addresses."""
+    named = [entry.strip() for entry in private if entry.strip()]
+    for address in addresses:
+        try:
+            named.append(_parts(address)[0])
+        except ValueError:
+            continue
+    return tuple(named)
+
+
+def _parts(address: str) -> tuple[str, int]:
+    if address != address.strip() or any(letter in address for letter in "\\ \t\r\n") or not address.isprintable():
+        raise Forbidden("The address must not have spaces, backslashes or control characters.")
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise Forbidden("This is not a complete address, like https://example.org/v1.") from None
+    if parts.scheme not in ("http", "https"):
+        raise Forbidden("The address must start with http:// or https://.")
+    if "@" in parts.netloc:
+        raise Forbidden("The address must not hold a user name or password: the key has a field of its own.")
+    if not host or "%" in host:
+        raise Forbidden("This is not a complete address, like https://example.org/v1.")
+    return host, port or (443 if parts.scheme == "https" else 80)
+
+
+def _refuse(name: str, found: IP, private_hosts: Collection[str]) -> None:
+    address = _within(found)
+    if any(candidate in network for candidate in (found, address) for network in _NEVER):
+        raise Forbidden(f"{name} leads to {address}, which is never called (link-local, metadata or no host at all).")
+    if address.is_global or _named(name, address, private_hosts):
+        return
+    raise Forbidden(
+        f"{name} leads to {address}, an address in the house. "
+        f"Allow it by adding {name} to the setting CARDOCR_ALLOW_PRIVATE_ENGINES."
+    )
+
+
+def _within(address: IP) -> IP:
+    """The IPv4 address that an IPv6 address carries, if it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _EMBEDDING:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None) or address
+
+
+def _named(name: str, address: IP, private_hosts: Collection[str]) -> bool:
+    for entry in private_hosts:
+        if entry.casefold().strip("[].") == name:
+            return True
+        try:
+            if address in ipaddress.ip_network(entry.strip("[]"), strict=False):
+                return True
+        except ValueError:
+            continue
+    return False

@@ -1,0 +1,21 @@
+"""How one card is read: ask the engine, then bring each value to its field's type."""
+
+from dataclasses import replace
+
+from ocr import coercion
+from ocr.engines.base import EngineAdapter, Prepared, ReadTask
+from ocr.fields import FieldSpec
+from ocr.reading import FieldReading, Reading, ValueState
+
+_ABSENT = FieldReading(None, None, ValueState.ABSENT)
+
+
+def read(image: Prepared, task: ReadTask, engine: EngineAdapter) -> Reading:
+    """Exactly one reading for each active field, and none besides. Raises ocr.errors.ExtractionError."""
+    reading = engine.read(image, task)
+    fields = {spec.key: _field(spec, reading) for spec in task.fields if spec.active}
+    return replace(reading, fields=fields, transcription=coercion.tidy(reading.transcription, lines=True))
+
+
+def _field(spec: FieldSpec, reading: Reading) -> FieldReading:
+    return coercion.coerce(spec, reading.fields.get(spec.key, _ABSENT))
