@@ -27,8 +27,8 @@ def cap(engine: Engine) -> int:
 class Engines:
     """Thread-safe."""
 
-    def __init__(self, build: Build = engines.build) -> None:
-        self.build = build
+    def __init__(self, build: Build | None = None) -> None:
+        self.build = build or engines.build
         self._lock = threading.Lock()
         self._building = threading.Lock()  # the local engine takes seconds; nobody else waits for it
         self._adapters: dict[tuple[object, ...], EngineAdapter] = {}

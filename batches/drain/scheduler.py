@@ -176,6 +176,7 @@ class Scheduler:
         if not run.waiting and not self._claim(run):
             return False
         card = run.waiting.popleft()
+        card.batch = run.batch
         with self._lock:
             run.flying.add(card.pk)
             self._in_flight += 1

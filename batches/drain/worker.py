@@ -14,7 +14,7 @@ from django.utils import timezone
 from batches.drain import gate, solo
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Start
-from batches.intake import derive
+from batches.intake import decoders, derive
 from batches.models import Batch, Card
 from ocr import pipeline
 from ocr.engines.base import EngineAdapter, Prepared, ReadTask, gated
@@ -40,6 +40,12 @@ class Job:
     prompt_hash: str = ""
 
 
+class Unexpected(ExtractionError):
+    """A full disk, or a mistake of ours: tried again, then told."""
+
+    retryable = True
+
+
 class Reader:
     """Thread-safe: every thread of the pool reads with the same one."""
 
@@ -59,9 +65,11 @@ class Reader:
             outcome.error, outcome.started_at = error, None
         except ExtractionError as error:
             outcome.error = error
+        except decoders.Stopped:
+            outcome.error, outcome.started_at = CallWithheld(), None
         except Exception as error:
             log.exception("Card %s: reading it failed unexpectedly.", job.card.pk)
-            outcome.error = ExtractionError(f"{type(error).__name__}: {error}")
+            outcome.error = Unexpected(f"{type(error).__name__}: {error}")
         outcome.duration = time.monotonic() - begun
         if outcome.error is not None:
             outcome.retry_in = self._back_off(job, outcome.error)
@@ -77,7 +85,10 @@ class Reader:
         image = derive.prepared(job.card, full_resolution=adapter.full_resolution, max_px=job.task.options.max_image_px)
         reading = self._call(job, adapter, image, door, outcome)
         if reading.rotation is not None and reading.rotation != job.card.rotation:
-            derive.turn(job.card, reading.rotation)
+            try:
+                derive.turn(job.card, reading.rotation)
+            except (OSError, UnreadableImage):  # the reading is paid for; the viewer makes the images when asked
+                log.exception("Card %s: its images could not be turned.", job.card.pk)
         return reading
 
     def _call(

@@ -1,0 +1,63 @@
+"""A real Service with engines of the test's own, and batches with real images."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connection
+
+from batches.actions import runs
+from batches.drain.engines import Engines
+from batches.drain.service import Service
+from batches.intake import adding
+from batches.models import Batch
+from tests.batches.drain.adapters import Scripted
+from tests.conftest import FIELDS, image_bytes
+
+
+@pytest.fixture
+def scripted() -> Scripted:
+    return Scripted()
+
+
+@pytest.fixture
+def services(transactional_db: None, scripted: Scripted) -> Iterator[Callable[..., Service]]:
+    """Start services; all are stopped before the database is emptied."""
+    started: list[Service] = []
+
+    def start(threads: int = 4, adapter: object = scripted, **options) -> Service:
+        service = Service(threads=threads, engines=Engines(lambda config: adapter), **options)
+        started.append(service)
+        return service
+
+    yield start
+    if scripted.hold is not None:
+        scripted.hold.set()
+    for service in started:
+        service.stop(10)
+    own = ("read-", "schedule", "collect", "sweep", "file", "prepare-")
+    for thread in threading.enumerate():
+        if thread.name.startswith(own):
+            thread.join(10)
+    connection.close()
+
+
+@pytest.fixture
+def make_batch(transactional_db: None, user, engine) -> Callable[..., Batch]:
+    """A draft with images; each has a name and a colour of its own."""
+
+    def make(*names: str, name: str = "Drawer 12", **fields) -> Batch:
+        batch = Batch.objects.create(name=name, owner=user, engine=engine, fields=FIELDS, **fields)
+        for number, file in enumerate(names):
+            adding.add_file(batch, file, [image_bytes((80, 60), colour=(number % 256, number // 256, 90))])
+        return batch
+
+    return make
+
+
+@pytest.fixture
+def start_batch(make_batch: Callable[..., Batch], user) -> Callable[..., Batch]:
+    def start(*names: str, **fields) -> Batch:
+        return runs.start(make_batch(*names, **fields), user)
+
+    return start

@@ -1,0 +1,341 @@
+import threading
+
+import pytest
+from django.utils import timezone
+
+from batches.actions import runs
+from batches.drain import claims, run_here, worker
+from batches.drain import service as service_module
+from batches.drain.engines import Engines
+from batches.intake import store
+from batches.models import Attempt, Batch, Card, Worker
+from batches.states import BatchStatus, CardStatus
+from ocr import errors
+from ocr.models import Engine
+from tests.batches.drain.adapters import Scripted, deadly
+from tests.waiting import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _short_back_off(monkeypatch):
+    monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.05)
+
+
+def is_over(batch):
+    return lambda: Batch.objects.get(pk=batch.pk).status not in {BatchStatus.QUEUED, BatchStatus.RUNNING}
+
+
+def statuses(batch):
+    return {card.filename: str(card.status) for card in batch.cards.all()}
+
+
+NAMES = ["a1.jpg", "a2.jpg", "a3.jpg", "a4.jpg", "a5.jpg", "a6.jpg"]
+
+
+def test_a_started_batch_is_prepared_and_read_to_its_end(services, start_batch, scripted):
+    batch = start_batch(*NAMES)
+    services().wake(batch.pk)
+    until(is_over(batch))
+    batch.refresh_from_db()
+    assert (batch.status, batch.completed, batch.pending, batch.processing) == (BatchStatus.COMPLETED, 6, 0, 0)
+    assert sorted(scripted.calls) == NAMES
+    for card in batch.cards.select_related("result"):
+        assert card.result.values["author"] == card.filename, "each card has its own answer"
+    assert Attempt.objects.count() == 6
+
+
+def test_a_service_that_starts_needs_no_doorbell(services, start_batch):
+    batch = start_batch("a.jpg")
+    services()
+    until(is_over(batch))
+
+
+def test_drafts_are_prepared_and_not_read(services, make_batch, scripted):
+    batch = make_batch("a.jpg", "b.jpg")
+    services()
+    until(lambda: not batch.cards.filter(prepared_at=None).exists())
+    assert scripted.calls == []
+
+
+def test_the_folder_is_settled_and_files_follow(services, start_batch):
+    batch = start_batch("a.jpg")
+    services()
+    until(is_over(batch))
+    until(lambda: not Card.objects.filter(files_due=True).exists())
+    results = store.results_folder(Batch.objects.get(pk=batch.pk))
+    assert results.parent.name == batch.label
+    assert sorted(path.name for path in results.iterdir()) == ["a.jpg_ocr_results.json", "a.jpg_ocr_results.txt"]
+    assert "Author: a.jpg" in (results / "a.jpg_ocr_results.txt").read_text()
+
+
+def test_a_card_that_fails_three_times_fails_alone_and_a_retry_reads_it(services, start_batch, scripted):
+    scripted.script["a2.jpg"] = [errors.EngineFailed("500")] * 3
+    batch = start_batch(*NAMES)
+    service = services()
+    until(is_over(batch))
+    assert statuses(batch) == dict.fromkeys(NAMES, "completed") | {"a2.jpg": "failed"}
+    assert scripted.calls.count("a2.jpg") == 3
+    until(lambda: store.find(batch.cards.get(filename="a2.jpg")).parent.name == "_errors")
+    assert runs.retry_all(batch) == 1
+    service.wake(batch.pk)
+    until(lambda: Batch.objects.get(pk=batch.pk).completed == 6)
+    until(lambda: not Card.objects.filter(files_due=True).exists())
+    assert store.find(batch.cards.get(filename="a2.jpg")).parent.name != "_errors"
+
+
+def test_a_rate_limit_rests_the_engine_and_is_no_try(services, start_batch, scripted):
+    scripted.script["a1.jpg"] = [errors.RateLimited("429", retry_after=0.1)] * 5
+    batch = start_batch(*NAMES)
+    services()
+    until(is_over(batch))
+    assert Batch.objects.get(pk=batch.pk).completed == 6
+    assert batch.cards.get(filename="a1.jpg").tries == 1
+
+
+def test_a_refused_key_pauses_and_a_resume_goes_on(services, start_batch, scripted):
+    scripted.script = {name: [errors.CredentialsRefused("The key is refused.")] for name in NAMES}
+    batch = start_batch(*NAMES)
+    service = services()
+    until(is_over(batch))
+    batch.refresh_from_db()
+    assert (batch.status, batch.pause_message) == (BatchStatus.PAUSED, "The key is refused.")
+    until(lambda: not Card.objects.exclude(worker=None).exists())
+    assert set(statuses(batch).values()) == {"pending"}
+    scripted.script = {}
+    runs.resume(batch)
+    service.wake(batch.pk)
+    until(lambda: Batch.objects.get(pk=batch.pk).completed == 6)
+
+
+def test_a_missing_engine_pauses(services, start_batch):
+    def missing(config):
+        raise errors.EngineMissing("The key cannot be opened.")
+
+    batch = start_batch("a.jpg")
+    services().engines.build = missing
+    until(is_over(batch))
+    assert Batch.objects.get(pk=batch.pk).pause_reason == "credentials"
+
+
+def test_a_mistake_of_ours_is_tried_again_and_told(services, start_batch, scripted, caplog):
+    scripted.script["a.jpg"] = [ZeroDivisionError("division by zero")] * 3
+    batch = start_batch("a.jpg", "b.jpg")
+    services()
+    until(is_over(batch))
+    card = batch.cards.get(filename="a.jpg")
+    assert (card.status, card.error, card.error_message) == ("failed", "error", "ZeroDivisionError: division by zero")
+
+
+def test_an_unreadable_image_fails_without_a_call(services, start_batch, scripted):
+    batch = start_batch("a.jpg", "b.jpg")
+    card = batch.cards.get(filename="b.jpg")
+    path = store.find(card)
+    path.write_bytes(path.read_bytes()[:120])
+    services()
+    until(is_over(batch))
+    assert statuses(batch) == {"a.jpg": "completed", "b.jpg": "failed"}
+    assert scripted.calls == ["a.jpg"]
+    assert batch.cards.get(filename="b.jpg").error == "unreadable_image"
+
+
+def hold(scripted):
+    scripted.hold = threading.Event()
+    return scripted.hold
+
+
+def test_after_the_answer_to_cancel_no_call_starts_and_those_in_flight_are_kept(services, start_batch, scripted):
+    release = hold(scripted)
+    batch = start_batch(*NAMES)
+    service = services(threads=2)
+    until(lambda: len(scripted.calls) == 2)
+    runs.cancel(batch)
+    service.wake(batch.pk)
+    calls = len(scripted.calls)
+    release.set()
+    until(lambda: not batch.cards.filter(status__in=["pending", "processing"]).exists())
+    assert len(scripted.calls) == calls == 2
+    batch.refresh_from_db()
+    assert (batch.status, batch.completed, batch.cancelled) == (BatchStatus.CANCELLED, 2, 4)
+
+
+def test_the_rest_of_a_stopped_batch_can_be_read(services, start_batch, scripted):
+    batch = start_batch(*NAMES)
+    runs.cancel(batch)
+    assert Batch.objects.get(pk=batch.pk).cancelled == 6
+    service = services()
+    runs.resume(batch)
+    service.wake(batch.pk)
+    until(lambda: Batch.objects.get(pk=batch.pk).completed == 6)
+
+
+def test_a_pause_holds_new_calls_until_the_resume(services, start_batch, scripted):
+    release = hold(scripted)
+    batch = start_batch(*NAMES)
+    service = services(threads=2)
+    until(lambda: len(scripted.calls) == 2)
+    runs.pause(batch)
+    service.wake(batch.pk)
+    release.set()
+    until(lambda: Batch.objects.get(pk=batch.pk).completed == 2)
+    until(lambda: not Card.objects.exclude(worker=None).exists())
+    assert len(scripted.calls) == 2
+    runs.resume(batch)
+    service.wake(batch.pk)
+    until(lambda: Batch.objects.get(pk=batch.pk).status == BatchStatus.COMPLETED)
+    assert len(scripted.calls) == 6
+
+
+def test_an_engine_gets_no_more_calls_at_a_time_than_it_bears(services, start_batch, scripted, engine):
+    Engine.objects.filter(pk=engine.pk).update(max_in_flight=3)
+    release = hold(scripted)
+    batch = start_batch(*NAMES)
+    services(threads=6)
+    until(lambda: len(scripted.calls) == 3)
+    release.set()
+    until(is_over(batch))
+    assert scripted.most_at_once == 3
+
+
+def test_the_concurrency_of_a_batch_lowers_it(services, start_batch, scripted, engine):
+    Engine.objects.filter(pk=engine.pk).update(max_in_flight=4)
+    batch = start_batch(*NAMES, options={"concurrency": 1})
+    services(threads=6)
+    until(is_over(batch))
+    assert scripted.most_at_once == 1
+
+
+def test_a_small_batch_behind_a_huge_one_goes_on_at_once(services, start_batch, scripted, engine):
+    Engine.objects.filter(pk=engine.pk).update(max_in_flight=2)
+    huge = start_batch(*[f"huge-{n}.jpg" for n in range(40)])
+    service = services(threads=2)
+    until(lambda: len(scripted.calls) >= 5)
+    hold(scripted)
+    small = start_batch("small-1.jpg", "small-2.jpg", name="Drawer 13")
+    until(lambda: not small.cards.filter(prepared_at=None).exists())
+    service.wake(small.pk)
+    until(lambda: small.pk in service._scheduler._runs)
+    before = len(scripted.calls)
+    scripted.hold.set()
+    until(is_over(small))
+    calls = scripted.calls[before:]
+    last = max(calls.index("small-1.jpg"), calls.index("small-2.jpg"))
+    assert last <= 8, "they took turns with the huge one"
+    until(is_over(huge), 20)
+
+
+def test_an_orderly_stop_finishes_what_is_in_flight_and_gives_the_rest_back(services, start_batch, scripted):
+    release = hold(scripted)
+    batch = start_batch(*NAMES)
+    service = services(threads=2)
+    until(lambda: len(scripted.calls) == 2)
+    stopping = threading.Thread(target=service.stop)
+    stopping.start()
+    release.set()
+    stopping.join(20)
+    batch.refresh_from_db()
+    assert (batch.completed, batch.pending, batch.processing) == (2, 4, 0)
+    assert not Card.objects.exclude(worker=None).exists()
+    assert not Worker.objects.exists()
+    assert scripted.closed
+    services()
+    until(is_over(batch))
+    assert sorted(scripted.calls) == NAMES, "nothing was paid for twice"
+
+
+def test_a_stop_gives_back_what_takes_too_long(services, start_batch, scripted):
+    hold(scripted)
+    batch = start_batch("a.jpg")
+    service = services()
+    until(lambda: scripted.calls)
+    service.stop(1.0)
+    service.stop(1.0)
+    batch.refresh_from_db()
+    assert (service.is_stopped, batch.pending, batch.processing) == (True, 1, 0)
+    assert batch.cards.get().crashes == 0
+
+
+def test_cards_of_a_worker_that_died_are_read_at_once(services, start_batch, scripted):
+    batch = start_batch(*NAMES)
+    now = timezone.now()
+    dead = Worker.objects.create(uid="dead", host="elsewhere", pid=1, started_at=now, seen_at=now)
+    Worker.objects.filter(pk=dead.pk).update(seen_at=now - 2 * claims.LEASE)
+    Card.objects.update(prepared_at=now)
+    claims.take(batch.pk, dead, 6)
+    services()
+    until(is_over(batch))
+    assert Batch.objects.get(pk=batch.pk).completed == 6
+    assert not Worker.objects.filter(pk=dead.pk).exists()
+
+
+def test_an_engine_in_the_process_is_called_only_once_its_start_is_written(services, start_batch):
+    seen = []
+
+    class Watching(Scripted):
+        def read(self, image, task):
+            seen.append(str(Card.objects.get(filename=image.path.name).status))
+            return super().read(image, task)
+
+    batch = start_batch("a.jpg", "b.jpg")
+    services(adapter=Watching(in_process=True))
+    until(is_over(batch))
+    assert seen == ["processing", "processing"]
+
+
+def test_a_card_that_kills_its_process_fails_alone(services, start_batch):
+    batch = start_batch("deadly.jpg", "fine.jpg", "broken.jpg", options={"retries": 0})
+    Card.objects.update(crashes=2)
+    services(adapter=deadly(None)).engines.build = deadly
+    until(is_over(batch), 60)
+    assert statuses(batch) == {"deadly.jpg": "failed", "fine.jpg": "completed", "broken.jpg": "failed"}
+    cards = {card.filename: card for card in batch.cards.select_related("result")}
+    assert cards["deadly.jpg"].error == "engine_crashed"
+    assert (cards["broken.jpg"].error, cards["broken.jpg"].error_message) == ("engine_failed", "out of order")
+    assert Attempt.objects.get(card=cards["broken.jpg"]).tokens_in == 3
+    assert cards["fine.jpg"].result.values["author"] == "fine.jpg"
+
+
+def test_run_here_drains_one_batch_and_tells_each_change(start_batch, scripted):
+    batch, other = start_batch(*NAMES), start_batch("other.jpg", name="Other")
+    seen = []
+    run_here(batch, on_change=seen.append, engines=Engines(lambda config: scripted))
+    assert seen[-1].status == BatchStatus.COMPLETED
+    assert [one.version for one in seen] == sorted({one.version for one in seen})
+    assert Batch.objects.get(pk=other.pk).status == BatchStatus.QUEUED
+    assert not Card.objects.filter(batch=batch, files_due=True).exists()
+    assert not Worker.objects.exists()
+
+
+def test_run_here_works_beside_a_consumer(services, start_batch, scripted):
+    batch = start_batch(*NAMES)
+    services()
+    run_here(batch, on_change=lambda batch: None, engines=Engines(lambda config: scripted))
+    assert Batch.objects.get(pk=batch.pk).completed == 6
+    assert sorted(scripted.calls) == NAMES
+
+
+def test_run_here_gives_back_on_an_interrupt(start_batch, scripted):
+    batch = start_batch(*NAMES)
+
+    def interrupt(batch):
+        if batch.status == BatchStatus.RUNNING:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_here(batch, on_change=interrupt, engines=Engines(lambda config: scripted))
+    assert not Card.objects.exclude(worker=None).exists()
+    assert not Card.objects.filter(status=CardStatus.PROCESSING).exists()
+
+
+def test_a_process_has_one_service_however_many_ask(transactional_db, monkeypatch):
+    monkeypatch.setattr(service_module, "_service", None)
+    found = []
+    asking = [threading.Thread(target=lambda: found.append(service_module.service())) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert len(set(map(id, found))) == 1
+    service_module.stop()
+    assert found[0].is_stopped

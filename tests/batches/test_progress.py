@@ -1,0 +1,112 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from batches import progress
+from batches.models import Batch
+from batches.states import BatchStatus
+from ocr import errors
+from ocr.fields import FieldSpec
+from ocr.reading import Issue
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+MINUTE = int(NOON.timestamp()) // 60
+
+
+def running(**fields):
+    values = {"status": BatchStatus.RUNNING, "total": 300, "pending": 284, "completed": 16, "started_at": NOON}
+    return Batch(**(values | fields))
+
+
+def test_the_current_file_is_the_one_after_those_finished():
+    seen = progress.of(running(), NOON)
+    assert (seen.current, seen.percent, seen.message) == (17, 5, "File 17 of 300")
+
+
+def test_current_never_exceeds_the_total():
+    seen = progress.of(running(total=3, pending=0, completed=2, failed=1), NOON)
+    assert (seen.current, seen.percent, seen.message) == (3, 100, "3 files")
+
+
+def test_an_empty_draft_has_no_percent_no_pace_and_no_time():
+    seen = progress.of(Batch(), NOON)
+    assert (seen.percent, seen.current, seen.eta_seconds, seen.cards_per_minute) == (0, 0, None, None)
+    assert (seen.elapsed_seconds, seen.time_left, seen.pace) == (0, "", "")
+
+
+def test_no_time_left_is_told_before_five_cards():
+    batch = running(total=10, pending=6, completed=4, pace=[[MINUTE, 4]])
+    assert progress.of(batch, NOON + timedelta(seconds=30)).eta_seconds is None
+    batch.completed, batch.pending, batch.pace = 5, 5, [[MINUTE, 5]]
+    seen = progress.of(batch, NOON + timedelta(seconds=30))
+    assert seen.cards_per_minute == pytest.approx(10)
+    assert (seen.eta_seconds, seen.time_left) == (30, "less than a minute")
+
+
+def test_the_time_left_is_what_remains_by_the_mean_of_three_minutes():
+    pace = [[MINUTE, 100], [MINUTE + 1, 10], [MINUTE + 2, 20], [MINUTE + 3, 15]]
+    batch = running(total=400, pending=90, completed=310, pace=pace)
+    seen = progress.of(batch, NOON + timedelta(minutes=4))
+    assert seen.cards_per_minute == pytest.approx(15)
+    assert (seen.eta_seconds, seen.time_left, seen.pace) == (360, "about 6 minutes", "15 cards a minute")
+
+
+def test_the_first_minute_counts_from_the_start():
+    batch = running(started_at=NOON + timedelta(seconds=50), pace=[[MINUTE, 3], [MINUTE + 1, 5]])
+    assert progress.of(batch, NOON + timedelta(seconds=70)).cards_per_minute == pytest.approx(24)
+
+
+def test_minutes_without_a_card_are_taken_as_paused_save_for_the_present_one():
+    batch = running(pace=[[MINUTE, 60], [MINUTE + 9, 60]])
+    assert progress.of(batch, NOON + timedelta(minutes=10)).cards_per_minute == pytest.approx(60)
+    assert progress.of(batch, NOON + timedelta(minutes=10, seconds=30)).cards_per_minute == pytest.approx(48)
+
+
+def test_a_paused_batch_has_no_time_left():
+    batch = running(status=BatchStatus.PAUSED, pace=[[MINUTE, 60]])
+    assert progress.of(batch, NOON + timedelta(minutes=1)).eta_seconds is None
+
+
+def test_a_finished_batch_has_the_pace_of_its_whole_run():
+    over = {"status": BatchStatus.COMPLETED, "pending": 0, "completed": 290, "failed": 10}
+    seen = progress.of(running(**over, finished_at=NOON + timedelta(minutes=10)), NOON + timedelta(days=1))
+    assert seen.cards_per_minute == pytest.approx(30)
+    assert seen.elapsed_seconds == 600
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "less than a minute"),
+        (59, "less than a minute"),
+        (60, "about 1 minute"),
+        (360, "about 6 minutes"),
+        (2 * 3600, "about 2 hours"),
+        (72 * 3600, "about 3 days"),
+    ],
+)
+def test_times_in_words(seconds, words):
+    assert progress.time_in_words(seconds) == words
+
+
+def test_a_slow_pace_is_told_by_the_hour():
+    batch = running(pace=[[MINUTE, 1], [MINUTE + 1, 0], [MINUTE + 2, 0]])
+    assert progress.of(batch, NOON + timedelta(minutes=3)).pace == "20 cards an hour"
+
+
+def test_every_error_has_a_sentence_and_advice_of_its_own():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    reasons = {kind.reason for kind in kinds} - {"error", errors.CallWithheld.reason}
+    sentences = {progress.error_sentence(reason) for reason in reasons}
+    assert len(sentences) == len(reasons)
+    assert all(progress.error_advice(reason) for reason in reasons)
+    assert progress.error_sentence("error") not in sentences
+
+
+def test_an_unknown_error_has_a_general_sentence():
+    assert progress.error_sentence("from_the_future") == progress.error_sentence("error")
+
+
+@pytest.mark.parametrize("issue", list(Issue))
+def test_every_issue_has_a_sentence_that_names_the_field(issue):
+    assert "Year" in progress.issue_sentence(str(issue), FieldSpec(key="year", label="Year"))
