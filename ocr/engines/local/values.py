@@ -1,0 +1,60 @@
+"""What of a text is a field's value: an entry of its list, what its pattern or its type finds, or all of it."""
+
+from collections.abc import Iterator
+
+from rapidfuzz import fuzz
+
+from ocr import patterns
+from ocr.engines.local import types, words
+from ocr.engines.local.types import Found
+from ocr.fields import FieldSpec, FieldType
+
+CHOICE = 72  # of 100: a whole piece of text is this entry of the list
+POINTED_CHOICE = 60  # the same, where a label, a keyword or the place speaks for it too
+
+
+def choice(spec: FieldSpec, text: str, enough: int = CHOICE) -> str | None:
+    """The entry of the list that this text is, in the list's spelling."""
+    if spec.type == FieldType.LIST:
+        return None
+    letters = words.squashed(text)
+    ratios = [(fuzz.ratio(letters, words.squashed(entry)), entry) for entry in spec.choices]
+    best = max(ratios, key=lambda each: each[0], default=(0.0, ""))
+    return best[1] if best[0] >= enough else None
+
+
+def formed(spec: FieldSpec, text: str) -> Iterator[Found]:
+    """All that the field's own pattern finds; without one, all of the field's type."""
+    if spec.pattern is None:
+        yield from types.find(spec.type, text)
+        return
+    try:
+        pattern = patterns.compiled(spec.pattern)
+    except ValueError:
+        return
+    for match in pattern.finditer(text):
+        if match[0].strip():
+            yield Found(match.start(), match.end(), match[0])
+
+
+def bound(spec: FieldSpec) -> bool:
+    """Whether not any text will do."""
+    return bool(spec.pattern or types.has_finder(spec.type) or (spec.choices and spec.type != FieldType.LIST))
+
+
+def within(spec: FieldSpec, text: str) -> Found | None:
+    """The value in a piece of text that a label, a keyword or its place points to."""
+    if entry := choice(spec, text, POINTED_CHOICE):
+        return Found(0, len(text), entry)
+    if bound(spec):
+        return next(formed(spec, text), None)
+    start, end = words.trimmed(text[: until(spec, text)])
+    return Found(start, end, text[start:end]) if start < end else None
+
+
+def until(spec: FieldSpec, text: str) -> int:
+    """Where the field's `until` ends the value; the text's length where it does not stand in it."""
+    if not spec.hints.until:
+        return len(text)
+    place = words.folded(text).find(words.folded(spec.hints.until))
+    return len(text) if place < 0 else place
