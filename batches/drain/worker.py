@@ -11,12 +11,12 @@ from threading import Event as Flag
 
 from django.utils import timezone
 
-from batches.drain import gate, solo
+from batches.drain import gate
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Start
 from batches.intake import decoders, derive
 from batches.models import Batch, Card
-from ocr import pipeline
+from ocr import alone, pipeline
 from ocr.engines.base import EngineAdapter, Prepared, ReadTask, gated
 from ocr.errors import CallWithheld, ExtractionError, RateLimited, UnreadableImage
 from ocr.models import Engine
@@ -99,17 +99,17 @@ class Reader:
         door: Callable[[], AbstractContextManager[None]],
         outcome: Outcome,
     ) -> Reading:
-        alone = job.card.crashes >= ALONE_FROM
+        solo = job.card.crashes >= ALONE_FROM
         now = timezone.now()
-        if adapter.in_process or alone:
+        if adapter.in_process or solo:
             self._mark(job.card, door)
         else:
             self._put(Start(job.card, now))
         outcome.started_at = now
-        if alone:
-            config = job.engine.config(job.batch.model)
-            return solo.read(image, job.task, config, self._engines.build, self._stopping)
         with gated(door):
+            if solo:
+                config = job.engine.config(job.batch.model)
+                return alone.read(image, job.task, config, self._engines.build, self._stopping)
             return pipeline.read(image, job.task, adapter)
 
     def _mark(self, card: Card, door: Callable[[], AbstractContextManager[None]]) -> None:

@@ -318,8 +318,11 @@ def test_run_here_works_beside_a_consumer(services, start_batch, scripted):
 def test_run_here_gives_back_on_an_interrupt(start_batch, scripted):
     batch = start_batch(*NAMES)
 
+    release = hold(scripted)
+
     def interrupt(batch):
-        if batch.status == BatchStatus.RUNNING:
+        if batch.processing:
+            release.set()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
