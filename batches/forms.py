@@ -51,15 +51,6 @@ class BatchForm(NameForm):
         return "" if Batch.objects.filter(uid=uid).exclude(owner=self.user).exists() else uid
 
 
-class InstructionForm(forms.Form):
-    instruction = forms.CharField(
-        label=gettext_lazy("What is true of all cards"),
-        max_length=5000,
-        required=False,
-        widget=forms.Textarea(attrs={"class": "area", "rows": 3}),
-    )
-
-
 class EngineForm(forms.Form):
     """Which engine reads, with which model, and the options that few people need."""
 

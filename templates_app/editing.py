@@ -1,5 +1,6 @@
 """Changes to a list of fields: the same for a draft batch and for a template. Nothing here touches the database."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from django.utils.translation import gettext as _
@@ -8,12 +9,23 @@ from ocr.fields import FieldSpec, FieldType, guess_type, make_key
 
 MAX_FIELDS = 100
 
-
-class NoSuchField(LookupError):
-    """Somebody else removed it meanwhile."""
+Edit = Callable[[list[FieldSpec]], list[FieldSpec]]
 
 
-class TooManyFields(ValueError):
+class Refused(Exception):
+    """The list stays as it is; the message says why."""
+
+    status = 409
+
+
+class NoSuchField(Refused):
+    def __init__(self) -> None:
+        super().__init__(_("That field is gone: somebody removed it."))
+
+
+class TooManyFields(Refused):
+    status = 422
+
     def __init__(self) -> None:
         super().__init__(_("A card can have at most %(n)s fields.") % {"n": MAX_FIELDS})
 
@@ -30,7 +42,7 @@ def index_of(specs: list[FieldSpec], key: str) -> int:
     for index, spec in enumerate(specs):
         if spec.key == key:
             return index
-    raise NoSuchField(key)
+    raise NoSuchField
 
 
 def replaced(specs: list[FieldSpec], spec: FieldSpec) -> list[FieldSpec]:

@@ -186,13 +186,22 @@ class AddFieldsForm(forms.Form):
         return FieldType(self.cleaned_data["type"]) if self.cleaned_data["type"] else None
 
 
-class TemplateForm(forms.ModelForm[FieldTemplate]):
+class InstructionForm(forms.Form):
+    instruction = forms.CharField(
+        label=gettext_lazy("What is true of all cards"),
+        max_length=5000,
+        required=False,
+        widget=forms.Textarea(attrs={"class": "area", "rows": 3}),
+    )
+
+
+class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
     """Name, description, and who may use it."""
 
     class Meta:
         model = FieldTemplate
         fields = ("name", "description", "shared")
-        widgets = {  # noqa: RUF012
+        widgets = {
             "name": forms.TextInput(attrs={"class": "in"}),
             "description": forms.Textarea(attrs={"class": "area", "rows": 3}),
             "shared": forms.CheckboxInput(attrs={"class": "box"}),

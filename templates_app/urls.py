@@ -6,5 +6,12 @@ urlpatterns = [
     path("", views.template_list, name="template_list"),
     path("new/", views.template_new, name="template_new"),
     path("<int:pk>/", views.template_detail, name="template_detail"),
+    path("<int:pk>/edit/", views.template_edit, name="template_edit"),
+    path("<int:pk>/instruction/", views.template_instruction, name="template_instruction"),
     path("<int:pk>/delete/", views.template_delete, name="template_delete"),
+    path("<int:pk>/fields/add/", views.template_field_add, name="template_field_add"),
+    path("<int:pk>/fields/restore/", views.template_field_restore, name="template_field_restore"),
+    path("<int:pk>/fields/row/<slug:key>/", views.template_field_save, name="template_field_save"),
+    path("<int:pk>/fields/row/<slug:key>/move/", views.template_field_move, name="template_field_move"),
+    path("<int:pk>/fields/row/<slug:key>/remove/", views.template_field_remove, name="template_field_remove"),
 ]

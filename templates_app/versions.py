@@ -1,19 +1,24 @@
 """Making templates and their versions. A version that a batch points at never changes again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
 
 from ocr.fields import FieldSpec
+from templates_app.editing import Edit
 from templates_app.models import Field, FieldTemplate, FieldTemplateVersion
-
-Edit = Callable[[list[FieldSpec]], list[FieldSpec]]
 
 
 @transaction.atomic
 def create(
-    user: Any, name: str, specs: Sequence[FieldSpec] = (), *, instruction: str = "", description: str = "", shared: bool = True
+    user: Any,
+    name: str,
+    specs: Sequence[FieldSpec] = (),
+    *,
+    instruction: str = "",
+    description: str = "",
+    shared: bool = True,
 ) -> FieldTemplate:
     template = FieldTemplate.objects.create(name=name, description=description, owner=user, shared=shared)
     version = template.versions.create(number=1, instruction=instruction, created_by=user)

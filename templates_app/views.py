@@ -1,17 +1,202 @@
-from django.http import HttpRequest, HttpResponse
+"""Pages of the templates. Editing one makes a new version where batches use the newest."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count, Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from cardocr_site.accounts.requests import SignedInRequest
+from ocr.fields import FieldSpec
+from templates_app import editing, field_views, versions
+from templates_app.forms import InstructionForm, TemplateForm
+from templates_app.models import Field, FieldTemplate, FieldTemplateQuerySet
+
+PER_PAGE = 50
 
 
-def template_list(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("template_list")
+def _listed(templates: FieldTemplateQuerySet) -> FieldTemplateQuerySet:
+    """With what a row of the list shows."""
+    fields = (
+        Field.objects.filter(version__template=OuterRef("pk"), version__number=OuterRef("number"))
+        .order_by()
+        .values("version")
+        .annotate(n=Count("pk"))
+        .values("n")
+    )
+    return (
+        templates.select_related("owner")
+        .annotate(number=Max("versions__number"), batches=Count("versions__batches", distinct=True))
+        .annotate(field_count=Coalesce(Subquery(fields[:1]), 0))
+        .order_by("name")
+    )
 
 
-def template_new(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("template_new")
+@require_safe
+@login_required
+def template_list(request: SignedInRequest) -> HttpResponse:
+    text = request.GET.get("q", "").strip()[:120]
+    visible = FieldTemplate.objects.visible_to(request.user)
+    page = Paginator(_listed(visible.filter(name__icontains=text)), PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "text": text, "any": bool(page.paginator.count or text)}
+    return render(request, "templates_app/template_list.html", context)
 
 
-def template_detail(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("template_detail")
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def template_new(request: SignedInRequest) -> HttpResponse:
+    """Empty, or with the fields of another template."""
+    source = None
+    if chosen := request.GET.get("from", ""):
+        source = get_object_or_404(FieldTemplate.objects.visible_to(request.user), pk=chosen if chosen.isdigit() else 0)
+    form = TemplateForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        newest = source.newest if source else None
+        template = versions.create(
+            request.user,
+            form.cleaned_data["name"],
+            newest.specs() if newest else (),
+            instruction=newest.instruction if newest else "",
+            description=form.cleaned_data["description"],
+            shared=form.cleaned_data["shared"],
+        )
+        return redirect("template_detail", pk=template.pk)
+    context = {"form": form, "source": source}
+    return render(request, "templates_app/template_form.html", context, status=422 if form.is_bound else 200)
 
 
-def template_delete(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("template_delete")
+@require_safe
+@login_required
+@vary_on_headers("HX-Request", "HX-Target")
+def template_detail(request: SignedInRequest, pk: int) -> HttpResponse:
+    return _page(request, get_object_or_404(FieldTemplate.objects.visible_to(request.user), pk=pk))
+
+
+def _page(request: SignedInRequest, template: FieldTemplate, *, status: int = 200, **shown: Any) -> HttpResponse:
+    newest = template.newest
+    context = {
+        "template": template,
+        "version": newest,
+        "specs": newest.specs(),
+        "open": FieldTemplate.objects.editable_by(request.user).filter(pk=template.pk).exists(),
+        "editor": field_views.editor_of(request, _TemplateFields(request, template), **shown),
+    }
+    if request.htmx.target == "fields":
+        return render(request, "templates_app/_fields.html", context, status=status)
+    context["instruction_form"] = InstructionForm(initial={"instruction": newest.instruction})
+    context["versions"] = template.versions.select_related("created_by").annotate(used=Count("batches"))
+    return render(request, "templates_app/template_detail.html", context, status=status)
+
+
+def _editable(request: SignedInRequest, pk: int) -> FieldTemplate:
+    return get_object_or_404(FieldTemplate.objects.editable_by(request.user), pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def template_edit(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Name, description, and who may use it."""
+    template = _editable(request, pk)
+    form = TemplateForm(request.POST if request.method == "POST" else None, instance=template)
+    if form.is_valid():
+        form.save()
+        messages.success(request, _("Saved."))
+        return redirect("template_detail", pk=pk)
+    context = {"form": form, "template": template}
+    return render(request, "templates_app/template_form.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@login_required
+def template_instruction(request: SignedInRequest, pk: int) -> HttpResponse:
+    template = _editable(request, pk)
+    form = InstructionForm(request.POST)
+    if form.is_valid():
+        versions.edit(template, request.user, lambda specs: specs, instruction=form.cleaned_data["instruction"])
+    if request.htmx:
+        context = {"form": form, "target": request.htmx.target}
+        return render(request, "_said.html", context, status=200 if form.is_valid() else 422)
+    if form.is_valid():
+        messages.success(request, _("Saved."))
+    else:
+        messages.error(request, str(form.errors["instruction"][0]))
+    return redirect("template_detail", pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def template_delete(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Asks first. Batches keep the fields they have."""
+    template = _editable(request, pk)
+    if request.method == "POST":
+        template.delete()
+        messages.success(request, _("The template “%(name)s” is deleted.") % {"name": template.name})
+        return redirect("template_list")
+    used = template.versions.aggregate(n=Count("batches"))["n"]
+    return render(request, "templates_app/template_delete.html", {"template": template, "used": used})
+
+
+@dataclass
+class _TemplateFields:
+    """A template's fields, for the editor's views."""
+
+    request: SignedInRequest
+    template: FieldTemplate
+
+    @property
+    def name(self) -> str:
+        return f"template-{self.template.pk}"
+
+    def specs(self) -> list[FieldSpec]:
+        return self.template.newest.specs()
+
+    def edit(self, change: editing.Edit) -> None:
+        versions.edit(self.template, self.request.user, change)
+
+    def url(self, action: str, *key: str) -> str:
+        return reverse(f"template_field_{action}", args=[self.template.pk, *key])
+
+    def page(self, status: int, **shown: Any) -> HttpResponse:
+        return _page(self.request, self.template, status=status, **shown)
+
+    def back(self) -> HttpResponse:
+        return redirect("template_detail", pk=self.template.pk)
+
+
+@require_POST
+@login_required
+def template_field_add(request: SignedInRequest, pk: int) -> HttpResponse:
+    return field_views.add(request, _TemplateFields(request, _editable(request, pk)))
+
+
+@require_POST
+@login_required
+def template_field_save(request: SignedInRequest, pk: int, key: str) -> HttpResponse:
+    return field_views.save(request, _TemplateFields(request, _editable(request, pk)), key)
+
+
+@require_POST
+@login_required
+def template_field_move(request: SignedInRequest, pk: int, key: str) -> HttpResponse:
+    return field_views.move(request, _TemplateFields(request, _editable(request, pk)), key)
+
+
+@require_POST
+@login_required
+def template_field_remove(request: SignedInRequest, pk: int, key: str) -> HttpResponse:
+    return field_views.remove(request, _TemplateFields(request, _editable(request, pk)), key)
+
+
+@require_POST
+@login_required
+def template_field_restore(request: SignedInRequest, pk: int) -> HttpResponse:
+    return field_views.restore(request, _TemplateFields(request, _editable(request, pk)))

@@ -1,6 +1,6 @@
 """What may be done to a batch before its start: cards, fields, engine."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,12 +15,13 @@ from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
 from ocr.fields import FieldSpec
 from ocr.models import Engine
+from templates_app import editing
 from templates_app.models import FieldTemplate, FieldTemplateVersion
 
 SAMPLE_TEMPLATE = "Sample cards"
 
 
-class BatchLocked(Exception):
+class BatchLocked(editing.Refused):
     """The batch was started: its cards, fields and engine are fixed."""
 
     code = "BATCH_LOCKED"
@@ -77,8 +78,7 @@ def sample(user: User) -> Batch:
             template = FieldTemplate.objects.filter(shipped=True, name=SAMPLE_TEMPLATE).first()
             version = template.newest if template else None
             batch = create(user, _("Sample cards"), sample=True, template_version=version)
-        if not batch.total:
-            adding.add_samples(batch)
+    adding.add_samples(batch)  # harmless where they are there already
     tasks.prepare(batch.pk)
     return batch
 
@@ -97,7 +97,7 @@ def set_fields(batch: Batch, specs: Sequence[FieldSpec], instruction: str | None
             change.set(instruction=instruction)
 
 
-def edit_fields(batch: Batch, edit: Callable[[list[FieldSpec]], list[FieldSpec]]) -> list[FieldSpec]:
+def edit_fields(batch: Batch, edit: editing.Edit) -> list[FieldSpec]:
     """Change the list as it stands now, so that two people at two fields do not undo each other."""
     with _draft(batch) as change:
         specs = edit(change.batch.specs(active_only=False))

@@ -141,9 +141,7 @@ def collections(batches: BatchQuerySet) -> list[str]:
 
 def owners(batches: BatchQuerySet) -> list[tuple[str, str]]:
     """(user name, name for people)"""
-    found = batches.order_by("owner__username").values_list(
-        "owner__username", "owner__first_name", "owner__last_name"
-    )
+    found = batches.order_by("owner__username").values_list("owner__username", "owner__first_name", "owner__last_name")
     return [(username, f"{first} {last}".strip() or username) for username, first, last in found.distinct()]
 
 

@@ -62,7 +62,10 @@ def _held_back(batch: Batch) -> State:
     refused = batch.pause_reason == PauseReason.CREDENTIALS
     note = batch.pause_message or str(PauseReason(batch.pause_reason).label)
     if batch.retry_at:
-        note = _("%(why)s, next try %(time)s") % {"why": note, "time": date_format(localtime(batch.retry_at), "TIME_FORMAT")}
+        note = _("%(why)s, next try %(time)s") % {
+            "why": note,
+            "time": date_format(localtime(batch.retry_at), "TIME_FORMAT"),
+        }
     if refused:
         return State(_("Key refused"), "bad", "lock", note, "bad")
     return State(_("Held up"), "warn", "radio", note, "warn")
@@ -96,7 +99,12 @@ class Tab:
 @register.simple_tag
 def batch_steps(batch: Batch, current: str) -> list[Tab]:
     """The way of a draft, in order: what is done, where one is, what comes."""
-    done = {"name": True, "scans": batch.total > 0, "fields": any(spec.active for spec in batch.specs()), "confirm": False}
+    done = {
+        "name": True,
+        "scans": batch.total > 0,
+        "fields": any(spec.active for spec in batch.specs()),
+        "confirm": False,
+    }
     pages = (
         ("name", _("Name"), "batch_rename"),
         ("scans", _("Scans"), "batch_upload"),

@@ -1,41 +1,257 @@
-from django.http import HttpRequest, HttpResponse
+"""Which fields a card has, who reads it, and the last look before the start."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import IntegrityError
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from batches import progress
+from batches.actions import drafts
+from batches.forms import EngineForm
+from batches.models import Batch
+from cardocr_site.accounts.requests import SignedInRequest
+from ocr.fields import FieldSpec
+from ocr.models import Engine
+from templates_app import editing, field_views, versions
+from templates_app.forms import InstructionForm
+from templates_app.models import FieldTemplate
+
+LOCAL_CARDS_PER_SECOND = 0.5  # by one core, typed cards at full resolution
+FIRST_SCANS = 6
 
 
-def batch_fields(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_fields")
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@vary_on_headers("HX-Request", "HX-Target")
+def batch_fields(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The fields of a draft, to be edited; of a started batch, to be read. A POST saves what is true of all cards."""
+    batch = _visible(request, pk)
+    if request.method == "POST":
+        _editable(request, pk)
+        form = InstructionForm(request.POST)
+        if not form.is_valid():
+            return _page(request, batch, {"instruction_form": form}, status=422)
+        try:
+            drafts.set_instruction(batch, form.cleaned_data["instruction"])
+        except drafts.BatchLocked as locked:
+            return _said(request, batch, problem=str(locked), status=409)
+        return _said(request, batch)
+    return _page(request, batch)
 
 
-def field_add(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("field_add")
+def _visible(request: SignedInRequest, pk: int) -> Batch:
+    batches = Batch.objects.visible_to(request.user)
+    return get_object_or_404(batches.select_related("owner", "engine", "template_version__template"), pk=pk)
 
 
-def fields_from_template(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("fields_from_template")
+def _editable(request: SignedInRequest, pk: int) -> Batch:
+    batches = Batch.objects.editable_by(request.user)
+    return get_object_or_404(batches.select_related("owner", "engine", "template_version__template"), pk=pk)
 
 
-def fields_save_template(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("fields_save_template")
+def _said(request: SignedInRequest, batch: Batch, *, problem: str = "", status: int = 200) -> HttpResponse:
+    """The word beside a form that was sent by htmx; a message on the page otherwise."""
+    if request.htmx:
+        context = {"problem": problem, "target": request.htmx.target}
+        return render(request, "_said.html", context, status=status)
+    if problem:
+        messages.error(request, problem)
+    else:
+        messages.success(request, _("Saved."))
+    return redirect("batch_fields", pk=batch.pk)
 
 
-def field_save(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("field_save")
+def _page(
+    request: SignedInRequest, batch: Batch, extra: dict[str, Any] | None = None, *, status: int = 200, **shown: Any
+) -> HttpResponse:
+    can_change = Batch.objects.editable_by(request.user).filter(pk=batch.pk).exists()
+    context = {
+        "batch": batch,
+        "can_edit": can_change,
+        "open": can_change and batch.is_draft,
+        "specs": batch.specs(active_only=False),
+        "editor": field_views.editor_of(request, _BatchFields(request, batch), **shown),
+        **(extra or {}),
+    }
+    if request.htmx.target == "fields":
+        return render(request, "templates_app/_fields.html", context, status=status)
+    if context["open"]:
+        context.setdefault("engine_form", EngineForm(batch))
+        context.setdefault("instruction_form", InstructionForm(initial={"instruction": batch.instruction}))
+        context["templates"] = FieldTemplate.objects.visible_to(request.user)
+    return render(request, "batches/batch_fields.html", context, status=status)
 
 
-def field_move(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("field_move")
+@dataclass
+class _BatchFields:
+    """A draft's fields, for the editor's views."""
+
+    request: SignedInRequest
+    batch: Batch
+
+    @property
+    def name(self) -> str:
+        return f"batch-{self.batch.pk}"
+
+    def specs(self) -> list[FieldSpec]:
+        return self.batch.specs(active_only=False)
+
+    def edit(self, change: editing.Edit) -> None:
+        drafts.edit_fields(self.batch, change)
+        self.batch.refresh_from_db()
+
+    def url(self, action: str, *key: str) -> str:
+        return reverse(f"field_{action}", args=[self.batch.pk, *key])
+
+    def page(self, status: int, **shown: Any) -> HttpResponse:
+        return _page(self.request, self.batch, status=status, **shown)
+
+    def back(self) -> HttpResponse:
+        return redirect("batch_fields", pk=self.batch.pk)
 
 
-def field_remove(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("field_remove")
+@require_POST
+@login_required
+def field_add(request: SignedInRequest, pk: int) -> HttpResponse:
+    return field_views.add(request, _BatchFields(request, _editable(request, pk)))
 
 
-def batch_engine(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_engine")
+@require_POST
+@login_required
+def field_save(request: SignedInRequest, pk: int, key: str) -> HttpResponse:
+    return field_views.save(request, _BatchFields(request, _editable(request, pk)), key)
 
 
-def batch_confirm(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_confirm")
+@require_POST
+@login_required
+def field_move(request: SignedInRequest, pk: int, key: str) -> HttpResponse:
+    return field_views.move(request, _BatchFields(request, _editable(request, pk)), key)
 
 
-def field_restore(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("field_restore")
+@require_POST
+@login_required
+def field_remove(request: SignedInRequest, pk: int, key: str) -> HttpResponse:
+    return field_views.remove(request, _BatchFields(request, _editable(request, pk)), key)
+
+
+@require_POST
+@login_required
+def field_restore(request: SignedInRequest, pk: int) -> HttpResponse:
+    return field_views.restore(request, _BatchFields(request, _editable(request, pk)))
+
+
+@require_POST
+@login_required
+def fields_from_template(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Take a template's fields in place of those there are; without a template, none."""
+    batch = _editable(request, pk)
+    chosen = request.POST.get("template", "")
+    try:
+        if chosen.isdigit():
+            template = get_object_or_404(FieldTemplate.objects.visible_to(request.user), pk=chosen)
+            drafts.use_template(batch, template.newest)
+            messages.success(request, _("The fields of “%(name)s” are in place.") % {"name": template.name})
+        else:
+            drafts.set_fields(batch, [])
+    except drafts.BatchLocked as locked:
+        messages.error(request, str(locked))
+    return redirect("batch_fields", pk=pk)
+
+
+@require_POST
+@login_required
+def fields_save_template(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Keep this batch's fields as a template of one's own."""
+    batch = _visible(request, pk)
+    name = request.POST.get("name", "").strip()[:120]
+    if not name:
+        messages.error(request, _("Give the template a name."))
+        return redirect("batch_fields", pk=pk)
+    try:
+        template = versions.create(request.user, name, batch.specs(active_only=False), instruction=batch.instruction)
+    except IntegrityError:
+        messages.error(request, _("There is a template called “%(name)s” already.") % {"name": name})
+        return redirect("batch_fields", pk=pk)
+    messages.success(request, _("Saved as the template “%(name)s”.") % {"name": template.name})
+    return redirect("batch_fields", pk=pk)
+
+
+@require_POST
+@login_required
+def batch_engine(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Who reads the cards, and how."""
+    batch = _editable(request, pk)
+    form = EngineForm(batch, request.POST)
+    if not form.is_valid():
+        if request.htmx:
+            return render(request, "_said.html", {"form": form, "target": "said-engine"}, status=422)
+        return _page(request, batch, {"engine_form": form}, status=422)
+    try:
+        drafts.set_engine(batch, form.cleaned_data["engine"], form.model(), form.options())
+    except drafts.BatchLocked as locked:
+        return _said(request, batch, problem=str(locked), status=409)
+    return _said(request, batch)
+
+
+@require_safe
+@login_required
+def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
+    """The one gate: everything that is about to happen, on one page."""
+    batch = _visible(request, pk)
+    if not batch.is_draft:
+        return redirect("batch_detail", pk=pk)
+    specs = batch.specs()
+    unreadable = batch.cards.exclude(error="").count()
+    context = {
+        "batch": batch,
+        "can_edit": Batch.objects.editable_by(request.user).filter(pk=pk).exists(),
+        "specs": specs,
+        "inactive": len(batch.fields) - len(specs),
+        "problems": _problems(batch, specs),
+        "unreadable": unreadable,
+        "host": urlsplit(batch.engine.address).hostname if batch.engine else "",
+        "time": _expected_time(batch),
+        "cards": batch.cards.filter(prepared_at__isnull=False, error="").order_by("position", "pk")[:FIRST_SCANS],
+    }
+    return render(request, "batches/batch_confirm.html", context)
+
+
+def _problems(batch: Batch, specs: list[FieldSpec]) -> list[tuple[str, str]]:
+    """Why the batch cannot start: a sentence, and the page that mends it."""
+    scans, fields = reverse("batch_upload", args=[batch.pk]), reverse("batch_fields", args=[batch.pk])
+    problems = []
+    if not batch.total:
+        problems.append((_("There are no scans yet."), scans))
+    if not batch.fields:
+        problems.append((_("No field is named yet."), fields))
+    elif not specs:
+        problems.append((_("No field is switched on."), fields))
+    if batch.engine is None or not batch.engine.enabled:
+        problems.append((_("No engine is chosen that could read the cards."), fields))
+    return problems
+
+
+def _expected_time(batch: Batch) -> str:
+    """In words; nothing where nothing is known of the engine."""
+    engine = batch.engine
+    if engine is None or not batch.total:
+        return ""
+    limits = [settings.EXTRACTION_THREADS, engine.max_in_flight, batch.option("concurrency")]
+    if engine.kind == Engine.Kind.LOCAL:
+        limits.append(os.cpu_count())
+    at_once = max(1, min(limit for limit in limits if limit))
+    seconds = engine.seconds_per_card
+    if seconds is None and engine.kind == Engine.Kind.LOCAL:
+        seconds = 1 / LOCAL_CARDS_PER_SECOND
+    return progress.time_in_words(seconds * batch.total / at_once) if seconds else ""

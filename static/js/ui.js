@@ -89,6 +89,23 @@
     setTimeout(() => sent.delete(form), 4000);
   }, true);
 
+  // Errors that came alone mark the inputs they speak of.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const row = event.target.closest?.("form") ?? document.getElementById(event.target.id)?.closest("form");
+    for (const input of row?.querySelectorAll("[aria-invalid]") ?? []) {
+      input.removeAttribute("aria-invalid");
+      input.removeAttribute("aria-describedby");
+    }
+    for (const error of row?.querySelectorAll("[data-error-for]") ?? []) {
+      const input = document.getElementById(error.dataset.errorFor);
+      input?.setAttribute("aria-invalid", "true");
+      input?.setAttribute("aria-describedby", error.parentElement.id);
+      const more = input?.closest("details");
+      if (more) more.open = true;
+    }
+  });
+  document.querySelector("[data-focus]")?.focus();
+
   document.addEventListener("click", (event) => {
     const target = event.target.closest("[data-theme-set],[data-dialog-open],[data-dialog-close]");
     if (target?.dataset.themeSet) {

@@ -1,6 +1,7 @@
 """Words for the types of fields and for the places of the local engine's hints."""
 
 from django import template
+from django.forms import BoundField, Form
 
 from ocr.fields import FieldType
 from templates_app.forms import POSITION_LABELS, TYPE_LABELS
@@ -16,3 +17,9 @@ def type_label(kind: str) -> str:
 @register.filter
 def position_label(position: str | None) -> str:
     return str(POSITION_LABELS.get(position or "", ""))
+
+
+@register.filter
+def model_field(form: Form, pk: int) -> BoundField:
+    """The form's input for the model of one engine."""
+    return form[f"model_{pk}"]
