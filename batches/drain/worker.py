@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event as Flag
 
@@ -84,12 +84,20 @@ class Reader:
         adapter = self._engines.adapter(job.engine, job.batch.model)
         image = derive.prepared(job.card, full_resolution=adapter.full_resolution, max_px=job.task.options.max_image_px)
         reading = self._call(job, adapter, image, door, outcome)
-        if reading.rotation is not None and reading.rotation != job.card.rotation:
-            try:
-                derive.turn(job.card, reading.rotation)
-            except (OSError, UnreadableImage):  # the reading is paid for; the viewer makes the images when asked
-                log.exception("Card %s: its images could not be turned.", job.card.pk)
+        if reading.rotation is None:
+            return reading
+        # An engine of full resolution sees the scan as it lies; another one sees it turned as the card stands.
+        before = 0 if adapter.full_resolution else job.card.rotation
+        reading = replace(reading, rotation=(before + reading.rotation) % 360)
+        if reading.rotation != job.card.rotation:
+            self._turn(job.card, reading.rotation or 0)
         return reading
+
+    def _turn(self, card: Card, rotation: int) -> None:
+        try:
+            derive.turn(card, rotation)
+        except (OSError, UnreadableImage):  # the reading is paid for; the viewer makes the images when asked
+            log.exception("Card %s: its images could not be turned.", card.pk)
 
     def _call(
         self,
