@@ -1,0 +1,52 @@
+"""The locks hold what pyproject asks for, with hashes, and name no index."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def locked(name: str) -> dict[str, str]:
+    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;\\]+)", (ROOT / name).read_text(), re.MULTILINE)
+    return {canonicalize_name(package): version for package, version in pins}
+
+
+@pytest.mark.parametrize(
+    ("lock", "wanted"),
+    [
+        ("requirements.lock", PROJECT["project"]["dependencies"]),
+        ("requirements-dev.lock", PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]),
+    ],
+)
+def test_the_lock_satisfies_pyproject(lock: str, wanted: list[str]):
+    pins = locked(lock)
+    for text in wanted:
+        requirement = Requirement(text)
+        version = pins.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement.name} is missing in {lock}: make locks"
+        assert requirement.specifier.contains(version), f"{text} against {version} in {lock}: make locks"
+
+
+def test_both_locks_agree():
+    plain, dev = locked("requirements.lock"), locked("requirements-dev.lock")
+    assert plain == {name: dev.get(name) for name in plain}
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_every_pin_has_a_hash_and_no_address_is_named(lock: str):
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    assert "index-url" not in text
+    for block in re.split(r"\n(?=[A-Za-z0-9])", text):
+        assert "--hash=sha256:" in block, block[:80]
+
+
+def test_the_python_floor_is_one_and_the_same():
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
+    assert "--python-version 3.11" in (ROOT / "Makefile").read_text()

@@ -1,0 +1,162 @@
+"""Settings from the environment: each combination in a process of its own, since they are read once."""
+
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cardocr_site import __version__
+from tests.site.processes import ROOT, environment, manage
+
+NAMES = [
+    "ALLOWED_HOSTS",
+    "CSRF_TRUSTED_ORIGINS",
+    "SESSION_COOKIE_NAME",
+    "SESSION_COOKIE_SECURE",
+    "CSRF_COOKIE_NAME",
+    "CSRF_COOKIE_SECURE",
+    "SESSION_COOKIE_PATH",
+    "SECURE_HSTS_SECONDS",
+    "SECURE_SSL_REDIRECT",
+    "FORCE_SCRIPT_NAME",
+    "ADMIN_PASSWORD",
+    "DEBUG",
+    "STATIC_URL",
+    "VLM_API_KEY",
+    "EXTRACTION_THREADS",
+]
+CODE = f"""
+import json, django
+from django.conf import settings
+django.setup()
+print(json.dumps({{name: getattr(settings, name) for name in {NAMES!r}}}))
+"""
+
+
+def run(data: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", CODE],
+        cwd=ROOT,
+        env=environment(data, DJANGO_SETTINGS_MODULE="cardocr_site.settings", **variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def read(data: Path, **variables: str) -> dict[str, Any]:
+    answer = run(data, **variables)
+    assert answer.returncode == 0, answer.stderr
+    return dict(json.loads(answer.stdout))
+
+
+def test_without_settings_it_is_safe_on_this_machine(tmp_path: Path):
+    found = read(tmp_path)
+    assert found["ALLOWED_HOSTS"] == ["127.0.0.1", "localhost", "[::1]"]
+    assert found["DEBUG"] is False
+    assert found["SESSION_COOKIE_SECURE"] is False
+    assert found["STATIC_URL"] == "/static/"
+
+
+def test_https_switches_everything_on(tmp_path: Path):
+    found = read(tmp_path, CARDOCR_URL="https://cards.example.org")
+    assert found["ALLOWED_HOSTS"] == ["cards.example.org"]
+    assert found["CSRF_TRUSTED_ORIGINS"] == ["https://cards.example.org"]
+    assert found["SESSION_COOKIE_NAME"] == "__Host-sessionid"
+    assert found["CSRF_COOKIE_NAME"] == "__Host-csrftoken"
+    assert found["SESSION_COOKIE_SECURE"]
+    assert found["CSRF_COOKIE_SECURE"]
+    assert found["SECURE_SSL_REDIRECT"]
+    assert found["SECURE_HSTS_SECONDS"] == 31_536_000
+
+
+def test_a_path_in_front_moves_pages_cookies_and_styles(tmp_path: Path):
+    found = read(tmp_path, CARDOCR_URL="https://example.org/cards")
+    assert found["FORCE_SCRIPT_NAME"] == "/cards"
+    assert found["SESSION_COOKIE_PATH"] == "/cards/"
+    assert found["SESSION_COOKIE_NAME"] == "__Secure-sessionid"
+    assert found["STATIC_URL"] == "/cards/static/"
+
+
+def test_secrets_may_come_from_files(tmp_path: Path):
+    secret = tmp_path / "secret"
+    secret.write_text("from-a-file")
+    found = read(tmp_path / "data", CARDOCR_ADMIN_PASSWORD_FILE=str(secret), CARDOCR_VLM_API_KEY_FILE=str(secret))
+    assert found["ADMIN_PASSWORD"] == found["VLM_API_KEY"] == "from-a-file"
+
+
+def test_made_secrets_stay_the_same_and_are_for_the_owner_alone(tmp_path: Path):
+    read(tmp_path)
+    before = (tmp_path / "secret-key").read_text()
+    read(tmp_path)
+    assert (tmp_path / "secret-key").read_text() == before
+    assert all((tmp_path / name).stat().st_mode & 0o077 == 0 for name in ("secret-key", "encryption-key"))
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_other_databases_are_refused_for_now(tmp_path: Path, name: str):
+    answer = run(tmp_path, **{name: "postgres://user:canary@db.example.org/cards"})
+    assert answer.returncode != 0
+    assert f"{name} is set, but cardocr does not run" in answer.stderr
+    assert "canary" not in answer.stderr
+
+
+def test_the_embedded_words_are_accepted(tmp_path: Path):
+    assert run(tmp_path, DATABASE_URL="sqlite", REDIS_URL="memory").returncode == 0
+
+
+def test_the_deployment_check_is_clean_behind_https(tmp_path: Path):
+    answer = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", CARDOCR_URL="https://cards.example.org")
+    assert answer.returncode == 0, answer.stderr
+    assert "no issues" in answer.stdout
+
+
+def test_the_example_names_every_setting_and_no_other():
+    example = re.findall(r"^# ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    source = (ROOT / "cardocr_site" / "settings.py").read_text()
+    read_there = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source)) | {"DATABASE_URL", "REDIS_URL"}
+    assert len(example) == len(set(example))
+    assert set(example) == read_there
+
+
+def test_operating_explains_every_setting():
+    text = (ROOT / "docs" / "operating.md").read_text()
+    for name in re.findall(r"^# ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE):
+        assert f"`{name}`" in text, name
+
+
+def test_every_set_variable_has_a_reader():
+    """A setting that nothing uses would be a promise that nobody keeps."""
+    source = (ROOT / "cardocr_site" / "settings.py").read_text()
+    code = "\n".join(
+        path.read_text()
+        for folder in ("cardocr_site", "ocr", "batches", "templates_app")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "settings.py"
+    )
+    ours = re.findall(r'^([A-Z_]+) = env\.\w+\("CARDOCR_', source, re.MULTILINE)
+    known_to_django = {"DEBUG", "TIME_ZONE", "SECRET_KEY", "PUBLIC_URLS"}
+    unused = [name for name in ours if name not in known_to_django and f"settings.{name}" not in code]
+    assert unused == []
+
+
+@pytest.mark.parametrize(
+    ("package", "floor"),
+    [("django", (5, 2, 19)), ("daphne", (4, 2, 3)), ("pillow", (13, 0, 0)), ("channels", (4, 3, 2))],
+)
+def test_installed_versions_are_at_least_the_safe_ones(package: str, floor: tuple[int, ...]):
+    installed = tuple(int(part) for part in importlib.metadata.version(package).split(".")[:3])
+    assert installed >= floor
+
+
+def test_the_version_stands_in_one_form_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
