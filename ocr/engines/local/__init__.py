@@ -42,7 +42,7 @@ def _field(match: Match | None, card: Upright) -> FieldReading:
     if match is None:
         return FieldReading(None, None, ValueState.ABSENT)
     regions = tuple(_region(box, card) for box in match.boxes)
-    return FieldReading(match.text, match.text, ValueState.VALUE, match.confidence, regions)
+    return FieldReading(match.verbatim, match.text, ValueState.VALUE, match.confidence, regions)
 
 
 def _region(box: Box, card: Upright) -> Region:

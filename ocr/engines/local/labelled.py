@@ -88,8 +88,9 @@ def _value(spec: FieldSpec, card: Sequence[Strip], hit: Hit, row: int, start: in
         found = values.within(spec, strip.text[start:end])
         if found is None:
             return strip.match(start, end, factor * ODD_FORM)
-        return strip.match(start + found.start, start + found.end, factor, found.text)
-    edge = None
-    if spec.type == FieldType.MULTILINE:
-        edge = card[hit.row].parts(hit.start, hit.end)[0].left
+        return strip.match(start + found.start, start + found.end, factor, found)
+    label = card[hit.row].parts(hit.start, hit.end)[0]
+    edge = label.left
+    if spec.type != FieldType.MULTILINE and row == hit.row:
+        edge += label.height  # further down, what is not indented is no part of a value beside its label
     return run_on(spec, card, row, (start, end), factor, edge)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocr.engines.local import labelled, types, values, words
 from ocr.engines.local.rows import Row
@@ -41,7 +41,7 @@ class Spot:
         return any(words.contains(around, name) for name in names)
 
     def take(self, factor: float) -> Match:
-        return self.strip.match(self.start, self.end, factor, self.found.text)
+        return self.strip.match(self.start, self.end, factor, self.found)
 
 
 def fill(fields: Sequence[FieldSpec], rows: Iterable[Row]) -> dict[str, Match]:
@@ -78,7 +78,7 @@ def _by_choice(spec: FieldSpec, card: Sequence[Strip]) -> Match | None:
     if not spec.choices:
         return None
     spots = [
-        Spot(spot.row, spot.strip, spot.start, spot.end, Found(0, 0, entry))
+        replace(spot, found=replace(spot.found, entry=entry))
         for spot in _pieces(spec, card)
         if (entry := values.choice(spec, spot.found.text))
     ]

@@ -33,9 +33,9 @@ def read(engine: Ocr, path: Path, rotation: int | None = None) -> Upright:
     return Upright(lines, rotation, width, height)
 
 
-def find_rotation(engine: Ocr, path: Path) -> int | None:
-    """Degrees clockwise that turn the scan upright; None without any text."""
-    return _stand_upright(engine, ocr.load(path))[3]
+def find_rotation(engine: Ocr, image: Pixels) -> int | None:
+    """Degrees clockwise that turn the image upright; None without any text."""
+    return _stand_upright(engine, image)[3]
 
 
 def _stand_upright(engine: Ocr, image: Pixels) -> tuple[Pixels, list[Box], dict[Box, Read], int | None]:

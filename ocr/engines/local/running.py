@@ -8,25 +8,22 @@ from ocr.engines.local.strips import TAKEN, Match, Strip, joined
 from ocr.fields import FieldSpec, FieldType
 
 CLOSE_BELOW = 1.9  # line heights from one middle to the next within a paragraph
+SLACK = 0.5  # line heights
 RUNNING = (FieldType.TEXT, FieldType.MULTILINE, FieldType.LIST)
 
 
 def run_on(
-    spec: FieldSpec, card: Sequence[Strip], row: int, span: tuple[int, int], factor: float, edge: float | None = None
+    spec: FieldSpec, card: Sequence[Strip], row: int, span: tuple[int, int], factor: float, edge: float
 ) -> Match:
-    """The value that begins at this span, with the lines below that belong to it: close, and not left of `edge`.
-
-    Without an edge a line must not begin left of the value's first line.
-    """
+    """The value that begins at this span, with the lines below that belong to it: close, and not left of `edge`."""
     strip, (start, end) = card[row], span
     last = strip.parts(start, end)[0]
-    left = last.left if edge is None else edge
     whole = values.until(spec, strip.text[start:end])
     ended = whole < end - start or spec.type not in RUNNING
     lines = [strip.match(start, start + whole, factor)]
     while not ended and row + 1 < len(card):
         row += 1
-        below = _first_line(card[row], left, last)
+        below = _first_line(card[row], edge, last)
         if below is None:
             break
         start, end, last = below
@@ -36,15 +33,15 @@ def run_on(
     return joined((line for line in lines if line.text), " " if spec.type == FieldType.TEXT else "\n")
 
 
-def _first_line(strip: Strip, left: float, last: Segment) -> tuple[int, int, Segment] | None:
+def _first_line(strip: Strip, edge: float, last: Segment) -> tuple[int, int, Segment] | None:
     """The piece of the next row that goes on below `last`; none where a label or a gap stands in between."""
     for start, end in strip.pieces():
         part = strip.parts(start, end)[0]
         first, _ = strip.ends(strip.segment_at(start))
-        if part.right < left or part.left > last.right:
+        if part.right < edge or part.left > last.right:
             continue
         close = part.middle - last.middle <= CLOSE_BELOW * max(part.height, last.height)
-        if close and part.left >= left - part.height and TAKEN not in strip.text[first:start]:
+        if close and part.left >= edge - SLACK * part.height and TAKEN not in strip.text[first:start]:
             return start, end, part
         return None
     return None

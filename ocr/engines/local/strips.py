@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ocr.engines.local import words
 from ocr.engines.local.rows import Box, Row, Segment
+from ocr.engines.local.types import Found
 
 WIDE_GAP = 4  # line heights between two segments that are no longer one text
 TAKEN = "\n"
@@ -13,8 +14,9 @@ TAKEN = "\n"
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A value: its text, how sure it is (0 to 1), and the boxes that it was read from."""
+    """A value: as it stands on the card, as its list spells it, how sure it is (0 to 1), the boxes it was read from."""
 
+    verbatim: str
     text: str
     confidence: float
     boxes: tuple[Box, ...]
@@ -77,12 +79,13 @@ class Strip:
     def take(self, start: int, end: int) -> None:
         self.text = self.text[:start] + TAKEN * (end - start) + self.text[end:]
 
-    def match(self, start: int, end: int, factor: float, text: str | None = None) -> Match:
+    def match(self, start: int, end: int, factor: float, found: Found | None = None) -> Match:
         """The value that stands here, taken off the strip."""
         parts = self.parts(start, end)
-        value = self.text[start:end] if text is None else text
+        verbatim = found.text if found else self.text[start:end]
+        value = (found.entry if found else None) or verbatim
         self.take(start, end)
-        return Match(value.strip(), score(parts) * factor, tuple(part.box for part in parts))
+        return Match(verbatim.strip(), value.strip(), score(parts) * factor, tuple(part.box for part in parts))
 
 
 def score(parts: Iterable[Segment]) -> float:
@@ -96,6 +99,7 @@ def joined(matches: Iterable[Match], by: str) -> Match:
     """Several lines as one value."""
     lines = list(matches)
     return Match(
+        by.join(line.verbatim for line in lines),
         by.join(line.text for line in lines),
         min(line.confidence for line in lines),
         tuple(box for line in lines for box in line.boxes),

@@ -10,12 +10,13 @@ from ocr.fields import FieldType
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Characters start to end, and how they read once OCR's usual confusions are mended."""
+    """Characters start to end, how they read once OCR's usual confusions are mended, and the entry of a list meant."""
 
     start: int
     end: int
     text: str
     sure: bool = True
+    entry: str | None = None
 
 
 _MONTH = r"(?:[A-ZÄÖÜ]?[a-zäöüéèûô]{2,8})\.?"

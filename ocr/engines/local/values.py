@@ -11,6 +11,7 @@ from ocr.fields import FieldSpec, FieldType
 
 CHOICE = 72  # of 100: a whole piece of text is this entry of the list
 POINTED_CHOICE = 60  # the same, where a label, a keyword or the place speaks for it too
+LONGEST_IDENTIFIER = 24  # letters, beside its label
 
 
 def choice(spec: FieldSpec, text: str, enough: int = CHOICE) -> str | None:
@@ -45,11 +46,19 @@ def bound(spec: FieldSpec) -> bool:
 def within(spec: FieldSpec, text: str) -> Found | None:
     """The value in a piece of text that a label, a keyword or its place points to."""
     if entry := choice(spec, text, POINTED_CHOICE):
-        return Found(0, len(text), entry)
-    if bound(spec):
-        return next(formed(spec, text), None)
+        start, end = words.trimmed(text)
+        return Found(start, end, text[start:end], entry=entry)
     start, end = words.trimmed(text[: until(spec, text)])
-    return Found(start, end, text[start:end]) if start < end else None
+    whole = Found(start, end, text[start:end]) if start < end else None
+    if not bound(spec) or (whole and _is_identifier(spec, whole.text)):
+        return whole
+    return next(formed(spec, text), None)
+
+
+def _is_identifier(spec: FieldSpec, text: str) -> bool:
+    """Shelfmarks have spaces: where a label points to one, all of it is meant."""
+    plain = spec.type == FieldType.IDENTIFIER and not spec.pattern
+    return plain and len(text) <= LONGEST_IDENTIFIER and any(letter.isdigit() for letter in text)
 
 
 def until(spec: FieldSpec, text: str) -> int:
