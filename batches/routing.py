@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-websocket_urlpatterns: list[URLPattern] = []
+from batches.live.consumers import BatchConsumer, ListConsumer
+
+websocket_urlpatterns: list[URLPattern] = [
+    path("ws/batches/", ListConsumer.as_asgi()),
+    path("ws/batches/<int:batch_id>/", BatchConsumer.as_asgi()),
+]

@@ -3,14 +3,21 @@
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
+LIST_GROUP = "batches"
+
 
 def group(batch_id: int) -> str:
     return f"batch.{batch_id}"
 
 
 async def poke(batch_id: int) -> None:
-    """Tell this process's viewers that the batch changed. A lost poke costs time, never data."""
+    """Tell the viewers that the batch changed. A lost poke costs time, never data."""
     await get_channel_layer().group_send(group(batch_id), {"type": "batch.changed"})
+
+
+async def poke_list() -> None:
+    """Tell those who look at the list of batches that one of them may have changed."""
+    await get_channel_layer().group_send(LIST_GROUP, {"type": "batches.changed"})
 
 
 def changed(batch_id: int) -> None:
@@ -19,3 +26,4 @@ def changed(batch_id: int) -> None:
     if layer is None or type(layer).__name__ == "InMemoryChannelLayer":
         return
     async_to_sync(poke)(batch_id)
+    async_to_sync(poke_list)()

@@ -1,37 +1,171 @@
-from django.http import HttpRequest, HttpResponse
+"""A batch while it is read and after: its page, what a person may do to it, and the same live frames by asking."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import trigger_client_event
+
+from batches.actions import runs
+from batches.changes import TransitionRefused
+from batches.live import feed, fragments, listing
+from batches.live.fragments import Viewer
+from batches.models import Batch, Card
+from batches.queries import live
+from batches.states import BatchStatus
+from cardocr_site.accounts.requests import SignedInRequest
 
 
-def batch_detail(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_detail")
+@require_safe
+@login_required
+@never_cache
+@vary_on_headers("HX-Request", "HX-Target")
+def batch_detail(request: SignedInRequest, pk: int) -> HttpResponse:
+    """How far a started batch is. A draft is sent to its scans."""
+    batch = _visible(request, pk)
+    if batch.is_draft:
+        return redirect("batch_upload", pk)
+    viewer = _viewer(request, batch)
+    if request.htmx.target in fragments.FILES:
+        return HttpResponse(fragments.one(request.htmx.target, batch, viewer))
+    cursor = feed.cursor_at(batch)
+    context = fragments.context(batch, viewer) | {
+        "cursor": cursor,
+        "rows": live.rows(batch, live.latest(batch)),
+        "columns": live.columns(batch),
+        "ask_stop": viewer.can_edit and "stop" in request.GET and batch.status in _STOPPABLE,
+    }
+    return render(request, "batches/batch_detail.html", context)
 
 
-def batch_start(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_start")
+_STOPPABLE = {BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.PAUSED}
 
 
-def batch_pause(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_pause")
+@require_POST
+@login_required
+def batch_start(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Twice is once. What is missing is said on the page that asked."""
+    batch = _editable(request, pk)
+    try:
+        runs.start(batch, request.user)
+    except runs.CannotStart as error:
+        messages.error(request, error.message)
+        return redirect("batch_confirm", pk)
+    return redirect("batch_detail", pk)
 
 
-def batch_resume(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_resume")
+@require_POST
+@login_required
+def batch_pause(request: SignedInRequest, pk: int) -> HttpResponse:
+    return _act(request, _editable(request, pk), runs.pause)
 
 
-def batch_cancel(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_cancel")
+@require_POST
+@login_required
+def batch_resume(request: SignedInRequest, pk: int) -> HttpResponse:
+    return _act(request, _editable(request, pk), runs.resume)
 
 
-def batch_retry(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_retry")
+@require_POST
+@login_required
+def batch_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
+    return _act(request, _editable(request, pk), runs.cancel)
 
 
-def card_retry(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("card_retry")
+@require_POST
+@login_required
+def batch_retry(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Every card that could not be read, again."""
+
+    def retry(batch: Batch) -> str:
+        number = runs.retry_all(batch)
+        return ngettext("%(n)s card is read again.", "%(n)s cards are read again.", number) % {"n": number}
+
+    return _act(request, _editable(request, pk), retry)
 
 
-def batch_live(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_live")
+@require_POST
+@login_required
+def card_retry(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
+    """One card again. Answers the row that asked, a fragment of the live page, or the page one came from."""
+    batch = _editable(request, pk)
+    card = get_object_or_404(batch.cards, pk=card_pk)
+
+    def retry(_batch: Batch) -> str:
+        runs.retry_card(card)
+        return _("“%(file)s” is read again.") % {"file": card.display_name}
+
+    return _act(request, batch, retry, card)
 
 
-def batch_list_live(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_list_live")
+@require_safe
+@login_required
+@never_cache
+def batch_live(request: SignedInRequest, pk: int) -> JsonResponse:
+    """For a page whose socket does not come through: the frame that the socket would send."""
+    batch = _visible(request, pk)
+    cursor = feed.Cursor.parse(request.GET.get("after", ""))
+    return JsonResponse(feed.frame(batch, cursor, _viewer(request, batch, request.GET.get("view", ""))))
+
+
+@require_safe
+@login_required
+@never_cache
+def batch_list_live(request: SignedInRequest) -> JsonResponse:
+    """The same for the list of batches: the rows that the page shows."""
+    shelf = listing.shelf(request.user, listing.parse_ids(request.GET.get("rows", "")), get_language() or "")
+    return JsonResponse(listing.frame(listing.drawn([pk for pk, _version in shelf.shown], shelf.language).items()))
+
+
+def _visible(request: SignedInRequest, pk: int) -> Batch:
+    batches = Batch.objects.visible_to(request.user).select_related("owner", "engine", "template_version")
+    return get_object_or_404(batches, pk=pk)
+
+
+def _editable(request: SignedInRequest, pk: int) -> Batch:
+    return get_object_or_404(Batch.objects.editable_by(request.user), pk=pk)
+
+
+def _viewer(request: SignedInRequest, batch: Batch, view: str = "live") -> Viewer:
+    view = view if view in feed.VIEWS else "live"
+    return Viewer(view, get_language() or "", fragments.role_of(batch, request.user))
+
+
+def _act(
+    request: SignedInRequest, batch: Batch, action: Callable[[Batch], object], card: Card | None = None
+) -> HttpResponse:
+    """Do it and answer: with the fragment that asked, or by going back. What cannot be done now is said, no more."""
+    try:
+        said = action(batch)
+    except TransitionRefused as error:
+        return _answer(request, batch, card, refusal(error), status=409)
+    return _answer(request, batch, card, said if isinstance(said, str) else "")
+
+
+def refusal(error: TransitionRefused) -> str:
+    labels = {**dict(BatchStatus.choices)}
+    return _("That cannot be done now: it is “%(status)s”. The page shows how it stands.") % {
+        "status": labels.get(error.status, error.status)
+    }
+
+
+def _answer(request: SignedInRequest, batch: Batch, card: Card | None, said: str, status: int = 200) -> HttpResponse:
+    target = request.htmx.target or ""
+    fresh = _visible(request, batch.pk)
+    if request.htmx and target in fragments.FILES:
+        response = HttpResponse(fragments.one(target, fresh, _viewer(request, fresh)), status=status)
+    elif request.htmx and card is not None and target == f"card-{card.pk}":
+        shown = Card.objects.select_related("result").get(pk=card.pk)
+        response = HttpResponse(fragments.rows(fresh, [shown], _viewer(request, fresh, "grid"))[0], status=status)
+    else:
+        if said:
+            (messages.error if status != 200 else messages.success)(request, said)
+        return redirect("batch_problems" if request.POST.get("from") == "problems" else "batch_detail", batch.pk)
+    return trigger_client_event(response, "toast", {"value": said}) if said else response

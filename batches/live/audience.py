@@ -1,0 +1,208 @@
+"""Those who watch the same thing in this process: read once for all of them, sent to each on its own."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+
+BEAT_EVERY = 20.0  # seconds; a page that hears nothing for 45 s opens its socket again
+CHECK_EVERY = 30.0  # permission, asked anew; promised within 60 s
+SEND_SECONDS = 5.0  # for one frame to one viewer
+REJOIN_EVERY = 3600.0  # a channel layer forgets members of a group after a day
+AFTER_AN_ERROR = 1.0
+BEAT = '{"beat": true}'
+
+logger = logging.getLogger(__name__)
+
+Key = TypeVar("Key")  # those whose key is equal get the same frame
+
+
+@dataclass(frozen=True, slots=True)
+class Access(Generic[Key]):
+    """What a viewer may do now: with a `code` the socket closes, otherwise `key` says what is drawn."""
+
+    code: int | None
+    key: Key | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Seat(Generic[Key]):
+    """One open socket."""
+
+    key: Key
+    send: Callable[[str], Awaitable[None]]
+    close: Callable[[int], Awaitable[None]]
+    access: Callable[[Key], Access[Key]]  # asks the database; runs in a thread
+    sending: asyncio.Task[None] | None = None
+    missed: bool = False  # something was drawn while its last frame was on the way
+
+
+@dataclass(slots=True)
+class Sheet(Generic[Key]):
+    """What came of reading for one key: a text to send, if any, and the key from then on; or a code to close with."""
+
+    key: Key
+    text: str | None = None
+    code: int | None = None
+
+
+@dataclass(eq=False)
+class Audience(Generic[Key]):
+    """Alive while it has seats."""
+
+    group: str
+    draw: Callable[[set[Key]], dict[Key, Sheet[Key]]]  # in a thread, at most once per `every` seconds
+    renew: Callable[[Key, Key], Key]  # the key of a seat, from the one it holds and the one it may have now
+    empty: Callable[[], None]  # when the last one has left
+    every: float
+    seats: set[Seat[Key]] = field(default_factory=set)
+    _task: asyncio.Task[None] | None = None
+    _poked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def join(self, seat: Seat[Key]) -> None:
+        self.seats.add(seat)
+        self._poked.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=self.group)
+
+    def leave(self, seat: Seat[Key]) -> None:
+        """May be called twice, and from a socket that was cut without a word."""
+        if seat not in self.seats:
+            return
+        self.seats.discard(seat)
+        if seat.sending is not None:
+            seat.sending.cancel()
+        if not self.seats and self._task is not None:
+            self._task.cancel()
+            self._task = None
+            self.empty()
+
+    async def _run(self) -> None:
+        ears = asyncio.create_task(self._listen(), name=f"{self.group} listens")
+        loop = asyncio.get_running_loop()
+        checked = beaten = loop.time()
+        try:
+            while True:
+                due = min(checked + CHECK_EVERY, beaten + BEAT_EVERY)
+                poked = await self._wait(due - loop.time())
+                began = loop.time()
+                try:
+                    if began >= checked + CHECK_EVERY:
+                        checked = began
+                        await self._check()
+                    if began >= beaten + BEAT_EVERY:
+                        beaten = began
+                        self._send_all(BEAT)
+                    if poked:
+                        await self._show()
+                except Exception:
+                    logger.exception("Viewers of %s are not served; trying again", self.group)
+                    self._poked.set()
+                    await asyncio.sleep(AFTER_AN_ERROR)
+                await asyncio.sleep(max(0.0, began + self.every - loop.time()))
+        finally:
+            ears.cancel()
+
+    async def _wait(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._poked.wait()
+        except TimeoutError:
+            return False
+        self._poked.clear()
+        return True
+
+    async def _listen(self) -> None:
+        layer = get_channel_layer()
+        channel = await layer.new_channel()
+        try:
+            while True:
+                try:
+                    await layer.group_add(self.group, channel)
+                    self._poked.set()  # what was said before one listened
+                    async with asyncio.timeout(REJOIN_EVERY):
+                        while True:
+                            await layer.receive(channel)
+                            self._poked.set()
+                except TimeoutError:
+                    continue
+                except Exception:
+                    logger.exception("The channel layer does not answer; trying again")
+                    await asyncio.sleep(AFTER_AN_ERROR)
+        finally:
+            await layer.group_discard(self.group, channel)
+
+    async def _show(self) -> None:
+        """Draw once per key for those who have taken their last frame; the others catch up from where they are."""
+        idle = []
+        for seat in self.seats:
+            seat.missed = seat.sending is not None
+            if not seat.missed:
+                idle.append(seat)
+        if not idle:
+            return
+        sheets = await database_sync_to_async(self.draw, thread_sensitive=False)({seat.key for seat in idle})
+        for seat in idle:
+            sheet = sheets.get(seat.key)
+            if sheet is None or seat not in self.seats:
+                continue
+            seat.key = sheet.key
+            if sheet.code is not None:
+                self._turn_away(seat, sheet.code)
+            elif sheet.text is not None:
+                self._send(seat, sheet.text)
+
+    async def _check(self) -> None:
+        """Permission may have been withdrawn, the session ended, the role changed."""
+        seats = list(self.seats)
+
+        def ask() -> list[Access[Key]]:
+            return [seat.access(seat.key) for seat in seats]
+
+        for seat, access in zip(seats, await database_sync_to_async(ask, thread_sensitive=False)(), strict=True):
+            if seat not in self.seats:
+                continue
+            if access.code is not None or access.key is None:
+                self._turn_away(seat, access.code or 4403)
+            else:
+                seat.key = self.renew(seat.key, access.key)
+
+    def _send_all(self, text: str) -> None:
+        for seat in [seat for seat in self.seats if seat.sending is None]:
+            self._send(seat, text)
+
+    def _send(self, seat: Seat[Key], text: str) -> None:
+        seat.sending = asyncio.create_task(self._deliver(seat, text))
+
+    async def _deliver(self, seat: Seat[Key], text: str) -> None:
+        """A slow viewer is passed over until its frame is gone, a dead one is dropped; nobody waits for either."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await seat.send(text)
+        except Exception:
+            seat.sending = None
+            self.leave(seat)
+            return
+        seat.sending = None
+        if seat.missed:
+            self._poked.set()
+
+    def _turn_away(self, seat: Seat[Key], code: int) -> None:
+        farewell = asyncio.create_task(self._close(seat, code))
+        _farewells.add(farewell)
+        farewell.add_done_callback(_farewells.discard)
+        self.leave(seat)
+
+    async def _close(self, seat: Seat[Key], code: int) -> None:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await seat.close(code)
+        except Exception:
+            logger.debug("A socket was gone before it was closed")
+
+
+_farewells: set[asyncio.Task[None]] = set()  # held, or the loop would forget them

@@ -1,0 +1,146 @@
+"""The two sockets of our pages. What they show is drawn elsewhere; here it is decided who may see it."""
+
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qs
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from batches.live import feed, listing
+from batches.live.audience import BEAT, Access, Audience, Seat
+from batches.live.feed import Cursor, Place
+from batches.live.fragments import Role, Viewer, role_of
+from batches.live.listing import Shelf
+from batches.models import Batch
+
+SIGNED_OUT, NOT_ALLOWED, UNKNOWN = 4401, 4403, 4404
+TOO_LARGE, TOO_MANY = 1009, 1008
+MESSAGE_BYTES = 16 * 1024
+MESSAGES_A_MINUTE = 60
+
+Key = TypeVar("Key")
+
+
+def user_of(session_key: str | None) -> Any:
+    """Whoever holds this session now, as Django's own middleware would find out; None where it has ended."""
+    if not session_key:
+        return None
+    request = HttpRequest()
+    store: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+    request.session = store(session_key)
+    user = get_user(request)
+    return user if user.is_authenticated and user.is_active else None
+
+
+def language_of(query: dict[str, list[str]]) -> str:
+    asked = query.get("lang", [""])[0]
+    return asked if asked in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+
+
+class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
+    """Accepts, asks for permission, and only then joins anything. Subclasses say what is watched."""
+
+    seat: Seat[Key] | None = None
+    audience: Audience[Key] | None = None
+
+    @abstractmethod
+    def wanted(self) -> Key:
+        """What the address asks for, before anybody has allowed it."""
+
+    @abstractmethod
+    def access(self, key: Key) -> Access[Key]:
+        """Whether this session may see that now. Asks the database."""
+
+    @abstractmethod
+    def join(self, seat: Seat[Key]) -> Audience[Key]: ...
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # the server may cut a socket without a word
+            self._leave()
+
+    async def connect(self) -> None:
+        self._heard: deque[float] = deque(maxlen=MESSAGES_A_MINUTE)
+        self.query = parse_qs(self.scope.get("query_string", b"").decode("ascii", "replace"))
+        await self.accept()  # first: a close before it reaches the browser as 1006
+        access = await database_sync_to_async(self.access, thread_sensitive=False)(self.wanted())
+        if access.code is not None or access.key is None:
+            await self.close(access.code or NOT_ALLOWED)
+            return
+        await self.send(BEAT)
+        self.seat = Seat(access.key, self.send, self.close, self.access)
+        self.audience = self.join(self.seat)
+
+    async def disconnect(self, code: int) -> None:
+        self._leave()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Pages have nothing to say here; too much of it ends the connection."""
+        now = time.monotonic()
+        if len(text_data or "") + len(bytes_data or b"") > MESSAGE_BYTES:
+            await self._turn_away(TOO_LARGE)
+        elif len(self._heard) == MESSAGES_A_MINUTE and now - self._heard[0] < 60:
+            await self._turn_away(TOO_MANY)
+        self._heard.append(now)
+
+    async def _turn_away(self, code: int) -> None:
+        self._leave()
+        await self.close(code)
+
+    def _leave(self) -> None:
+        if self.seat is not None and self.audience is not None:
+            self.audience.leave(self.seat)
+        self.seat = self.audience = None
+
+    @property
+    def session_key(self) -> str | None:
+        return getattr(self.scope.get("session"), "session_key", None)
+
+
+class BatchConsumer(LiveConsumer[Place]):
+    """/ws/batches/<id>/: one batch, its rows and its numbers."""
+
+    def wanted(self) -> Place:
+        view = self.query.get("view", ["live"])[0]
+        viewer = Viewer(view if view in feed.VIEWS else "live", language_of(self.query), Role.READER)
+        batch_id = int(self.scope["url_route"]["kwargs"]["batch_id"])
+        return Place(batch_id, Cursor.parse(self.query.get("after", [""])[0]), viewer)
+
+    def access(self, key: Place) -> Access[Place]:
+        user = user_of(self.session_key)
+        if user is None:
+            return Access(SIGNED_OUT)
+        batch = Batch.objects.visible_to(user).filter(pk=key.batch_id).first()
+        if batch is not None:
+            return Access(None, feed.seen_by(key, role_of(batch, user)))
+        hidden = self.seat is not None and Batch.objects.filter(pk=key.batch_id, deleted_at=None).exists()
+        return Access(NOT_ALLOWED if hidden else UNKNOWN)  # one who never saw it is not told that it exists
+
+    def join(self, seat: Seat[Place]) -> Audience[Place]:
+        return feed.house().join(seat)
+
+
+class ListConsumer(LiveConsumer[Shelf]):
+    """/ws/batches/: the rows of the list that the page shows."""
+
+    def wanted(self) -> Shelf:
+        asked = listing.parse_ids(self.query.get("rows", [""])[0])
+        return Shelf((), language_of(self.query), asked)
+
+    def access(self, key: Shelf) -> Access[Shelf]:
+        user = user_of(self.session_key)
+        if user is None:
+            return Access(SIGNED_OUT)
+        return Access(None, listing.shelf(user, key.asked, key.language))
+
+    def join(self, seat: Seat[Shelf]) -> Audience[Shelf]:
+        return listing.join(seat)

@@ -1,0 +1,156 @@
+"""What changed in a batch since a cursor, drawn once for everybody who looks at it in the same way."""
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypedDict
+from weakref import WeakKeyDictionary
+
+from django.utils import translation
+
+from batches.live import events, fragments
+from batches.live.audience import Audience, Seat, Sheet
+from batches.live.fragments import Fragment, Role, Viewer
+from batches.live.watcher import Watcher
+from batches.models import Batch, Card
+from batches.queries import live
+
+FAR_BEHIND = 500  # changed cards; beyond it a page loads afresh
+GONE = 4404
+VIEWS = ("live", "grid")
+
+
+class Cursor(NamedTuple):
+    """The end of a complete version, and the last card stamped with it: everything up to here has been shown."""
+
+    version: int
+    id: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """ "12.345"; whatever else it says, it starts from the beginning."""
+        version, _, card = text.partition(".")
+        if not (version.isascii() and version.isdigit() and card.isascii() and card.isdigit()) or len(text) > 40:
+            return cls(0, 0)
+        return cls(int(version), int(card))
+
+    def __str__(self) -> str:
+        return f"{self.version}.{self.id}"
+
+
+class Row(TypedDict):
+    id: str
+    position: int
+    html: str
+
+
+class Frame(TypedDict):
+    version: list[int]
+    fragments: list[Fragment]
+    rows: list[Row]
+    reload: bool
+
+
+def cursor_at(batch: Batch) -> Cursor:
+    """Where a page stands that shows this batch as it was just read."""
+    return Cursor(batch.version, live.last_card_of(batch, batch.version))
+
+
+def frame(batch: Batch, cursor: Cursor, viewer: Viewer, drawn: "Drawn | None" = None) -> Frame:
+    """What `viewer` has not seen yet of `batch`, which was just read. The same for socket and polling."""
+    if cursor.version == batch.version:
+        return Frame(version=[*cursor], fragments=[], rows=[], reload=False)
+    end = cursor_at(batch)
+    lost = cursor.version > batch.version or cursor.version < batch.reload_after
+    cards = [] if lost else live.changed(batch, cursor, view=viewer.view, limit=FAR_BEHIND + 1)
+    if lost or len(cards) > FAR_BEHIND:
+        return Frame(version=[*end], fragments=[], rows=[], reload=True)
+    drawn = drawn or Drawn()
+    with translation.override(viewer.language):
+        rows = drawn.rows(batch, cards, viewer)
+        return Frame(version=[*end], fragments=drawn.fragments(batch, viewer), rows=rows, reload=False)
+
+
+class Drawn:
+    """What has been drawn of a batch at one version: viewers who come from different cursors share it."""
+
+    def __init__(self) -> None:
+        self._fragments: dict[Viewer, list[Fragment]] = {}
+        self._rows: dict[tuple[Viewer, int], str] = {}
+
+    def fragments(self, batch: Batch, viewer: Viewer) -> list[Fragment]:
+        if viewer not in self._fragments:
+            self._fragments[viewer] = fragments.of(batch, viewer)
+        return self._fragments[viewer]
+
+    def rows(self, batch: Batch, cards: list[Card], viewer: Viewer) -> list[Row]:
+        new = [card for card in cards if (viewer, card.pk) not in self._rows]
+        for card, html in zip(new, fragments.rows(batch, new, viewer), strict=True):
+            self._rows[viewer, card.pk] = html
+        return [Row(id=f"card-{card.pk}", position=card.position, html=self._rows[viewer, card.pk]) for card in cards]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a viewer of a batch stands. Those who stand at the same place get the same frame."""
+
+    batch_id: int
+    cursor: Cursor
+    viewer: Viewer
+
+
+def draw(places: set[Place]) -> dict[Place, Sheet[Place]]:
+    """Read the batch once, then draw for each place. Runs in a thread."""
+    fragments.use_own_addresses()
+    batches = {batch.pk: batch for batch in live.batches({place.batch_id for place in places})}
+    drawn = {batch_id: Drawn() for batch_id in batches}
+    sheets = {}
+    for place in places:
+        batch = batches.get(place.batch_id)
+        if batch is None:
+            sheets[place] = Sheet(place, code=GONE)
+            continue
+        made = frame(batch, place.cursor, place.viewer, drawn[batch.pk])
+        version, card = made["version"]
+        there = replace(place, cursor=Cursor(version, card))
+        sheets[place] = Sheet(there, text=None if there == place else json.dumps(made))
+    return sheets
+
+
+def seen_by(place: Place, role: Role) -> Place:
+    return replace(place, viewer=replace(place.viewer, role=role))
+
+
+def renew(held: Place, fresh: Place) -> Place:
+    """The role may have changed; where the viewer stands has not."""
+    return replace(held, viewer=fresh.viewer)
+
+
+class House:
+    """All audiences of one event loop, and the watcher that wakes them."""
+
+    def __init__(self) -> None:
+        self.watcher = Watcher()
+        self.feeds: dict[int, Audience[Place]] = {}
+
+    def join(self, seat: Seat[Place]) -> Audience[Place]:
+        batch_id = seat.key.batch_id
+        feed = self.feeds.get(batch_id)
+        if feed is None:
+            feed = Audience(events.group(batch_id), draw, renew, lambda: self._empty(batch_id), 0.25)
+            self.feeds[batch_id] = feed
+            self.watcher.watch(batch_id)
+        feed.join(seat)
+        return feed
+
+    def _empty(self, batch_id: int) -> None:
+        self.feeds.pop(batch_id, None)
+        self.watcher.unwatch(batch_id)
+
+
+_houses: WeakKeyDictionary[asyncio.AbstractEventLoop, House] = WeakKeyDictionary()
+
+
+def house() -> House:
+    """The one of the running loop."""
+    return _houses.setdefault(asyncio.get_running_loop(), House())

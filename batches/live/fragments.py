@@ -1,0 +1,120 @@
+"""Everything that turns a batch into the pieces of its live page, for views and sockets alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, TypedDict
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.urls import set_script_prefix
+from django.utils import timezone
+
+from batches import progress
+from batches.models import Batch, Card
+from batches.queries import live, outlook, results
+
+
+class Role(StrEnum):
+    READER = "reader"
+    EDITOR = "editor"
+    ADMINISTRATOR = "administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """All that a fragment may depend on: nothing personal, so that many may share it."""
+
+    view: str  # live, grid
+    language: str
+    role: Role
+
+    @property
+    def can_edit(self) -> bool:
+        return self.role != Role.READER
+
+
+class Fragment(TypedDict):
+    id: str
+    html: str
+
+
+# The id of each fragment of the live page, and its file.
+FILES = {
+    "batch-state": "batches/_batch_state.html",
+    "run-actions": "batches/_run_actions.html",
+    "run-note": "batches/_run_note.html",
+    "progress": "batches/_progress.html",
+    "run-left": "batches/_run_left.html",
+    "run-now": "batches/_run_now.html",
+    "run-problems": "batches/_run_problems.html",
+    "run-facts": "batches/_run_facts.html",
+}
+ON_THE_GRID = ("batch-state",)
+
+
+def role_of(batch: Batch, user: Any) -> Role:
+    if user.is_administrator:
+        return Role.ADMINISTRATOR
+    return Role.EDITOR if batch.owner_id == user.pk else Role.READER
+
+
+def use_own_addresses() -> None:
+    """In a thread that serves no request: links carry the path in front of the site."""
+    set_script_prefix(f"{(settings.FORCE_SCRIPT_NAME or '').rstrip('/')}/")
+
+
+def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
+    """What the fragments need. The page draws itself with the same."""
+    now = timezone.now()
+    done = progress.of(batch, now)
+    causes = live.causes(batch)
+    slots = live.being_read(batch) if batch.processing else []
+    return {
+        "batch": batch,
+        "can_edit": viewer.can_edit,
+        "advise": viewer.role == Role.ADMINISTRATOR,
+        "progress": done,
+        "phase": outlook.phase(batch),
+        "parts": outlook.parts(batch),
+        "say": outlook.sentence(batch, done),
+        "say_problems": outlook.problems(batch),
+        "title": outlook.title(batch, done),
+        "done_at": live.clock(now + timedelta(seconds=done.eta_seconds)) if done.eta_seconds else "",
+        "elapsed": progress.time_in_words(done.elapsed_seconds),
+        "unseen": outlook.unseen(batch),
+        "blank": live.blank_cards(batch) if outlook.phase(batch) == outlook.OVER else 0,
+        "causes": causes,
+        "slots": slots,
+        "more_slots": max(0, batch.processing - len(slots)),
+        "spark": outlook.spark(batch),
+        "seconds_per_card": outlook.seconds_per_card(batch, done),
+    }
+
+
+def of(batch: Batch, viewer: Viewer) -> list[Fragment]:
+    """In the language that is active."""
+    drawn = context(batch, viewer) if viewer.view == "live" else {"batch": batch}
+    names = FILES if viewer.view == "live" else ON_THE_GRID
+    return [Fragment(id=name, html=render_to_string(FILES[name], drawn)) for name in names]
+
+
+def one(name: str, batch: Batch, viewer: Viewer) -> str:
+    return render_to_string(FILES[name], context(batch, viewer))
+
+
+def rows(batch: Batch, cards: Sequence[Card], viewer: Viewer) -> list[str]:
+    """A table row for each card, in the same order; empty for one that does not stand in the live table."""
+    if not cards:
+        return []
+    shared = {"batch": batch, "can_edit": viewer.can_edit}
+    if viewer.view == "grid":
+        made = results.rows(batch, cards)
+        return [render_to_string("batches/_card_row.html", shared | {"row": row}) for row in made]
+    finished = [card for card in cards if card.status in live.FINISHED]
+    drawn = {
+        row.card.pk: render_to_string("batches/_live_row.html", shared | {"row": row})
+        for row in live.rows(batch, finished)
+    }
+    return [drawn.get(card.pk, "") for card in cards]

@@ -1,0 +1,97 @@
+"""The list of batches, followed: the rows that somebody sees, at most once a second."""
+
+import asyncio
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from batches.live import events, fragments
+from batches.live.audience import Audience, Seat, Sheet
+from batches.live.feed import Frame, Row, house
+from batches.models import Batch
+from batches.queries import lists
+
+ROWS = 100  # as many as a page of the list has
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The batches that a viewer of the list sees, each with the version last shown (-1: none)."""
+
+    shown: tuple[tuple[int, int], ...]
+    language: str
+    asked: tuple[int, ...]  # what the page shows; `shown` are those of them that this person may see
+
+
+def parse_ids(text: str) -> tuple[int, ...]:
+    ids = [int(part) for part in text.split(",")[:ROWS] if part.isascii() and part.isdigit() and len(part) < 19]
+    return tuple(dict.fromkeys(ids))
+
+
+def shelf(user: Any, asked: tuple[int, ...], language: str) -> Shelf:
+    visible = set(Batch.objects.visible_to(user).filter(pk__in=asked).values_list("pk", flat=True))
+    return Shelf(tuple((pk, -1) for pk in asked if pk in visible), language, asked)
+
+
+def frame(html: Iterable[tuple[int, str]]) -> Frame:
+    rows = [Row(id=f"batch-{pk}", position=place, html=text) for place, (pk, text) in enumerate(html, 1)]
+    return Frame(version=[0, 0], fragments=[], rows=rows, reload=False)
+
+
+def drawn(batch_ids: Collection[int], language: str) -> dict[int, str]:
+    """Rows of these batches; empty for one that is in the trash or gone."""
+    with translation.override(language):
+        found = lists.with_first_card(Batch.objects.filter(pk__in=batch_ids, deleted_at=None))
+        rows = {row.batch.pk: render_to_string("batches/_batch_row.html", {"row": row}) for row in lists.rows(found)}
+    return {batch_id: rows.get(batch_id, "") for batch_id in batch_ids}
+
+
+def draw(shelves: set[Shelf]) -> dict[Shelf, Sheet[Shelf]]:
+    """One question for all versions, then each changed row once per language."""
+    fragments.use_own_addresses()
+    ids = {pk for one in shelves for pk, _version in one.shown}
+    versions = dict(Batch.objects.filter(pk__in=ids, deleted_at=None).values_list("pk", "version"))
+    sheets, made = {}, {}
+    for language in {one.language for one in shelves}:
+        behind = {
+            pk
+            for one in shelves
+            if one.language == language
+            for pk, version in one.shown
+            if version != versions.get(pk, 0)
+        }
+        made[language] = drawn(behind, language) if behind else {}
+    for one in shelves:
+        rows = [(pk, made[one.language][pk]) for pk, version in one.shown if version != versions.get(pk, 0)]
+        there = replace(one, shown=tuple((pk, versions.get(pk, 0)) for pk, _version in one.shown))
+        sheets[one] = Sheet(there, text=json.dumps(frame(rows)) if rows else None)
+    return sheets
+
+
+def renew(held: Shelf, fresh: Shelf) -> Shelf:
+    """Only what may still be seen, at the versions already shown."""
+    versions = dict(held.shown)
+    return replace(fresh, shown=tuple((pk, versions.get(pk, -1)) for pk, _version in fresh.shown))
+
+
+_audiences: WeakKeyDictionary[asyncio.AbstractEventLoop, Audience[Shelf]] = WeakKeyDictionary()
+
+
+def join(seat: Seat[Shelf]) -> Audience[Shelf]:
+    loop, watcher = asyncio.get_running_loop(), house().watcher
+    audience = _audiences.get(loop)
+    if audience is None:
+
+        def empty() -> None:
+            _audiences.pop(loop, None)
+            watcher.unwatch_list()
+
+        audience = _audiences[loop] = Audience(events.LIST_GROUP, draw, renew, empty, 1.0)
+        watcher.watch_list()
+    audience.join(seat)
+    return audience

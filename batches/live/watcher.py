@@ -1,0 +1,111 @@
+"""Sees what any process has committed, and pokes those who watch in this one."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import connections
+
+from batches.live import events
+from batches.models import Batch
+
+EVERY = 0.1  # seconds
+AFTER_AN_ERROR = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Watcher:
+    """One task in the server's loop, alive while somebody watches.
+
+    SQLite counts commits of other connections in `data_version`; that costs microseconds to ask. It stays on a raw
+    connection of its own in a thread of its own, and the pokes are sent from the loop: from another thread they
+    arrive up to 250 ms late.
+    """
+
+    def __init__(self) -> None:
+        self._versions: dict[int, int | None] = {}  # what each watched batch was last poked for
+        self._lists = 0
+        self._task: asyncio.Task[None] | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._data_version = -1
+
+    @property
+    def alive(self) -> bool:
+        return self._task is not None
+
+    def watch(self, batch_id: int) -> None:
+        self._versions[batch_id] = None
+        self._data_version = -1  # a batch that is new here is looked at, whatever else happens
+        self._start()
+
+    def unwatch(self, batch_id: int) -> None:
+        self._versions.pop(batch_id, None)
+        self._stop_if_idle()
+
+    def watch_list(self) -> None:
+        self._lists += 1
+        self._start()
+
+    def unwatch_list(self) -> None:
+        self._lists -= 1
+        self._stop_if_idle()
+
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="watcher")
+
+    def _stop_if_idle(self) -> None:
+        if self._task is not None and not self._versions and self._lists <= 0:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        executor = ThreadPoolExecutor(1, thread_name_prefix="watcher")
+        try:
+            while True:
+                pause = EVERY
+                try:
+                    versions = await loop.run_in_executor(executor, self._look, list(self._versions))
+                    if versions is not None:
+                        await self._poke(versions)
+                except sqlite3.Error:
+                    logger.exception("The watcher cannot look at the database; it tries again")
+                    executor.submit(self._close)
+                    pause = AFTER_AN_ERROR
+                await asyncio.sleep(pause)
+        finally:
+            executor.submit(self._close)
+            executor.shutdown(wait=False)
+
+    async def _poke(self, versions: dict[int, int]) -> None:
+        for batch_id, version in versions.items():
+            if batch_id in self._versions and self._versions[batch_id] != version:
+                self._versions[batch_id] = version
+                await events.poke(batch_id)
+        if self._lists > 0:
+            await events.poke_list()
+
+    def _look(self, batch_ids: Collection[int]) -> dict[int, int] | None:
+        """The versions of these batches, -1 for one that is gone; None where nothing was committed since."""
+        if self._connection is None:
+            name = str(connections["default"].settings_dict["NAME"])
+            self._connection = sqlite3.connect(name, timeout=5, isolation_level=None, check_same_thread=False)
+        (data_version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if data_version == self._data_version:
+            return None
+        marks = ",".join("?" * len(batch_ids))
+        rows = self._connection.execute(
+            f"SELECT id, version FROM {Batch._meta.db_table} WHERE deleted_at IS NULL AND id IN ({marks})",  # noqa: S608
+            list(batch_ids),
+        ).fetchall()
+        self._data_version = data_version
+        return dict.fromkeys(batch_ids, -1) | dict(rows)
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._data_version = None, -1

@@ -1,0 +1,276 @@
+// Follows a batch, or the list of batches, while its page is open: draws what the server sends, never twice and
+// nothing left out, however often the connection breaks. Without it the page is a page: reload it.
+"use strict";
+
+(() => {
+  const root = document.getElementById("live");
+  if (!root?.dataset.ws) return;
+
+  const KEPT = 50; // rows in the live table
+  const GRACE = 3000; // without a connection before it is said
+  const POLL_AFTER = 10000;
+  const POLL_EVERY = 5000;
+  const SILENT = 45000; // the server says something every 20 s
+  const RELOAD_AT_MOST_EVERY = 10000;
+  const PROBLEMS_AT_MOST_EVERY = 30000;
+  const LAST = new Set([4401, 4403, 4404]);
+
+  const byId = (id) => document.getElementById(id);
+  const liveRows = byId("live-rows");
+  const view = liveRows ? "live" : "grid";
+  let after = root.dataset.after ?? "";
+  const newer = new Set();
+  const held = new Map(); // what came for rows that somebody is typing in
+  let ended = false;
+
+  // ---- drawing
+  function parsed(html) {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    return template.content.firstElementChild;
+  }
+  const typing = (element) => element?.matches?.("input:not([type=checkbox],[type=radio]),textarea,select") ?? false;
+  function edited(element) {
+    const focus = document.activeElement;
+    return (element.contains(focus) && typing(focus)) || element.querySelector("tr form input, td textarea, td form select") !== null;
+  }
+  function replace(old, html) {
+    const fresh = parsed(html);
+    if (!fresh || old.isEqualNode(fresh)) return;
+    if (edited(old)) {
+      held.set(old.id, html);
+      return;
+    }
+    held.delete(old.id);
+    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    for (const box of old.querySelectorAll("input[type=checkbox][id]:checked")) {
+      const same = fresh.querySelector(`#${CSS.escape(box.id)}`);
+      if (same) same.checked = true;
+    }
+    old.replaceWith(fresh);
+    window.htmx?.process(fresh);
+    if (focused) byId(focused)?.focus({ preventScroll: true });
+  }
+  function place(row) {
+    const old = byId(row.id);
+    if (old) {
+      if (row.html) replace(old, row.html);
+      else old.remove();
+    } else if (row.html && liveRows) {
+      const fresh = parsed(row.html);
+      for (const other of liveRows.querySelectorAll(".fresh")) other.classList.remove("fresh");
+      fresh.classList.add("fresh");
+      liveRows.prepend(fresh);
+      window.htmx?.process(fresh);
+      while (liveRows.rows.length > KEPT) liveRows.lastElementChild.remove();
+    } else if (row.html && byId("card-rows")) {
+      newer.add(row.id);
+    }
+  }
+  function countNewer() {
+    const bar = byId("newer-rows");
+    if (!bar || newer.size === 0) return;
+    bar.hidden = false;
+    for (const number of bar.querySelectorAll("[data-count]")) number.textContent = String(newer.size);
+  }
+  function apply(frame) {
+    if (!Array.isArray(frame.version)) return; // a heartbeat
+    for (const fragment of frame.fragments) {
+      const old = byId(fragment.id);
+      if (old) replace(old, fragment.html);
+    }
+    for (const row of frame.rows) place(row);
+    after = frame.version.join(".");
+    countNewer();
+    byId("live-waiting")?.toggleAttribute("hidden", (liveRows?.rows.length ?? 0) > 0);
+    tell();
+    if (frame.reload) reload();
+  }
+  document.addEventListener("focusout", () => {
+    setTimeout(() => {
+      for (const [id, html] of [...held]) {
+        const old = byId(id);
+        if (old) replace(old, html);
+        else held.delete(id);
+      }
+    });
+  });
+  function reload() {
+    let last = 0;
+    try {
+      last = Number(sessionStorage.getItem("live-reload") ?? 0);
+    } catch {
+      // Storage is switched off: the page reloads as often as it is told.
+    }
+    const wait = last + RELOAD_AT_MOST_EVERY - Date.now();
+    if (wait > 0 || typing(document.activeElement) || document.querySelector("dialog[open]")) {
+      setTimeout(reload, Math.max(wait, 2000));
+      return;
+    }
+    try {
+      sessionStorage.setItem("live-reload", String(Date.now()));
+    } catch {
+      // As above.
+    }
+    location.reload();
+  }
+
+  // ---- what is told: the title, one polite line, the icon of the tab
+  const told = { tenth: -1, failed: -1, phase: "", problemsAt: -Infinity };
+  function say(text) {
+    const line = byId("live-status");
+    if (line && text) line.textContent = text;
+  }
+  function tell() {
+    const progress = byId("progress")?.dataset;
+    if (!progress?.phase) return;
+    document.title = `${progress.title} · cardocr`;
+    const tenth = Math.floor(Number(progress.percent) / 10);
+    const failed = Number(progress.failed);
+    const now = performance.now();
+    const begun = told.tenth < 0;
+    if (progress.phase !== told.phase || tenth > told.tenth) say(progress.say);
+    else if (failed > told.failed && now - told.problemsAt > PROBLEMS_AT_MOST_EVERY) {
+      say(progress.sayProblems);
+      told.problemsAt = now;
+    } else if (failed > told.failed) return; // told with the next problem, or the next tenth
+    if (!begun && progress.phase !== told.phase && document.hidden) attention(true);
+    Object.assign(told, { tenth, failed, phase: progress.phase });
+  }
+  function attention(wanted) {
+    const icon = byId("favicon");
+    if (!icon) return;
+    icon.dataset.normal ??= icon.getAttribute("href");
+    icon.setAttribute("href", wanted ? icon.dataset.attention : icon.dataset.normal);
+  }
+  const begun = new WeakMap();
+  setInterval(() => {
+    const one = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+    for (const time of document.querySelectorAll("time[data-elapsed]")) {
+      if (!begun.has(time)) begun.set(time, performance.now() - 1000 * Number(time.dataset.elapsed));
+      time.textContent = `${one.format((performance.now() - begun.get(time)) / 1000)} s`;
+    }
+  }, 500);
+
+  // ---- the connection
+  let socket = null;
+  let delay = 500;
+  let heard = performance.now(); // the socket
+  let reached = performance.now(); // the server, by socket or by asking
+  let asked = 0;
+  let retry = 0;
+
+  function query() {
+    const values = new URLSearchParams({ lang: document.documentElement.lang });
+    if (root.dataset.after === undefined) {
+      const rows = [...document.querySelectorAll('tr[id^="batch-"]')];
+      values.set("rows", rows.map((row) => row.id.slice(6)).join(","));
+    } else {
+      values.set("after", after);
+      values.set("view", view);
+    }
+    return values.toString();
+  }
+  function drop() {
+    clearTimeout(retry);
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+    socket = null;
+  }
+  function open() {
+    if (ended) return;
+    drop();
+    const address = new URL(root.dataset.ws, location.href);
+    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    address.search = query();
+    socket = new WebSocket(address);
+    socket.onmessage = (event) => {
+      heard = reached = performance.now();
+      delay = 500;
+      show();
+      apply(JSON.parse(event.data));
+    };
+    socket.onclose = (event) => {
+      socket = null;
+      if (LAST.has(event.code)) end(event.code);
+      else again();
+    };
+  }
+  function again() {
+    clearTimeout(retry);
+    retry = setTimeout(open, delay * (0.7 + 0.6 * Math.random()));
+    delay = Math.min(2 * delay, 30000);
+  }
+  function now() {
+    if (ended || (socket?.readyState === WebSocket.OPEN && performance.now() - heard < SILENT)) return;
+    delay = 500;
+    open();
+  }
+  async function ask() {
+    asked = performance.now();
+    try {
+      const response = await fetch(`${root.dataset.poll}?${query()}`, { headers: { Accept: "application/json" }, redirect: "manual" });
+      if (response.type === "opaqueredirect" || response.status === 401) end(4401);
+      else if (response.status === 403 || response.status === 404) end(4000 + response.status);
+      else if (response.ok) {
+        reached = performance.now();
+        apply(await response.json());
+      }
+    } catch {
+      // Not reached: the banner says so, and it is asked again.
+    }
+    show();
+  }
+  function end(code) {
+    ended = true;
+    drop();
+    banner(`live-end-${code}`);
+    light(false);
+  }
+  function banner(name) {
+    const place = byId("live-banner");
+    if (!place || (place.dataset.shows ?? "") === name) return;
+    place.dataset.shows = name;
+    const words = name && byId(name);
+    place.replaceChildren(...(words ? [words.content.cloneNode(true)] : []));
+  }
+  function light(on) {
+    const lamp = byId("live-light");
+    if (lamp) lamp.hidden = !on;
+  }
+  function show() {
+    if (ended) return;
+    const lost = performance.now() - reached > Math.max(GRACE, socket?.readyState === WebSocket.OPEN ? SILENT : asked ? 2 * POLL_EVERY : 0);
+    light(!lost);
+    banner(lost ? "live-offline" : "");
+  }
+  setInterval(() => {
+    if (ended) return;
+    const since = performance.now() - heard;
+    const up = socket?.readyState === WebSocket.OPEN;
+    if (up && since > SILENT) open();
+    if (since > POLL_AFTER && (!up || since > SILENT) && performance.now() - asked > POLL_EVERY) ask();
+    show();
+  }, 1000);
+
+  window.addEventListener("online", now);
+  window.addEventListener("pagehide", drop);
+  window.addEventListener("pageshow", (event) => event.persisted && now());
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    attention(false);
+    now();
+  });
+  document.addEventListener("click", (event) => event.target.closest?.("[data-live-retry]") && now());
+  // Another page of the list, another filter: other rows are followed.
+  let swapped = 0;
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (root.dataset.after !== undefined || event.detail.target?.id !== "batches") return;
+    clearTimeout(swapped);
+    swapped = setTimeout(open, 500);
+  });
+
+  tell();
+  open();
+})();
