@@ -155,7 +155,7 @@ def decimal(text: str) -> str | None:
 
 def _ascii_number(text: str) -> str:
     spaces = text.replace("\u00a0", " ").replace("\u202f", " ").replace("’", "'").replace("−", "-")
-    return spaces if spaces.isascii() else ""
+    return spaces.removesuffix(".") if spaces.isascii() else ""
 
 
 def _parted(digits: str) -> tuple[str, str] | None:

@@ -21,7 +21,7 @@ _HALF = re.compile(
         (?P<degrees>\d{1,3}(?:[.,]\d{1,8})?)\s*(?P<mark>[°º˚]|deg\.?)?\s*
         (?:(?P<minutes>\d{1,2}(?:[.,]\d{1,6})?)\s*(?:['’′´`]|min\.?)?\s*
         (?:(?P<seconds>\d{1,2}(?:[.,]\d{1,4})?)\s*(?:["”″]|''|’’|′′|sec\.?|sek\.?)?)?)?\s*
-        (?P<after>[^\W\d](?:[^\W\d]|[.\s](?=[^\W\d])){0,24}\.?)?""",
+        (?P<after>[^\W\d]{1,12}(?:[.\s]{1,2}[^\W\d]{1,12})?\.?)?""",
     re.VERBOSE,
 )
 _LIMITS = (90, 180)
@@ -42,7 +42,10 @@ def _ways_to_part(text: str) -> list[tuple[int, int]]:
     """Where the first half may end and the second begin, at most a few places."""
     if len(text) > 100:
         return []
-    return [(gap.start(), gap.end()) for gap in re.finditer(r"\s*[,;/–—-]\s*|\s+|(?<=[^\W\d])(?=\d)", text)]
+    return [
+        (gap.start(), gap.end())
+        for gap in re.finditer(r"\s*[,;/–—-]\s*|\s+|(?<=[^\W\d])(?=\d)|(?<=[^\s\w]|\d)(?=[^\W\d])", text)
+    ]
 
 
 def _half(text: str) -> tuple[int, str] | None:
@@ -50,7 +53,7 @@ def _half(text: str) -> tuple[int, str] | None:
     found = _HALF.fullmatch(text)
     if not found or found["sign"] or bool(found["before"]) == bool(found["after"]):
         return None
-    if not (found["mark"] or found["minutes"]):
+    if not (found["mark"] or found["minutes"] or not found["degrees"].isdigit()):
         return None
     name = (found["before"] or found["after"]).strip(" .")
     for pattern, letter, axis in _LETTERS:

@@ -69,7 +69,7 @@ def to_year(text: str, *, short: bool = True) -> str | None:
     if plain.startswith("[") and plain.endswith("]"):
         plain = plain[1:-1].strip()
     found = _FOUND_YEAR.fullmatch(plain)
-    if found and (short or len(found[1]) == 4):
+    if found and (short or not found[1].isdigit() or len(found[1]) == 4):
         return _year(found[1])
     if not short:
         return None

@@ -24,7 +24,7 @@ class Engine(models.Model):
 
     name = models.CharField(_("name"), max_length=80, unique=True)
     kind = models.CharField(_("kind"), max_length=30, choices=Kind)
-    address = models.URLField(_("address"), max_length=500, blank=True)
+    address = models.CharField(_("address"), max_length=500, blank=True)  # a host in the house is no URLField's
     model = models.CharField(_("model"), max_length=200, blank=True)
     sealed_key = models.TextField(blank=True, editable=False)
     place = models.CharField(_("where it runs"), max_length=10, choices=Place, default=Place.OUTSIDE)

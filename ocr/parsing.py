@@ -13,12 +13,12 @@ from ocr.fields import FieldSpec, FieldType
 from ocr.reading import FieldReading, ValueState
 
 LONGEST = 2_000_000  # characters
+_MENDED = 200_000  # characters of a reply that is mended at most
 _STARTS = 1000  # places in a reply with prose where an object is looked for
 
 # Possessive: linear on whatever comes. A string without its end runs to the end of the reply.
 _STRING = r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)'
 _COMMAS = re.compile(rf"({_STRING})|,(?=\s*+[}}\]])", re.DOTALL)
-_FENCE = re.compile(r"```[ \t]*[a-zA-Z0-9_-]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 _THINKING = re.compile(r"\s*<(think|thinking|reasoning|thought)>", re.IGNORECASE)
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
 _REFUSAL = re.compile(
@@ -87,27 +87,17 @@ def _object(text: str, task: ReadTask) -> dict[str, Any]:
 
 
 def _values(text: str) -> list[Any]:
-    """Every JSON object in the reply: the whole of it, what stands in fences, or what prose surrounds."""
-    for version in (text, _COMMAS.sub(lambda found: found[1] or "", text)):
-        if (whole := _whole(version)) is not None:
-            return [whole]
-        if fenced := [value for block in _FENCE.findall(version) if (value := _whole(block.strip())) is not None]:
-            return fenced
-    return _amid_prose(text)
+    """The JSON objects in the reply, whatever fences or prose stand around them."""
+    if values := _objects(text):
+        return values
+    # A comma after the last value is common and harmless. Amid prose, a lone quotation mark would lead astray.
+    if len(text) > _MENDED or not text.startswith(("{", "[", "```")):
+        return []
+    mended = _COMMAS.sub(lambda found: found[1] or "", text)
+    return _objects(mended) if mended != text else []
 
 
-def _whole(text: str) -> Any:
-    """The object or list that is the whole text, or None."""
-    if not text.startswith(("{", "[")):
-        return None
-    try:
-        value, end = _DECODER.raw_decode(text)
-    except json.JSONDecodeError:
-        return None
-    return None if text[end:].strip() else value
-
-
-def _amid_prose(text: str) -> list[Any]:
+def _objects(text: str) -> list[Any]:
     """Each part is read once: the search goes on where the last object ended or broke."""
     values: list[Any] = []
     place = 0

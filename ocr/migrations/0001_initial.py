@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=80, unique=True, verbose_name='name')),
                 ('kind', models.CharField(choices=[('local', 'OCR + rules, no AI model'), ('openai_compatible', 'Vision-language model (OpenAI-compatible)')], max_length=30, verbose_name='kind')),
-                ('address', models.URLField(blank=True, max_length=500, verbose_name='address')),
+                ('address', models.CharField(blank=True, max_length=500, verbose_name='address')),
                 ('model', models.CharField(blank=True, max_length=200, verbose_name='model')),
                 ('sealed_key', models.TextField(blank=True, editable=False)),
                 ('place', models.CharField(choices=[('inside', 'Inside the house'), ('outside', 'Outside the house')], default='outside', max_length=10, verbose_name='where it runs')),

@@ -1,0 +1,111 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from ocr import addresses
+from ocr.models import Engine, private_hosts
+
+_CONNECT = _(
+    "Any endpoint that speaks OpenAI chat completions and takes images. The address is the base, or the whole one "
+    "with /chat/completions. OpenRouter: https://openrouter.ai/api/v1, model qwen/qwen3-vl-235b-a22b-instruct, with a "
+    "key. Ollama: http://127.0.0.1:11434/v1, model qwen3-vl:8b, no key. vLLM: http://gpu-host:8000/v1, the model as it "
+    "was started. llama.cpp: http://127.0.0.1:8080/v1. DashScope: "
+    "https://dashscope-intl.aliyuncs.com/compatible-mode/v1, model qwen3-vl-plus, with a key. Hosts in the house must "
+    "be named in the setting CARDOCR_ALLOW_PRIVATE_ENGINES."
+)
+
+
+class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """The key goes in and never comes out: it is sealed by the model and no page shows it."""
+
+    key = forms.CharField(
+        label=_("key"),
+        required=False,
+        max_length=500,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "class": "vTextField"}),
+    )
+    remove_key = forms.BooleanField(label=_("remove the stored key"), required=False)
+
+    class Meta:
+        model = Engine
+        fields = (
+            "name",
+            "kind",
+            "address",
+            "model",
+            "place",
+            "max_in_flight",
+            "timeout",
+            "enabled",
+            "is_default",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["key"].help_text = (
+            gettext("A key is stored. Leave this empty to keep it.")
+            if self.instance.has_key
+            else gettext("No key is stored.")
+        )
+        self.fields["address"].widget.attrs["placeholder"] = "https://openrouter.ai/api/v1"
+
+    def clean_key(self) -> str:
+        key = str(self.cleaned_data["key"]).strip()
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ValidationError(_("A key has letters, digits and signs only, no spaces."))
+        return key
+
+    def clean_address(self) -> str:
+        address = str(self.cleaned_data["address"] or "").strip()
+        if address:
+            try:
+                addresses.check(address, private_hosts())
+            except ValueError as error:
+                raise ValidationError(str(error)) from None
+        return address
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("kind") == Engine.Kind.OPENAI_COMPATIBLE and not data.get("address") and "address" in data:
+            self.add_error("address", _("This kind of engine needs an address."))
+        if data.get("is_default") and not data.get("enabled"):
+            self.add_error("is_default", _("An engine that is not in use cannot be the one chosen for new batches."))
+        moved = "address" in data and data["address"] != self.initial.get("address", "")
+        if self.instance.has_key and moved and not data.get("key") and not data.get("remove_key"):
+            self.add_error("key", _("The address has changed: enter the key again, or remove it."))
+        return data
+
+
+@admin.register(Engine)
+class EngineAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    form = EngineForm
+    list_display = ("name", "kind", "model", "place", "enabled", "is_default", "key_is_stored")
+    list_filter = ("kind", "place", "enabled")
+    search_fields = ("name", "model")
+    fieldsets = (
+        (None, {"fields": ("name", "kind", "enabled", "is_default")}),
+        (_("Endpoint"), {"fields": ("address", "model", "key", "remove_key", "place"), "description": _CONNECT}),
+        (_("Limits"), {"fields": ("max_in_flight", "timeout")}),
+    )
+
+    @admin.display(boolean=True, description=_("a key is stored"))
+    def key_is_stored(self, engine: Engine) -> bool:
+        return engine.has_key
+
+    def save_model(self, request: HttpRequest, obj: Engine, form: EngineForm, change: bool) -> None:
+        if key := form.cleaned_data["key"]:
+            obj.set_key(key)
+        elif form.cleaned_data["remove_key"]:
+            obj.set_key("")
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            if obj.is_default:
+                Engine.objects.exclude(pk=obj.pk).filter(is_default=True).update(is_default=False)
+            elif not Engine.objects.filter(is_default=True).exists():
+                Engine.objects.filter(kind=Engine.Kind.LOCAL, enabled=True).update(is_default=True)

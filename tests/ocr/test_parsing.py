@@ -1,0 +1,103 @@
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocr import parsing, schema
+from ocr.engines.base import ReadOptions, ReadTask
+from ocr.errors import ReplyInvalid
+from ocr.fields import FieldSpec, FieldType
+
+FIELDS = (
+    FieldSpec("author", "Author"),
+    FieldSpec("title", "Title"),
+    FieldSpec("year", "Year of printing", type=FieldType.YEAR),
+)
+REPLIES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "data" / "replies" / "replies.jsonl").read_text("utf-8").splitlines()
+]
+GOOD = json.dumps({"author": "x", "title": "y", "year": "1981"})
+
+
+@pytest.mark.parametrize("case", REPLIES, ids=lambda case: case["name"])
+def test_each_reply_gives_its_fields_or_its_error(case: dict[str, Any]) -> None:
+    task = ReadTask(FIELDS, options=ReadOptions(transcribe=case.get("transcribe", False)))
+    finish = case.get("finish_reason", "")
+    started = time.monotonic()
+    if "error" in case:
+        with pytest.raises(ReplyInvalid, match=r"\.$") as raised:
+            parsing.parse(case["reply"], task, finish_reason=finish)
+        assert raised.value.reason == case["error"]
+    else:
+        fields, transcription = parsing.parse(case["reply"], task, finish_reason=finish)
+        assert {key: field.value for key, field in fields.items()} == case["fields"]
+        assert all(field.verbatim == field.value for field in fields.values())
+        assert transcription == case.get("transcription", "")
+        if "confidence" in case:
+            assert {key: field.confidence for key, field in fields.items()} == case["confidence"]
+    assert time.monotonic() - started < 1
+
+
+def test_there_are_replies_enough() -> None:
+    assert len(REPLIES) == len({case["name"] for case in REPLIES}) >= 60
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "x" * 5_000_000,
+        GOOD + " " * 5_000_000,
+        '{"author": "' + "x" * 5_000_000 + '"}',
+        "{" * 1_900_000,
+        "[" * 1_900_000,
+        '{"a":' * 380_000,
+        "{ " * 950_000,
+        "[],{}" * 380_000,
+        '{"author": "' + '\\"' * 900_000,
+        'He said "' + '\\"{' * 600_000,
+        ", " * 950_000 + "}",
+        "," + " " * 1_900_000 + "{",
+        "```" * 600_000,
+        "<think>" + "</thin" * 300_000,
+        '{"author": [' + "1," * 900_000 + "}",
+        "{" + '"a":1,' * 300_000 + '"a":2',
+        "{" + "".join(f'"a{n}":{n},' for n in range(100_000)) + '"b":}',
+    ],
+    ids=range(17),
+)
+def test_a_huge_reply_is_refused_quickly(reply: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(ReplyInvalid):
+        parsing.parse(reply, ReadTask(FIELDS))
+    assert time.monotonic() - started < 2  # a second, and a busy machine
+
+
+def test_a_large_honest_reply_is_read() -> None:
+    text = "Zeile\n" * 200_000
+    fields, _ = parsing.parse(json.dumps({"author": text, "title": None, "year": None}), ReadTask(FIELDS))
+    assert fields["author"].value == text
+
+
+def test_a_label_that_is_anothers_key_is_not_taken_for_its_own() -> None:
+    fields = (FieldSpec("a", "b"), FieldSpec("b", "Second"))
+    found, _ = parsing.parse('{"a": "1", "b": "2"}', ReadTask(fields))
+    assert (found["a"].value, found["b"].value) == ("1", "2")
+
+
+def test_fields_may_be_called_like_our_own_keys() -> None:
+    fields = tuple(FieldSpec(key, key.title()) for key in ("confidence", "transcription", "fields", "value"))
+    task = ReadTask(fields, options=ReadOptions(transcribe=True))
+    reply = dict.fromkeys(schema.build(task)["properties"], 0.5) | {spec.key: spec.label for spec in fields}
+    found, transcription = parsing.parse(json.dumps(reply | {"card_transcription": "all"}), task)
+    assert {key: (field.value, field.confidence) for key, field in found.items()} == {
+        spec.key: (spec.label, 0.5) for spec in fields
+    }
+    assert transcription == "all"
+
+
+def test_several_lines_stay_lines() -> None:
+    found, _ = parsing.parse('{"note": ["a", 1, "b"]}', ReadTask((FieldSpec("note", "N", type=FieldType.MULTILINE),)))
+    assert found["note"].value == "a\n1\nb"

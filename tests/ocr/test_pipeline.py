@@ -1,0 +1,46 @@
+from pathlib import Path
+
+from ocr import pipeline
+from ocr.engines.base import Prepared, ReadTask
+from ocr.fields import FieldSpec, FieldType
+from ocr.reading import FieldReading, Issue, Reading, ValueState
+
+
+class Said:
+    """An engine that says what it is told to."""
+
+    full_resolution = False
+    in_process = False
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+
+    def read(self, image: Prepared, task: ReadTask) -> Reading:
+        return self.reading
+
+    def close(self) -> None: ...
+
+
+IMAGE = Prepared(Path("card.jpg"), "image/jpeg", 600, 400)
+
+
+def test_each_active_field_has_exactly_one_reading() -> None:
+    fields = (
+        FieldSpec("year", "Year", type=FieldType.YEAR),
+        FieldSpec("author", "Author", required=True),
+        FieldSpec("unused", "Unused", active=False),
+    )
+    said = Reading(
+        {"year": FieldReading("81", "81"), "unused": FieldReading("x", "x"), "other": FieldReading("y", "y")}
+    )
+    reading = pipeline.read(IMAGE, ReadTask(fields), Said(said))
+    assert reading.fields == {
+        "year": FieldReading("81", "1981"),
+        "author": FieldReading(None, None, ValueState.ABSENT, issues=(Issue.REQUIRED,)),
+    }
+
+
+def test_the_transcription_is_tidied_and_the_rest_kept() -> None:
+    said = Reading({}, transcription=" a\x00 \r\n\n\n\nb ", rotation=90, model="m", raw="r", finish_reason="stop")
+    reading = pipeline.read(IMAGE, ReadTask(()), Said(said))
+    assert reading == Reading({}, transcription="a\n\nb", rotation=90, model="m", raw="r", finish_reason="stop")
