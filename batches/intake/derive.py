@@ -182,10 +182,16 @@ def _full(card: Card) -> Prepared:
     source, path = _source(card), store.full_size(card)
     name, page = _page(source, card)
     if page.plain:
+        _prove(source, card)
         return Prepared(source, MEDIA_TYPES[name], page.width, page.height, rotation)
     _derive(source, card, _missing([_target(path, None, 0, FULL_QUALITY)]))
     width, height = fitted((page.width, page.height), None)
     return Prepared(path, MEDIA_TYPES["JPEG"], width, height, rotation)
+
+
+def _prove(source: Path, card: Card) -> None:
+    """Headers say nothing about the pixels: a scan goes out as it is only when a page image was made of it."""
+    _derive(source, card, _missing(_pair(card, card.rotation)))
 
 
 def _reduced(card: Card, max_px: int) -> Prepared:
@@ -194,6 +200,7 @@ def _reduced(card: Card, max_px: int) -> Prepared:
         name, page = _page(source, card)
         # JPEG alone: an endpoint reads it whatever it is made of, and it is small.
         if page.plain and name == "JPEG" and max(page.width, page.height) <= max_px:
+            _prove(source, card)
             return Prepared(source, MEDIA_TYPES[name], page.width, page.height)
     path = store.derived(card, "page") if max_px == PAGE_PX else store.sized(card, max_px, rotation)
     _derive(source, card, _missing([_target(path, max_px, rotation, PAGE_QUALITY)]))

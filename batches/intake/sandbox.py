@@ -81,6 +81,8 @@ def orientation(image: Image.Image) -> int:
     """As EXIF says, 1 where it says nothing. A TIFF is turned by Pillow itself, its size too."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return 1
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # Pillow would decode the whole image to look behind it
     try:
         value = image.getexif().get(ORIENTATION, 1)
     except Exception:  # a damaged EXIF block must not cost the scan

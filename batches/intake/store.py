@@ -26,7 +26,7 @@ from batches.models import Batch, Card
 from batches.states import CardStatus
 
 ERRORS, DERIVED, RESULTS = "_errors", "_derived", "results"
-REPLACE_TRIES = 3  # where another program holds the file, as on a network drive
+REPLACE_TRIES, PAUSE = 3, 0.2  # where another program holds the file, as on a network drive
 
 
 def _area(name: str) -> Path:
@@ -159,7 +159,7 @@ def replace(source: Path, target: Path) -> None:
         except PermissionError:
             if not left:
                 raise
-            time.sleep(0.2)
+            time.sleep(PAUSE)
     sync_folder(target.parent)
 
 

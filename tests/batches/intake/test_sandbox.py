@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from PIL import Image
+from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from batches.intake import sandbox
 from tests.batches.intake import pictures
@@ -109,6 +109,27 @@ def test_reduced_copies_in_a_tiff_are_no_pages(tmp_path: Path, made):
     data = pictures.encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:], tiffinfo={254: 0})
     assert [page[:2] for page in inspect(tmp_path, data)["pages"]] == [[600, 400], [300, 500]]
     assert made(data, page=2).size == (300, 500)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_inspecting_reads_headers_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str):
+    data = pictures.encoded(pictures.marked(), kind)
+
+    def decoded(image: Image.Image) -> None:
+        raise AssertionError("pixels were decoded")
+
+    for plugin in (JpegImagePlugin.JpegImageFile, PngImagePlugin.PngImageFile, WebPImagePlugin.WebPImageFile):
+        monkeypatch.setattr(plugin, "load", decoded)
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", decoded)
+    assert inspect(tmp_path, data)["pages"][0][:2] == [600, 400]
+
+
+def test_a_png_may_be_turned_by_exif_too(tmp_path: Path, made):
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    data = pictures.encoded(pictures.marked(), "PNG", exif=exif)
+    assert inspect(tmp_path, data)["pages"] == [[400, 600, 8, "RGB", False]]
+    assert pictures.dark_corner(made(data)) == "bottom left"
 
 
 def test_the_size_of_a_bomb_is_told_without_opening_it(tmp_path: Path):
