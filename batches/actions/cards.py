@@ -1,0 +1,149 @@
+"""What people do to the values of a card: correct them, enter them by hand, say that they are right."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from batches import changes
+from batches.models import Batch, Card, CardResult, FieldRevision
+from batches.queries.results import corrections_of
+from batches.states import CardStatus
+from cardocr_site.accounts.models import User
+from ocr import checking, coercion
+from ocr.models import Engine
+
+
+class EditConflict(Exception):
+    """Somebody has changed the card since it was read. `current` is the card as it stands."""
+
+    code = "EDIT_CONFLICT"
+
+    def __init__(self, current: Card) -> None:
+        super().__init__(f"card {current.pk} is at version {current.version}")
+        self.current = current
+
+
+def correct(
+    card: Card, user: User, version: int, values: Mapping[str, str | None], reviewed: bool | None = None
+) -> Card:
+    """Record what a person says stands on the card. Nothing is refused for its form; the machine's reading stays.
+
+    Raises EditConflict, and TransitionRefused for a card that was not read.
+    """
+    with changes.locked(card.batch_id) as change:
+        fresh, result = _read(change, card)
+        if fresh.version != version:
+            raise EditConflict(fresh)
+        changed = _changed(change.batch, result, values)
+        if not changed and reviewed in {None, fresh.reviewed}:
+            return fresh
+        FieldRevision.objects.bulk_create(
+            FieldRevision(card=fresh, key=key, old=result.values.get(key), new=value, by=user)
+            for key, value in changed.items()
+        )
+        if changed:
+            _write_values(result, result.values | changed)
+        _stamp(change, fresh, user, fresh.reviewed if reviewed is None else reviewed)
+    return fresh
+
+
+def mark_reviewed(card: Card, user: User, version: int, reviewed: bool) -> Card:
+    """Say that a card is right, or take it back. Saying the same twice is saying it once. Raises EditConflict."""
+    with changes.locked(card.batch_id) as change:
+        fresh, _result = _read(change, card)
+        if fresh.reviewed == reviewed:
+            return fresh
+        if fresh.version != version:
+            raise EditConflict(fresh)
+        _stamp(change, fresh, user, reviewed)
+    return fresh
+
+
+def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> Card:
+    """The values of a card that was not read, from a person; it then counts as checked. Raises TransitionRefused."""
+    now = timezone.now()
+    with changes.locked(card.batch_id) as change:
+        fresh = change.batch.cards.select_related("result").get(pk=card.pk)
+        if change.batch.is_draft or fresh.status not in {CardStatus.FAILED, CardStatus.PENDING}:
+            raise changes.TransitionRefused(fresh.status, CardStatus.COMPLETED)
+        result = CardResult(
+            card=fresh, engine_name="", by_hand=True, template_version_id=change.batch.template_version_id
+        )
+        entered = _changed(change.batch, result, values)
+        result.values = {spec.key: entered.get(spec.key) for spec in change.batch.specs()}
+        result.search = searchable(result)
+        result.save()
+        FieldRevision.objects.bulk_create(
+            FieldRevision(card=fresh, key=key, old=None, new=value, by=user, by_hand=True)
+            for key, value in entered.items()
+        )
+        change.move_card(
+            fresh,
+            CardStatus.COMPLETED,
+            result=result,
+            to_check=False,
+            reviewed=True,
+            reviewed_by=user,
+            error="",
+            error_message="",
+            worker=None,
+            lease_until=None,
+            called_at=None,
+            not_before=None,
+            finished_at=now,
+            files_due=True,
+        )
+        change.finish_if_done(now)
+    return fresh
+
+
+def searchable(result: CardResult) -> str:
+    """What the text filter looks through."""
+    return " ".join([*filter(None, result.values.values()), result.transcription]).casefold()
+
+
+def _read(change: changes.Change, card: Card) -> tuple[Card, CardResult]:
+    fresh = change.batch.cards.select_related("result").get(pk=card.pk)
+    if fresh.status != CardStatus.COMPLETED or fresh.result is None:
+        raise changes.TransitionRefused(fresh.status, CardStatus.COMPLETED)
+    return fresh, fresh.result
+
+
+def _changed(batch: Batch, result: CardResult, values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The values as they are recorded, those alone that differ from what holds now; unknown fields are left out."""
+    changed = {}
+    for spec in batch.specs():
+        if spec.key in values:
+            value = coercion.normalise(spec, values[spec.key])[0]
+            if value != result.values.get(spec.key):
+                changed[spec.key] = value
+    return changed
+
+
+def _write_values(result: CardResult, values: dict[str, str | None]) -> None:
+    result.values = values
+    result.search = searchable(result)
+    result.save(update_fields=["values", "search"])
+
+
+def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool) -> None:
+    fields: dict[str, Any] = {"reviewed": reviewed, "to_check": not reviewed and _to_check(change.batch, card)}
+    if reviewed != card.reviewed:
+        fields["reviewed_by"] = user if reviewed else None
+    change.touch_card(card, files_due=True, **fields)
+
+
+def _to_check(batch: Batch, card: Card) -> bool:
+    """A field that a person has corrected is no longer in doubt."""
+    result = card.result
+    if result is None or result.by_hand:
+        return False
+    every_value = batch.engine is not None and batch.engine.kind == Engine.Kind.LOCAL
+    corrected = {key for _card, key in corrections_of([card])}
+    open_specs = [spec for spec in batch.specs() if spec.key not in corrected]
+    if not corrected:
+        return checking.to_check(open_specs, result.fields, every_value=every_value)
+    if every_value:
+        return bool(open_specs)
+    return any(checking.doubts(spec, result.fields.get(spec.key, {})) for spec in open_specs)

@@ -1,0 +1,198 @@
+"""The grid of a batch's cards: which of them, in which order, which page; and what comes before and after a card."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Case, Expression, F, FloatField, Q, QuerySet, TextField, Value, When
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Lower, NullIf
+from django.db.models.lookups import Regex
+
+from batches.models import Batch, Card
+from batches.states import CardStatus
+from ocr.fields import FieldSpec, FieldType
+
+S = CardStatus
+FILTERS: dict[str, Q] = {
+    "check": Q(status=S.COMPLETED, to_check=True),
+    "read": Q(status=S.COMPLETED, to_check=False, reviewed=False),
+    "reviewed": Q(status=S.COMPLETED, reviewed=True),
+    "problems": Q(status=S.FAILED),
+    "skipped": Q(status=S.SKIPPED),
+    "waiting": Q(status__in=[S.PENDING, S.PROCESSING, S.CANCELLED]),
+}
+FIELD = "field."  # before a field's key, in the address
+SORTS: dict[str, tuple[Any, ...]] = {
+    "position": (),
+    "name": (Lower("original_name"), F("page")),
+    "status": (F("status"), F("to_check")),
+    "confidence": (F("result__confidence"),),
+}
+NUMBERS = {FieldType.INTEGER, FieldType.DECIMAL, FieldType.YEAR}
+PAGE_SIZES = (50, 100, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the address says. Unknown values are left out, never an error."""
+
+    name: str = ""
+    text: str = ""
+    sort: str = "position"
+    per: int = PAGE_SIZES[0]
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, Any], batch: Batch) -> "Filters":
+        name, sort, per = query.get("filter", ""), query.get("sort", ""), query.get("per", "")
+        known = {*SORTS, *(FIELD + spec.key for spec in batch.specs())}
+        return cls(
+            name=name if name in FILTERS else "",
+            text=query.get("q", "").replace("\x00", "").strip()[:200],
+            sort=sort if sort.removeprefix("-") in known else "position",
+            per=int(per) if per in {str(size) for size in PAGE_SIZES} else PAGE_SIZES[0],
+        )
+
+    @property
+    def any(self) -> bool:
+        return bool(self.name or self.text)
+
+    @property
+    def by_position(self) -> bool:
+        return self.sort == "position"
+
+    def query(self, **changed: str) -> str:
+        """The address of the same cards; without the page, unless it is given."""
+        parts = {"filter": self.name, "q": self.text, "sort": "" if self.by_position else self.sort}
+        parts["per"] = "" if self.per == PAGE_SIZES[0] else str(self.per)
+        return urlencode({name: value for name, value in (parts | changed).items() if value})
+
+    def turned(self, sort: str) -> str:
+        """The order that a click on a column's head asks for."""
+        return f"-{sort}" if self.sort == sort else sort
+
+
+def found(batch: Batch, filters: Filters) -> QuerySet[Card]:
+    """The cards of a filter, in their order."""
+    return narrowed(batch, filters).order_by(*_order(batch, filters.sort))
+
+
+def narrowed(batch: Batch, filters: Filters) -> QuerySet[Card]:
+    cards = batch.cards.all()
+    if filters.name:
+        cards = cards.filter(FILTERS[filters.name])
+    if filters.text:  # Django escapes the wildcards of LIKE
+        words = filters.text.casefold()
+        cards = cards.filter(Q(result__search__contains=words) | Q(original_name__icontains=filters.text))
+    return cards
+
+
+def _order(batch: Batch, sort: str) -> list[Any]:
+    name, down = sort.removeprefix("-"), sort.startswith("-")
+    last = F("position").desc() if down and name == "position" else F("position").asc()
+    wanted = _by_field(batch, name.removeprefix(FIELD)) if name.startswith(FIELD) else SORTS[name]
+    turned = [part.desc(nulls_last=True) if down else part.asc(nulls_last=True) for part in wanted]
+    return [*turned, last, "pk"]
+
+
+def _by_field(batch: Batch, key: str) -> list[Expression]:
+    """Numbers by their size, and what is no number after them; empty values last."""
+    spec = next((one for one in batch.specs() if one.key == key), FieldSpec(key, key))
+    # On SQLite Django gives a JSON null as the text "null".
+    text = NullIf(Cast(KeyTextTransform(key, "result__values"), TextField()), Value("null", TextField()))
+    if spec.type not in NUMBERS:
+        return [Lower(text)]
+    number = Case(
+        When(Regex(text, r"^-?[0-9]+(\.[0-9]+)?$"), then=Cast(text, FloatField())),
+        output_field=FloatField(),
+    )
+    return [number, Lower(text)]
+
+
+def counts(batch: Batch) -> dict[str, int]:
+    """How many cards each filter gives, from the batch's own counters: nothing is counted."""
+    return {
+        "": batch.total,
+        "check": batch.to_check,
+        "read": max(0, batch.completed - batch.to_check - batch.reviewed),
+        "reviewed": batch.reviewed,
+        "problems": batch.failed,
+        "skipped": batch.skipped,
+        "waiting": batch.pending + batch.processing + batch.cancelled,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One page of the grid."""
+
+    cards: list[Card]
+    number: int
+    count: int
+    per: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.count // self.per))
+
+    @property
+    def first(self) -> int:
+        return (self.number - 1) * self.per + 1
+
+    @property
+    def last(self) -> int:
+        return min(self.number * self.per, self.count)
+
+    @property
+    def shown(self) -> list[int | None]:
+        """The numbers to click on: the ends and what is near; None for a gap."""
+        near = {1, self.pages, *range(self.number - 2, self.number + 3)}
+        numbers = sorted(number for number in near if 1 <= number <= self.pages)
+        shown: list[int | None] = []
+        for number in numbers:
+            if shown and shown[-1] != number - 1:
+                shown.append(None)
+            shown.append(number)
+        return shown
+
+
+def page(batch: Batch, filters: Filters, asked: str | None) -> Sheet:
+    """A page and its cards with their results; the last one where there are fewer. Earlier cards are not loaded."""
+    count = narrowed(batch, filters).count() if filters.text else counts(batch)[filters.name]
+    pages = max(1, -(-count // filters.per))
+    number = min(max(1, int(asked)), pages) if asked and asked.isdecimal() and len(asked) < 9 else 1
+    start = (number - 1) * filters.per
+    ids = list(found(batch, filters).values_list("pk", flat=True)[start : start + filters.per])
+    return Sheet(in_order(batch, ids), number, count, filters.per)
+
+
+def in_order(batch: Batch, ids: list[int]) -> list[Card]:
+    by_id = batch.cards.select_related("result", "reviewed_by").in_bulk(ids)
+    return [by_id[pk] for pk in ids if pk in by_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    previous: int | None
+    next: int | None
+
+
+def neighbours(batch: Batch, filters: Filters, card: Card) -> Neighbours:
+    """The cards before and after this one in the filter one came from; it need not be in the filter itself."""
+    if not filters.by_position:
+        return _in_list(list(found(batch, filters).values_list("pk", flat=True)), card)
+    cards = narrowed(batch, filters)
+    after = cards.filter(position__gte=card.position).exclude(position=card.position, pk__lte=card.pk)
+    before = cards.filter(position__lte=card.position).exclude(position=card.position, pk__gte=card.pk)
+    return Neighbours(
+        before.order_by("-position", "-pk").values_list("pk", flat=True).first(),
+        after.order_by("position", "pk").values_list("pk", flat=True).first(),
+    )
+
+
+def _in_list(ids: list[int], card: Card) -> Neighbours:
+    if card.pk not in ids:
+        return Neighbours(None, ids[0] if ids else None)
+    place = ids.index(card.pk)
+    return Neighbours(ids[place - 1] if place else None, ids[place + 1] if place + 1 < len(ids) else None)

@@ -1,0 +1,210 @@
+"""Cards as the grid and the card page show them: every field's value, where it came from, why it deserves a look."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import prefetch_related_objects
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from batches import progress
+from batches.models import Batch, Card, CardResult, FieldRevision
+from batches.states import CardStatus, SkipReason
+from ocr import checking, coercion
+from ocr.fields import FieldSpec
+from ocr.reading import Issue, ValueState
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value. `kind` is value, absent, unreadable, or nothing (the card was not read)."""
+
+    spec: FieldSpec
+    kind: str
+    value: str = ""
+    verbatim: str = ""  # as on the card, where it differs from what is recorded
+    confidence: str = ""
+    mark: str = ""  # why it deserves a look, in a word or two; empty where it does not
+    doubts: tuple[str, ...] = ()  # the same in sentences
+    corrected: bool = False
+    by_hand: bool = False  # entered where the machine read nothing
+    by: str = ""
+    machine: str = ""  # what the machine had read, where a person changed it
+    regions: tuple[tuple[str, str, str, str], ...] = ()  # in percent of the upright image, as SVG wants them
+
+    @property
+    def key(self) -> str:
+        return self.spec.key
+
+    @property
+    def long(self) -> bool:
+        return "\n" in self.value or len(self.value) > 60
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    word: str
+    kind: str
+    icon: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    card: Card
+    cells: list[Cell]
+    pill: Pill
+    confidence: str
+
+    @property
+    def name(self) -> str:
+        return self.card.display_name.rsplit("/", 1)[-1]
+
+    @property
+    def can_retry(self) -> bool:
+        return self.card.status == CardStatus.FAILED
+
+    @property
+    def can_skip(self) -> bool:
+        return self.card.status in {CardStatus.FAILED, CardStatus.PENDING}
+
+    @property
+    def is_read(self) -> bool:
+        return self.card.status == CardStatus.COMPLETED
+
+    @property
+    def marked(self) -> int:
+        return sum(1 for cell in self.cells if cell.mark)
+
+
+Corrections = Mapping[tuple[int, str], FieldRevision]
+
+
+def rows(batch: Batch, cards: Sequence[Card]) -> list[Row]:
+    """The same few queries, however many they are."""
+    specs = batch.specs()
+    prefetch_related_objects(cards, "result", "reviewed_by")
+    corrections = corrections_of(cards)
+    return [_row(card, specs, corrections) for card in cards]
+
+
+def corrections_of(cards: Sequence[Card]) -> dict[tuple[int, str], FieldRevision]:
+    """The last correction of each value that holds now; those of an earlier reading do not count."""
+    made = {card.pk: card.result.created_at for card in cards if card.result}
+    revisions = FieldRevision.objects.filter(card__in=made).select_related("by").order_by("pk")
+    return {(one.card_id, one.key): one for one in revisions if one.at >= made[one.card_id]}
+
+
+def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections) -> Row:
+    result = card.result if card.status == CardStatus.COMPLETED else None
+    if result is None:
+        cells = [Cell(spec, "nothing") for spec in specs]
+    else:
+        cells = [cell(card, result, spec, corrections.get((card.pk, spec.key))) for spec in specs]
+    certainty = result.confidence if result else None
+    return Row(card, cells, _pill(card, cells), percent(certainty))
+
+
+def cell(card: Card, result: CardResult, spec: FieldSpec, correction: FieldRevision | None) -> Cell:
+    stored = result.fields.get(spec.key, {})
+    value = result.values.get(spec.key)
+    regions = _regions(stored)
+    if correction is not None:
+        issues = list(coercion.normalise(spec, value)[1]) if value is not None else []
+        was = stored.get("value")
+        return Cell(
+            spec,
+            _kind(value, {}),
+            value=_text(value),
+            mark=_mark(issues, ""),
+            doubts=_sentences(issues, spec),
+            corrected=True,
+            by=_name(correction),
+            machine=_text(was),
+            by_hand=result.by_hand,
+            regions=regions,
+        )
+    issues = [] if card.reviewed or result.by_hand else checking.doubts(spec, stored)
+    confidence = percent(stored.get("confidence"))
+    verbatim = _text(stored.get("verbatim"))
+    return Cell(
+        spec,
+        _kind(value, stored),
+        value=_text(value),
+        verbatim="" if verbatim == _text(value) else verbatim,
+        confidence=confidence,
+        mark=_mark(issues, confidence),
+        doubts=_sentences(issues, spec),
+        by_hand=result.by_hand,
+        regions=regions,
+    )
+
+
+def _kind(value: str | None, stored: Mapping[str, Any]) -> str:
+    if value is not None:
+        return "value"
+    return "unreadable" if stored.get("state") == ValueState.UNREADABLE else "absent"
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def percent(number: float | None) -> str:
+    return "" if number is None else _("%(n)s %%") % {"n": round(number * 100)}
+
+
+def _mark(issues: Sequence[Issue], confidence: str) -> str:
+    """The gravest one alone; the sentences tell them all."""
+    words = {
+        Issue.UNREADABLE: _("cannot read"),
+        Issue.REQUIRED: _("missing"),
+        Issue.TYPE: _("other kind"),
+        Issue.CHOICE: _("not on the list"),
+        Issue.PATTERN: _("other pattern"),
+        Issue.CONFIDENCE: _("unsure, %(confidence)s") % {"confidence": confidence} if confidence else _("unsure"),
+    }
+    return next((word for issue, word in words.items() if issue in issues), "")
+
+
+def _sentences(issues: Sequence[Issue], spec: FieldSpec) -> tuple[str, ...]:
+    return tuple(progress.issue_sentence(issue, spec) for issue in issues)
+
+
+def _name(revision: FieldRevision) -> str:
+    return (revision.by.get_full_name() or revision.by.get_username()) if revision.by else ""
+
+
+def _regions(stored: Mapping[str, Any]) -> tuple[tuple[str, str, str, str], ...]:
+    boxes = []
+    for box in stored.get("regions") or ():
+        if len(box) == 4:
+            x, y, width, height = (f"{100 * float(part):.2f}" for part in box)
+            boxes.append((x, y, width, height))
+    return tuple(boxes)
+
+
+def _pill(card: Card, cells: Sequence[Cell]) -> Pill:
+    if card.status == CardStatus.COMPLETED:
+        return _read(card, sum(1 for one in cells if one.mark))
+    return {
+        CardStatus.FAILED: Pill(_("Not read"), "bad", "alert", progress.error_sentence(card.error)),
+        CardStatus.PROCESSING: Pill(_("Being read"), "run", "loader"),
+        CardStatus.SKIPPED: Pill(_("Skipped"), "quiet", "skip", _skipped(card)),
+        CardStatus.CANCELLED: Pill(_("Stopped"), "quiet", "stop"),
+    }.get(CardStatus(card.status), Pill(_("Waiting"), "quiet", "clock"))
+
+
+def _skipped(card: Card) -> str:
+    return str(SkipReason(card.skip_reason).label) if card.skip_reason else ""
+
+
+def _read(card: Card, marked: int) -> Pill:
+    if card.reviewed:
+        return Pill(_("Checked"), "plain", "check-check")
+    if card.to_check and marked:
+        return Pill(ngettext("Check %(n)s field", "Check %(n)s fields", marked) % {"n": marked}, "warn", "flag")
+    if card.to_check:
+        return Pill(_("To check"), "warn", "flag")
+    return Pill(_("Read"), "plain", "check")

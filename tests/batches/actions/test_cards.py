@@ -1,0 +1,155 @@
+from collections.abc import Callable
+
+import pytest
+
+from batches import changes
+from batches.actions import cards
+from batches.models import Batch, Card, FieldRevision
+from batches.queries import results
+from batches.states import BatchStatus, CardStatus
+from cardocr_site.accounts.models import User
+from ocr.models import Engine
+from tests.batches.reading import give_result, stored
+
+Make = Callable[..., list[Card]]
+
+
+@pytest.fixture
+def asking(batch: Batch) -> Batch:
+    """Read by a vision-language model, so that only doubtful values are to be checked."""
+    engine = Engine.objects.create(kind=Engine.Kind.OPENAI_COMPATIBLE, name="model", address="http://127.0.0.1:9/v1")
+    Batch.objects.filter(pk=batch.pk).update(engine=engine, status=BatchStatus.COMPLETED)
+    batch.refresh_from_db()
+    return batch
+
+
+@pytest.fixture
+def doubtful(asking: Batch, make_cards: Make) -> Card:
+    card = make_cards(1, CardStatus.COMPLETED, to_check=True)[0]
+    give_result(card, {"author": stored("Greig", confidence=0.3), "title": stored("Songs"), "year": stored("1901")})
+    Batch.objects.filter(pk=asking.pk).update(to_check=1)
+    return card
+
+
+def test_a_correction_is_recorded_and_the_machines_reading_stays(doubtful: Card, user: User) -> None:
+    card = cards.correct(doubtful, user, doubtful.version, {"author": " Grieg ", "unknown": "x"})
+    assert card.result
+    assert card.result.values == {"author": "Grieg", "title": "Songs", "year": "1901"}
+    assert card.result.fields["author"]["value"] == "Greig"
+    revision = FieldRevision.objects.get()
+    assert (revision.key, revision.old, revision.new, revision.by) == ("author", "Greig", "Grieg", user)
+    assert Card.objects.get(pk=card.pk).files_due
+
+
+def test_a_corrected_field_is_no_longer_to_check(doubtful: Card, user: User) -> None:
+    card = cards.correct(doubtful, user, doubtful.version, {"author": "Grieg"})
+    batch = Batch.objects.get()
+    assert (card.to_check, batch.to_check) == (False, 0)
+    assert card.version == batch.version
+
+
+def test_another_doubtful_field_still_is(doubtful: Card, user: User) -> None:
+    card = cards.correct(doubtful, user, doubtful.version, {"title": "Other songs"})
+    assert (card.to_check, Batch.objects.get().to_check) == (True, 1)
+
+
+def test_of_the_local_engine_every_field_is_to_check(doubtful: Card, user: User, engine: Engine) -> None:
+    Batch.objects.update(engine=engine)
+    card = cards.correct(doubtful, user, doubtful.version, {"author": "Grieg"})
+    assert card.to_check
+    card = cards.correct(card, user, card.version, {"title": "More songs", "year": "1902"})
+    assert not card.to_check
+
+
+def test_text_is_found_by_its_corrected_value(doubtful: Card, user: User) -> None:
+    card = cards.correct(doubtful, user, doubtful.version, {"author": "Ångström"})
+    assert card.result
+    assert "ångström" in card.result.search
+    assert "greig" not in card.result.search
+
+
+def test_nothing_changed_is_nothing_written(doubtful: Card, user: User) -> None:
+    before = Batch.objects.get().version
+    cards.correct(doubtful, user, doubtful.version, {"author": "Greig"})
+    assert Batch.objects.get().version == before
+    assert not FieldRevision.objects.exists()
+
+
+def test_a_value_of_another_kind_is_accepted_and_marked(doubtful: Card, user: User, asking: Batch) -> None:
+    card = cards.correct(doubtful, user, doubtful.version, {"year": "before the war"})
+    row = results.rows(asking, [card])[0]
+    assert (row.cells[2].value, row.cells[2].mark) == ("before the war", "other kind")
+
+
+def test_the_second_of_two_is_told(doubtful: Card, user: User, other_user: User) -> None:
+    cards.correct(doubtful, user, doubtful.version, {"author": "Grieg"})
+    with pytest.raises(cards.EditConflict) as caught:
+        cards.correct(doubtful, other_user, doubtful.version, {"author": "Gregg"})
+    assert caught.value.current.result
+    assert caught.value.current.result.values["author"] == "Grieg"
+    assert FieldRevision.objects.count() == 1
+
+
+def test_save_and_say_that_it_is_right(doubtful: Card, user: User) -> None:
+    card = cards.correct(doubtful, user, doubtful.version, {"author": "Grieg"}, reviewed=True)
+    batch = Batch.objects.get()
+    assert (card.reviewed, card.reviewed_by, batch.reviewed, batch.to_check) == (True, user, 1, 0)
+
+
+def test_right_and_not_right(doubtful: Card, user: User) -> None:
+    card = cards.mark_reviewed(doubtful, user, doubtful.version, True)
+    assert (card.reviewed, card.to_check, Batch.objects.get().reviewed) == (True, False, 1)
+    again = cards.mark_reviewed(doubtful, user, 0, True)  # said twice, of an old version: the same
+    assert again.version == card.version
+    card = cards.mark_reviewed(card, user, card.version, False)
+    assert (card.reviewed, card.reviewed_by, card.to_check) == (False, None, True)
+
+
+def test_right_for_a_card_that_changed_is_refused(doubtful: Card, user: User, other_user: User) -> None:
+    cards.correct(doubtful, other_user, doubtful.version, {"author": "Grieg"})
+    with pytest.raises(cards.EditConflict):
+        cards.mark_reviewed(doubtful, user, doubtful.version, True)
+
+
+@pytest.mark.parametrize("status", [CardStatus.PENDING, CardStatus.FAILED, CardStatus.SKIPPED])
+def test_only_what_was_read_is_corrected(asking: Batch, make_cards: Make, user: User, status: CardStatus) -> None:
+    card = make_cards(1, status)[0]
+    with pytest.raises(changes.TransitionRefused):
+        cards.correct(card, user, card.version, {"author": "x"})
+    with pytest.raises(changes.TransitionRefused):
+        cards.mark_reviewed(card, user, card.version, True)
+
+
+def test_values_entered_by_hand(asking: Batch, make_cards: Make, user: User) -> None:
+    card = make_cards(1, CardStatus.FAILED, error="reply_invalid", error_message="x")[0]
+    entered = cards.enter_by_hand(card, user, {"author": "Grieg", "title": "", "year": "1901"})
+    batch = Batch.objects.get()
+    assert entered.result
+    assert (entered.status, entered.error, entered.result.by_hand) == (CardStatus.COMPLETED, "", True)
+    assert entered.result.values == {"author": "Grieg", "title": None, "year": "1901"}
+    assert (batch.failed, batch.completed, batch.reviewed, batch.to_check) == (0, 1, 1, 0)
+    assert {one.key for one in FieldRevision.objects.filter(by_hand=True)} == {"author", "year"}
+    row = results.rows(batch, [entered])[0]
+    assert (row.pill.word, row.cells[0].by_hand, row.cells[0].by) == ("Checked", True, "Ingrid Solberg")
+
+
+def test_taking_back_right_of_a_card_entered_by_hand(asking: Batch, make_cards: Make, user: User) -> None:
+    card = cards.enter_by_hand(make_cards(1, CardStatus.FAILED)[0], user, {"author": "Grieg"})
+    assert not cards.mark_reviewed(card, user, card.version, False).to_check
+
+
+def test_by_hand_only_what_was_not_read(doubtful: Card, user: User) -> None:
+    with pytest.raises(changes.TransitionRefused):
+        cards.enter_by_hand(doubtful, user, {"author": "x"})
+
+
+def test_by_hand_not_before_the_start(batch: Batch, card: Card, user: User) -> None:
+    with pytest.raises(changes.TransitionRefused):
+        cards.enter_by_hand(card, user, {"author": "x"})
+
+
+def test_the_last_card_entered_by_hand_finishes_the_batch(asking: Batch, make_cards: Make, user: User) -> None:
+    card = make_cards(1)[0]
+    Batch.objects.filter(pk=asking.pk).update(status=BatchStatus.RUNNING)
+    cards.enter_by_hand(card, user, {"author": "Grieg"})
+    assert Batch.objects.get().status == BatchStatus.COMPLETED
