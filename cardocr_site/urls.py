@@ -1,8 +1,11 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 from cardocr_site.accounts.views import admin_login
 from cardocr_site.views import favicon
+
+admin.site.site_url = f"{settings.SITE.path}/"
 
 urlpatterns = [
     path("favicon.ico", favicon, name="favicon"),

@@ -12,6 +12,7 @@ from django.test import Client
 from cardocr_site.accounts import first
 from cardocr_site.accounts.models import User
 from ocr.models import Engine
+from templates_app.models import FieldTemplate
 
 pytestmark = pytest.mark.django_db
 
@@ -126,3 +127,11 @@ def test_a_default_chosen_by_hand_stays_without_the_setting(settings: Any):
     Engine.objects.create(name="ours", kind=Engine.Kind.OPENAI_COMPATIBLE, is_default=True)
     prepare()
     assert Engine.objects.get(is_default=True).name == "ours"
+
+
+def test_the_shipped_templates_are_there_once():
+    prepare()
+    prepare()
+    assert FieldTemplate.objects.filter(shipped=True).exists()
+    names = list(FieldTemplate.objects.values_list("name", flat=True))
+    assert len(names) == len(set(names))

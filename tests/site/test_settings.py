@@ -15,21 +15,21 @@ from cardocr_site import __version__
 from tests.site.processes import ROOT, environment, manage
 
 NAMES = [
+    "ADMIN_PASSWORD",
     "ALLOWED_HOSTS",
-    "CSRF_TRUSTED_ORIGINS",
-    "SESSION_COOKIE_NAME",
-    "SESSION_COOKIE_SECURE",
     "CSRF_COOKIE_NAME",
     "CSRF_COOKIE_SECURE",
-    "SESSION_COOKIE_PATH",
+    "CSRF_TRUSTED_ORIGINS",
+    "DEBUG",
+    "EXTRACTION_THREADS",
+    "FORCE_SCRIPT_NAME",
     "SECURE_HSTS_SECONDS",
     "SECURE_SSL_REDIRECT",
-    "FORCE_SCRIPT_NAME",
-    "ADMIN_PASSWORD",
-    "DEBUG",
+    "SESSION_COOKIE_NAME",
+    "SESSION_COOKIE_PATH",
+    "SESSION_COOKIE_SECURE",
     "STATIC_URL",
     "VLM_API_KEY",
-    "EXTRACTION_THREADS",
 ]
 CODE = f"""
 import json, django

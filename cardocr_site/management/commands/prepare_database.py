@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from cardocr_site.accounts import first
 from ocr.models import Engine
+from templates_app import presets
 
 LOCAL = "local"
 
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             password = first.make_administrator()
             prepare_engines()
+            presets.install()
 
         if password is not None:
             self.tell(password, talk=verbosity > 0)
