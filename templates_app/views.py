@@ -6,8 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, OuterRef, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,24 +18,21 @@ from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
 from templates_app import editing, field_views, versions
 from templates_app.forms import InstructionForm, TemplateForm
-from templates_app.models import Field, FieldTemplate, FieldTemplateQuerySet
+from templates_app.models import FieldTemplate, FieldTemplateQuerySet, FieldTemplateVersion
 
 PER_PAGE = 50
 
 
 def _listed(templates: FieldTemplateQuerySet) -> FieldTemplateQuerySet:
-    """With what a row of the list shows."""
-    fields = (
-        Field.objects.filter(version__template=OuterRef("pk"), version__number=OuterRef("number"))
-        .order_by()
-        .values("version")
-        .annotate(n=Count("pk"))
-        .values("n")
-    )
+    """With what a row of the list shows, in one question however many there are."""
+    newest = FieldTemplateVersion.objects.filter(template=OuterRef("pk")).order_by("-number")
     return (
         templates.select_related("owner")
-        .annotate(number=Max("versions__number"), batches=Count("versions__batches", distinct=True))
-        .annotate(field_count=Coalesce(Subquery(fields[:1]), 0))
+        .annotate(
+            number=Subquery(newest.values("number")[:1]),
+            field_count=Subquery(newest.annotate(n=Count("fields")).values("n")[:1]),
+            batches=Count("versions__batches", distinct=True),
+        )
         .order_by("name")
     )
 

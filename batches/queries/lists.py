@@ -102,7 +102,8 @@ def found(batches: BatchQuerySet, filters: Filters) -> QuerySet[Batch]:
 
 def with_first_card(batches: QuerySet[Batch]) -> QuerySet[Batch]:
     """Owner and first prepared scan come along, so that a list costs the same queries however long it is."""
-    first = Card.objects.filter(batch=OuterRef("pk"), prepared_at__isnull=False, width__gt=0).order_by("position", "id")
+    readable = Card.objects.filter(batch=OuterRef("pk"), prepared_at__isnull=False).exclude(error="unreadable_image")
+    first = readable.order_by("position", "id")
     return batches.select_related("owner").annotate(
         first_card=Subquery(first.values("pk")[:1]), first_rotation=Subquery(first.values("rotation")[:1])
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django import template
 from django.urls import reverse
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,6 +15,8 @@ from batches.models import Batch
 from batches.states import BatchStatus, PauseReason
 
 register = template.Library()
+
+UNITS = ("B", "kB", "MB", "GB")
 
 ICONS = {
     BatchStatus.DRAFT: ("quiet", "pen"),
@@ -46,6 +48,15 @@ def moment(when: datetime) -> str:
 
 
 @register.filter
+def size(count: int) -> str:
+    """Bytes in words, in decimal units like the limits that people set."""
+    amount, unit = float(count), 0
+    while amount >= 1000 and unit < len(UNITS) - 1:
+        amount, unit = amount / 1000, unit + 1
+    return f"{number_format(amount, decimal_pos=1 if unit > 1 and amount % 1 else 0)} {UNITS[unit]}"
+
+
+@register.filter
 def state_of(batch: Batch) -> State:
     status = BatchStatus(batch.status)
     kind, icon = ICONS[status]
@@ -73,7 +84,7 @@ def _held_back(batch: Batch) -> State:
 
 def _note(batch: Batch, status: BatchStatus) -> str:
     if status == BatchStatus.DRAFT:
-        return _("not started") if batch.total else _("no scans yet")
+        return "" if batch.total else _("no scans yet")
     if status == BatchStatus.RUNNING:
         return progress.of(batch).time_left
     unseen = batch.completed - batch.reviewed

@@ -1,0 +1,208 @@
+from collections.abc import Callable
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+from pytest_django.asserts import assertTemplateNotUsed
+
+from batches.models import Batch, Card
+from batches.states import BatchStatus
+from cardocr_site.accounts.models import User
+from tests.conftest import image_bytes
+
+SCRIPT = {"X-Requested-With": "XMLHttpRequest"}
+
+
+@pytest.fixture
+def ingrid(client: Client, user: User) -> Client:
+    client.force_login(user)
+    return client
+
+
+def jpegs(*names: str) -> list[SimpleUploadedFile]:
+    return [SimpleUploadedFile(name, image_bytes(), "image/jpeg") for name in names]
+
+
+def send(client: Client, batch: Batch, file: SimpleUploadedFile, **fields: str) -> HttpResponse:
+    return client.post(reverse("card_add", args=[batch.pk]), {"files": file, **fields}, headers=SCRIPT)
+
+
+def test_the_page_says_what_may_be_sent(ingrid: Client, batch: Batch) -> None:
+    text = ingrid.get(reverse("batch_upload", args=[batch.pk])).text
+
+    assert "up to 50 MB" in text
+    assert "No scans yet" in text
+
+
+def test_one_file_of_the_script_is_answered_by_its_row(ingrid: Client, batch: Batch) -> None:
+    response = send(ingrid, batch, jpegs("a.jpg")[0], client_key="k1", path="Drawer/a.jpg")
+    card = batch.cards.get()
+
+    assert response.status_code == 200
+    assert response.text.strip().startswith("<tr>")
+    assert (card.original_name, card.client_key) == ("Drawer/a.jpg", "k1")
+
+
+def test_a_file_sent_again_with_its_key_stands_once(ingrid: Client, batch: Batch) -> None:
+    for _try in range(2):
+        assert send(ingrid, batch, jpegs("a.jpg")[0], client_key="k1").status_code == 200
+
+    assert batch.cards.count() == 1
+
+
+def test_what_is_no_image_is_refused_with_its_reason(ingrid: Client, batch: Batch) -> None:
+    response = send(ingrid, batch, SimpleUploadedFile("notes.docx", b"PK\x03\x04 words"))
+
+    assert response.status_code == 415
+    assert "Refused" in response.text
+    assert "notes.docx" in response.text
+
+
+def test_what_is_too_large_is_refused(ingrid: Client, batch: Batch, settings: object) -> None:
+    settings.MAX_IMAGE_BYTES = 1000  # type: ignore[attr-defined]
+
+    assert send(ingrid, batch, jpegs("a.jpg")[0]).status_code == 413
+
+
+def test_a_full_batch_refuses_more(ingrid: Client, batch: Batch, settings: object) -> None:
+    settings.MAX_BATCH_CARDS = 0  # type: ignore[attr-defined]
+
+    assert send(ingrid, batch, jpegs("a.jpg")[0]).status_code == 422
+
+
+def test_a_started_batch_refuses_files(ingrid: Client, batch: Batch) -> None:
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
+
+    assert send(ingrid, batch, jpegs("a.jpg")[0]).status_code == 409
+
+
+def test_a_hostile_name_is_shown_as_words(ingrid: Client, batch: Batch) -> None:
+    response = send(ingrid, batch, jpegs("x.jpg")[0], path="<script>alert(1)</script>.jpg")
+
+    assert "<script>" not in response.text
+    assert "<script>alert" not in ingrid.get(reverse("batch_upload", args=[batch.pk])).text
+
+
+def test_the_plain_form_takes_many_files(ingrid: Client, batch: Batch) -> None:
+    response = ingrid.post(reverse("card_add", args=[batch.pk]), {"files": jpegs("a.jpg", "b.jpg")}, follow=True)
+
+    assert batch.cards.count() == 2
+    assert "2 cards added." in response.text
+
+
+def test_the_plain_form_keeps_the_good_and_names_the_refused(ingrid: Client, batch: Batch) -> None:
+    files = [*jpegs("a.jpg"), SimpleUploadedFile("bad.txt", b"words"), *jpegs("b.jpg")]
+    response = ingrid.post(reverse("card_add", args=[batch.pk]), {"files": files})
+
+    assert response.status_code == 422
+    assert "bad.txt" in response.text
+    assert "Not added" in response.text
+    assert batch.cards.count() == 2
+
+
+def test_the_plain_form_without_a_file_asks_for_one(ingrid: Client, batch: Batch) -> None:
+    assert "Choose the files first." in ingrid.post(reverse("card_add", args=[batch.pk]), follow=True).text
+
+
+def test_a_scan_can_be_removed(ingrid: Client, batch: Batch) -> None:
+    send(ingrid, batch, jpegs("a.jpg")[0])
+    card = batch.cards.get()
+    url = reverse("card_remove", args=[batch.pk, card.pk])
+    response = ingrid.post(url, headers={"HX-Request": "true", "HX-Target": "scans"})
+
+    assertTemplateNotUsed(response, "base.html")
+    assert response.text.lstrip().startswith("<section")
+    assert not batch.cards.exists()
+    assert ingrid.post(url)["Location"] == reverse("batch_upload", args=[batch.pk])
+
+
+def test_all_scans_can_be_removed(ingrid: Client, batch: Batch) -> None:
+    ingrid.post(reverse("card_add", args=[batch.pk]), {"files": jpegs("a.jpg", "b.jpg")})
+    ingrid.post(reverse("cards_remove", args=[batch.pk]))
+    batch.refresh_from_db()
+
+    assert (batch.total, batch.cards.count()) == (0, 0)
+
+
+def test_a_started_batch_keeps_its_scans(ingrid: Client, batch: Batch, card: Card) -> None:
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.COMPLETED)
+    url = reverse("card_remove", args=[batch.pk, card.pk])
+    response = ingrid.post(url, headers={"HX-Request": "true", "HX-Target": "scans"})
+
+    assert response.status_code == 409
+    assert "This batch was started" in response.text
+    assert batch.cards.count() == 1
+    ingrid.post(url)
+    assert batch.cards.count() == 1
+
+
+def test_a_scan_of_another_batch_is_not_removed_through_ones_own(
+    ingrid: Client, batch: Batch, user: User, card: Card
+) -> None:
+    mine = Batch.objects.create(name="Mine", owner=user)
+    ingrid.post(reverse("card_remove", args=[mine.pk, card.pk]))
+
+    assert batch.cards.count() == 1
+
+
+def test_the_page_of_a_started_batch_is_its_progress(ingrid: Client, batch: Batch) -> None:
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
+
+    assert ingrid.get(reverse("batch_upload", args=[batch.pk]))["Location"] == reverse("batch_detail", args=[batch.pk])
+
+
+def test_scans_that_are_being_prepared_or_cannot_be_opened_say_so(
+    ingrid: Client, batch: Batch, make_cards: Callable[..., list[Card]]
+) -> None:
+    make_cards(1)
+    make_cards(1, error="unreadable_image", error_message="Cut off.", prepared_at="2026-11-01T10:00Z")
+    text = ingrid.get(reverse("batch_upload", args=[batch.pk])).text
+
+    assert "data-waiting" in text
+    assert "1 cannot be opened" in text
+    assert "Cut off." in text
+
+
+def test_many_scans_come_in_pages_at_the_same_cost(
+    ingrid: Client,
+    batch: Batch,
+    make_cards: Callable[..., list[Card]],
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    make_cards(2)
+    with django_assert_num_queries(7):
+        ingrid.get(reverse("batch_upload", args=[batch.pk]))
+    make_cards(120)
+    with django_assert_num_queries(7):
+        response = ingrid.get(reverse("batch_upload", args=[batch.pk]))
+
+    assert len(response.context["cards"]) == 100
+    assert len(ingrid.get(reverse("batch_upload", args=[batch.pk]) + "?page=2").context["cards"]) == 22
+
+
+def test_others_may_look_but_not_add(client: Client, other_user: User, batch: Batch, card: Card) -> None:
+    client.force_login(other_user)
+
+    text = client.get(reverse("batch_upload", args=[batch.pk])).text
+    assert "Only Ingrid Solberg can change it" in text
+    assert 'id="uploader"' not in text
+    assert send(client, batch, jpegs("a.jpg")[0]).status_code == 404
+    assert client.post(reverse("card_remove", args=[batch.pk, card.pk])).status_code == 404
+    assert client.post(reverse("cards_remove", args=[batch.pk])).status_code == 404
+
+
+def test_a_private_batch_is_not_there_for_others(client: Client, other_user: User, batch: Batch) -> None:
+    Batch.objects.filter(pk=batch.pk).update(private=True)
+    client.force_login(other_user)
+
+    for name in ("batch_upload", "batch_fields", "batch_confirm"):
+        assert client.get(reverse(name, args=[batch.pk])).status_code == 404
+
+
+def test_who_is_signed_out_is_sent_to_sign_in(client: Client, batch: Batch) -> None:
+    for name in ("batch_upload", "batch_fields", "batch_confirm"):
+        assert client.get(reverse(name, args=[batch.pk])).status_code == 302
+    assert client.post(reverse("card_add", args=[batch.pk])).status_code == 302
