@@ -1,0 +1,451 @@
+import base64
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ocr import engines, errors, pipeline
+from ocr.engines import openai_compatible
+from ocr.engines.base import EngineConfig, Prepared, ReadOptions, ReadTask
+from ocr.engines.openai_compatible import OpenAICompatibleAdapter
+from ocr.fields import FieldSpec
+from ocr.reading import Usage
+from tests import vlm_server
+
+KEY = "sk-canary-0123456789"
+TASK = ReadTask((FieldSpec("author", "Author"), FieldSpec("title", "Title")))
+GOOD = json.dumps({"author": "x", "author__confidence": 0.9, "title": None, "title__confidence": None})
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Prepared:
+    path = tmp_path / "card.jpg"
+    path.write_bytes(vlm_server.card_image(7))
+    return Prepared(path, "image/jpeg", 600, 400, rotation=90)
+
+
+def completion(content: Any = GOOD, finish: Any = "stop", **changes: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": content} | changes.pop("message", {})
+    return {"model": "m-1", "choices": [{"message": message, "finish_reason": finish}]} | changes
+
+
+def adapter(reply: Handler | httpx.Response | dict[str, Any], **changes: Any) -> OpenAICompatibleAdapter:
+    def handle(request: httpx.Request) -> httpx.Response:
+        if callable(reply):
+            return reply(request)
+        return reply if isinstance(reply, httpx.Response) else httpx.Response(200, json=reply)
+
+    given = {
+        "kind": "openai_compatible",
+        "name": "e",
+        "address": "https://api.example.org/v1",
+        "model": "m",
+        "key": KEY,
+    }
+    return OpenAICompatibleAdapter(EngineConfig(**(given | changes)), httpx.MockTransport(handle))
+
+
+def error_of(reply: Any, image: Prepared, **changes: Any) -> errors.ExtractionError:
+    with pytest.raises(errors.ExtractionError) as raised:
+        adapter(reply, **changes).read(image, TASK)
+    assert raised.value.message
+    assert KEY not in raised.value.message + raised.value.raw + repr(raised.value)
+    return raised.value
+
+
+def asked(request: httpx.Request) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(request.content)
+    return body
+
+
+def test_a_card_is_read(image: Prepared) -> None:
+    usage = {"prompt_tokens": 1231, "completion_tokens": 147, "cost": 0.00039}
+    reading = adapter(completion(usage=usage)).read(image, TASK)
+    assert reading.fields["author"].value == "x"
+    assert reading.fields["title"].value is None
+    assert reading.usage == Usage(1231, 147, Decimal("0.000390"))
+    assert (reading.model, reading.raw, reading.finish_reason, reading.rotation) == ("m-1", GOOD, "stop", 90)
+
+
+def test_the_request_is_what_endpoints_understand(image: Prepared) -> None:
+    seen: list[httpx.Request] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=completion())
+
+    adapter(reply).read(image, TASK)
+    body = asked(seen[0])
+    assert str(seen[0].url) == "https://api.example.org/v1/chat/completions"
+    assert seen[0].headers["authorization"] == f"Bearer {KEY}"
+    assert (body["model"], body["temperature"], body["stream"]) == ("m", 0, False)
+    assert body["max_tokens"] >= 4096
+    assert body["response_format"]["json_schema"]["strict"] is True
+    (message,) = body["messages"]
+    assert message["role"] == "user"
+    assert "JSON" in message["content"][0]["text"]
+    picture = message["content"][1]["image_url"]["url"]
+    assert base64.b64decode(picture.removeprefix("data:image/jpeg;base64,")) == image.path.read_bytes()
+    assert KEY not in seen[0].content.decode()
+    assert "provider" not in body
+
+
+def test_without_key_or_model_none_is_sent(image: Prepared) -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        assert "authorization" not in request.headers
+        assert "model" not in asked(request)
+        return httpx.Response(200, json=completion())
+
+    assert adapter(reply, key="", model="").read(image, TASK).fields
+
+
+def test_openrouter_is_told_to_keep_to_the_schema(image: Prepared) -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        assert asked(request)["provider"] == {"require_parameters": True}
+        return httpx.Response(200, json=completion())
+
+    assert adapter(reply, address="https://openrouter.ai/api/v1").read(image, TASK).fields
+
+
+@pytest.mark.parametrize(
+    ("address", "full"),
+    [
+        ("http://h:1/v1", "http://h:1/v1/chat/completions"),
+        ("http://h:1/v1/", "http://h:1/v1/chat/completions"),
+        ("http://h:1/v1/chat/completions", "http://h:1/v1/chat/completions"),
+        ("http://h:1/v1/chat/completions/", "http://h:1/v1/chat/completions"),
+        ("http://h:1", "http://h:1/v1/chat/completions"),
+        ("http://h:1/", "http://h:1/v1/chat/completions"),
+        ("https://h/x?api-version=2", "https://h/x/chat/completions?api-version=2"),
+    ],
+)
+def test_the_address_is_the_base_or_the_whole(address: str, full: str) -> None:
+    assert str(openai_compatible.endpoint(address)) == full
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"address": ""}, {"address": "http://[::1"}, {"address": "http://h:x/"}, {"key": "schlüssel"}, {"key": "a\nb"}],
+)
+def test_a_configuration_that_cannot_be_used_says_so(changes: dict[str, str]) -> None:
+    with pytest.raises(errors.EngineMissing, match=r"\w"):
+        adapter(completion(), **changes)
+
+
+def test_an_unknown_kind_of_engine_is_missing() -> None:
+    with pytest.raises(errors.EngineMissing, match="magic"):
+        engines.build(EngineConfig(kind="magic", name="m"))
+
+
+def test_an_image_that_is_gone_is_unreadable(image: Prepared) -> None:
+    image.path.unlink()
+    assert isinstance(error_of(completion(), image), errors.UnreadableImage)
+
+
+STATUSES = [
+    (301, errors.EngineMissing),
+    (400, errors.RequestRefused),
+    (401, errors.CredentialsRefused),
+    (402, errors.CredentialsRefused),
+    (403, errors.CredentialsRefused),
+    (404, errors.RequestRefused),
+    (408, errors.EngineTimeout),
+    (413, errors.RequestRefused),
+    (422, errors.RequestRefused),
+    (429, errors.RateLimited),
+    (500, errors.EngineFailed),
+    (502, errors.EngineFailed),
+    (529, errors.EngineFailed),
+]
+
+
+@pytest.mark.parametrize(("status", "kind"), STATUSES)
+@pytest.mark.parametrize(
+    "body",
+    [f'{{"error": {{"message": "Bad \\u0000 key {KEY}", "code": 1}}}}', f'{{"error": "no {KEY}"}}', "", "<html>", "[1]",
+     f'{{"detail": "{KEY}"}}', '{"error": {"message": 5, "metadata": {"raw": "behind"}}}', '{"message": "m"}'],
+    ids=range(8),
+)  # fmt: skip
+def test_each_status_is_an_error_of_its_kind(
+    status: int, kind: type[errors.ExtractionError], body: str, image: Prepared
+) -> None:
+    error = error_of(httpx.Response(status, text=body), image)
+    assert type(error) is kind
+    assert str(status) in error.message
+    assert "\x00" not in error.message + error.raw
+
+
+def test_what_the_endpoint_says_is_passed_on(image: Prepared) -> None:
+    body = {"error": {"message": "Provider returned error", "metadata": {"raw": "GPU on fire"}}}
+    assert "Provider returned error GPU on fire" in error_of(httpx.Response(500, json=body), image).message
+    long = error_of(httpx.Response(500, json={"error": {"message": "x" * 9000}}), image)
+    assert len(long.message) < 400
+
+
+def test_a_card_held_back_by_a_filter_does_not_stop_the_batch(image: Prepared) -> None:
+    body = {"error": {"message": "Input was flagged by moderation"}}
+    assert type(error_of(httpx.Response(403, json=body), image)) is errors.ReplyEmpty
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [
+        ("7", 7, 7),
+        ("1.5", 1.5, 1.5),
+        ("-3", 0, 0),
+        ("999999", 3600, 3600),
+        (format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True), 60, 91),
+        ("Wed, 21 Oct 2015 07:28:00 -0000", 0, 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str, low: float, high: float, image: Prepared) -> None:
+    error = error_of(httpx.Response(429, headers={"Retry-After": header}), image)
+    assert error.retry_after is not None
+    assert low <= error.retry_after <= high
+    assert not error.counts
+
+
+@pytest.mark.parametrize("header", ["", "soon", "nan"])
+def test_an_odd_retry_after_is_none(header: str, image: Prepared) -> None:
+    assert error_of(httpx.Response(429, headers={"Retry-After": header}), image).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (httpx.ReadTimeout("t"), errors.EngineTimeout),
+        (httpx.WriteTimeout("t"), errors.EngineTimeout),
+        (httpx.PoolTimeout("t"), errors.EngineTimeout),
+        (httpx.ConnectTimeout("t"), errors.EngineUnreachable),
+        (httpx.ConnectError(f"no way to {KEY}"), errors.EngineUnreachable),
+        (httpx.ReadError(""), errors.EngineUnreachable),
+        (httpx.RemoteProtocolError("Server disconnected"), errors.EngineUnreachable),
+        (httpx.UnsupportedProtocol("x"), errors.EngineMissing),
+        (httpx.InvalidURL("x"), errors.EngineMissing),
+        (httpx.DecodingError("x"), errors.ReplyInvalid),
+    ],
+)
+def test_each_fault_of_the_connection_is_an_error_of_its_kind(
+    raised: Exception, kind: type[errors.ExtractionError], image: Prepared
+) -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        raise raised
+
+    assert type(error_of(reply, image)) is kind
+
+
+def test_a_body_packed_badly_is_invalid(image: Prepared) -> None:
+    reply = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"not gzip"))
+    assert type(error_of(reply, image)) is errors.ReplyInvalid
+
+
+ODD_ANSWERS: list[tuple[Any, type[errors.ExtractionError]]] = [
+    ("<html>Welcome</html>", errors.ReplyInvalid),
+    ("", errors.ReplyInvalid),
+    ("[]", errors.ReplyInvalid),
+    ("null", errors.ReplyInvalid),
+    ("[" * 100_000, errors.ReplyInvalid),
+    ("9" * 10_000, errors.ReplyInvalid),
+    ({}, errors.ReplyInvalid),
+    ({"choices": []}, errors.ReplyInvalid),
+    ({"choices": None}, errors.ReplyInvalid),
+    ({"choices": ["x"]}, errors.ReplyInvalid),
+    ({"choices": [{"message": None}]}, errors.ReplyInvalid),
+    (completion(""), errors.ReplyEmpty),
+    (completion(None), errors.ReplyEmpty),
+    (completion(5), errors.ReplyEmpty),
+    (completion([]), errors.ReplyEmpty),
+    (completion(None, message={"reasoning": "hm"}), errors.ReplyEmpty),
+    (completion(None, message={"refusal": f"No, {KEY}"}), errors.ReplyEmpty),
+    (completion(GOOD, "content_filter"), errors.ReplyEmpty),
+    (completion(None, "length"), errors.ReplyTruncated),
+    (completion(GOOD[:30], "length"), errors.ReplyTruncated),
+    (completion("no JSON"), errors.ReplyInvalid),
+    (completion(GOOD, "error"), errors.EngineFailed),
+    (completion(GOOD, error={"code": 429, "message": "slow down"}), errors.RateLimited),
+    ({"error": {"code": 402, "message": "pay"}}, errors.CredentialsRefused),
+    ({"error": {"code": "odd", "message": "x"}}, errors.EngineFailed),
+    ({"error": "x"}, errors.EngineFailed),
+    ({"choices": [{"error": {"code": 502, "message": "gone"}}]}, errors.EngineFailed),
+]
+
+
+@pytest.mark.parametrize(("body", "kind"), ODD_ANSWERS, ids=range(len(ODD_ANSWERS)))
+def test_each_odd_answer_is_an_error_of_its_kind(
+    body: Any, kind: type[errors.ExtractionError], image: Prepared
+) -> None:
+    reply = httpx.Response(200, text=body) if isinstance(body, str) else body
+    assert type(error_of(reply, image)) is kind
+
+
+def test_an_invalid_reply_is_kept_with_what_it_cost(image: Prepared) -> None:
+    reply = completion("I see \x00\ud800 a card", usage={"prompt_tokens": 5, "completion_tokens": 2})
+    error = error_of(httpx.Response(200, text=json.dumps(reply)), image)
+    assert (error.raw, error.usage, error.finish_reason) == ("I see ? a card", Usage(5, 2), "stop")
+
+
+def test_content_may_come_in_parts(image: Prepared) -> None:
+    parts = [{"type": "text", "text": GOOD[:20]}, {"type": "thinking"}, GOOD[20:], 5]
+    assert adapter(completion(parts)).read(image, TASK).fields["author"].value == "x"
+
+
+@pytest.mark.parametrize(
+    ("usage", "kept"),
+    [
+        (None, Usage()),
+        ("many", Usage()),
+        ({"prompt_tokens": -1, "completion_tokens": 2.5}, Usage()),
+        ({"prompt_tokens": True, "completion_tokens": 10**12}, Usage()),
+        ({"cost": "0.5"}, Usage(cost=Decimal("0.500000"))),
+        ({"cost": "dear"}, Usage()),
+        ({"cost": True}, Usage()),
+        ({"cost": -1}, Usage()),
+        ({"cost": 1e300}, Usage()),
+    ],
+)
+def test_odd_usage_harms_nothing(usage: Any, kept: Usage, image: Prepared) -> None:
+    assert adapter(completion(usage=usage)).read(image, TASK).usage == kept
+
+
+def test_an_endless_answer_is_cut(image: Prepared) -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b" " * 1_000_000
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=endless())
+
+    assert "longer than 8 MB" in error_of(reply, image).message
+
+
+def test_an_answer_that_trickles_is_given_up(image: Prepared) -> None:
+    def trickle() -> Iterator[bytes]:
+        while True:
+            yield b" "
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=trickle())
+
+    assert type(error_of(reply, image, timeout=0.05)) is errors.EngineTimeout
+
+
+class Particular:
+    """An endpoint that refuses what it does not take, by name, and counts the requests."""
+
+    def __init__(self, refuses: Callable[[dict[str, Any]], str | None], status: int = 400) -> None:
+        self.refuses = refuses
+        self.status = status
+        self.bodies: list[dict[str, Any]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.bodies.append(asked(request))
+        if said := self.refuses(self.bodies[-1]):
+            return httpx.Response(self.status, json={"error": {"message": said}})
+        return httpx.Response(200, json=completion())
+
+
+def format_of(body: dict[str, Any]) -> str:
+    return str(body.get("response_format", {}).get("type", ""))
+
+
+@pytest.mark.parametrize(
+    ("taken", "tried"),
+    [
+        ({"json_object", ""}, ["json_schema", "json_object"]),
+        ({""}, ["json_schema", "json_object", ""]),
+    ],
+)
+def test_the_format_steps_down_and_is_remembered(taken: set[str], tried: list[str], image: Prepared) -> None:
+    endpoint = Particular(lambda body: None if format_of(body) in taken else "response_format is not supported")
+    reader = adapter(endpoint)
+    reader.read(image, TASK)
+    assert [format_of(body) for body in endpoint.bodies] == tried
+    reader.read(image, TASK)
+    assert [format_of(body) for body in endpoint.bodies] == [*tried, tried[-1]]
+
+
+def test_a_router_without_a_provider_for_the_schema_is_asked_without(image: Prepared) -> None:
+    said = "No endpoints found that can handle the requested parameters."
+    endpoint = Particular(lambda body: said if format_of(body) else None, status=404)
+    assert adapter(endpoint).read(image, TASK).fields
+    assert len(endpoint.bodies) == 3
+
+
+def test_parameters_that_are_not_taken_are_left_out(image: Prepared) -> None:
+    def refuses(body: dict[str, Any]) -> str | None:
+        if "temperature" in body:
+            return "Unsupported value: 'temperature' does not support 0 with this model."
+        if "max_tokens" in body:
+            return "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        return None
+
+    endpoint = Particular(refuses)
+    assert adapter(endpoint).read(image, TASK).fields
+    assert "max_completion_tokens" in endpoint.bodies[-1]
+    assert format_of(endpoint.bodies[-1]) == "json_schema"
+
+
+def test_room_for_the_answer_shrinks_to_what_fits(image: Prepared) -> None:
+    said = "'max_tokens' is too large: this model's maximum context length is 4096 tokens."
+    endpoint = Particular(lambda body: said if body["max_tokens"] > 2500 else None)
+    assert adapter(endpoint).read(image, TASK).fields
+    assert endpoint.bodies[-1]["max_tokens"] == 2112
+
+
+def test_an_endpoint_that_takes_nothing_is_refused_in_the_end(image: Prepared) -> None:
+    for said in ("response_format", "temperature", "max_tokens", "max_tokens too large", "no idea"):
+        endpoint = Particular(lambda _body, said=said: said)  # type: ignore[misc]
+        assert type(error_of(endpoint, image)) is errors.RequestRefused
+        assert len(endpoint.bodies) <= 8
+
+
+def test_a_status_that_nothing_mends_is_not_asked_again(image: Prepared) -> None:
+    endpoint = Particular(lambda _body: "response_format", status=500)
+    assert type(error_of(endpoint, image)) is errors.EngineFailed
+    assert len(endpoint.bodies) == 1
+
+
+def test_what_another_thread_has_learnt_meanwhile_is_kept(image: Prepared) -> None:
+    def refuses(body: dict[str, Any]) -> str | None:
+        if format_of(body) == "json_schema":
+            reader._profile = openai_compatible.Profile(formats=("",))  # as another thread would
+            return "json_schema is not supported"
+        return None
+
+    endpoint = Particular(refuses)
+    reader = adapter(endpoint)
+    reader.read(image, TASK)
+    assert [format_of(body) for body in endpoint.bodies] == ["json_schema", ""]
+
+
+def test_a_cut_answer_gets_twice_the_room_once(image: Prepared) -> None:
+    room: list[int] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        room.append(asked(request)["max_tokens"])
+        return httpx.Response(200, json=completion(GOOD[:9], "length"))
+
+    reader = adapter(reply)
+    for _ in range(3):
+        with pytest.raises(errors.ReplyTruncated):
+            reader.read(image, TASK)
+    assert room[1:] == [2 * room[0]] * 2
+
+
+def test_a_transcription_comes_through(image: Prepared) -> None:
+    task = ReadTask(TASK.fields, options=ReadOptions(transcribe=True))
+    reply = completion(json.dumps({"transcription": "all\nof it", "author": "x", "title": None}))
+    assert pipeline.read(image, task, adapter(reply)).transcription == "all\nof it"
+
+
+def test_the_key_does_not_show_in_the_adapter() -> None:
+    reader = adapter(completion())
+    assert KEY not in repr(reader.config) + repr(reader)
+    reader.close()
