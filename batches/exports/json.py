@@ -1,0 +1,70 @@
+"""Everything that is known of each card, for programs: one JSON object with the batch and its cards."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from batches.exports import rows
+from batches.models import Batch, Card
+from ocr.fields import FieldSpec
+
+
+def write(batch: Batch, options: rows.Options) -> Iterator[bytes]:
+    """Both forms of a value stand in `fields`, so only `values` heeds the options."""
+    head = _dump(_batch(batch))
+    yield f'{{"batch": {head}, "cards": ['.encode()
+    specs = batch.specs()
+    start = "\n"
+    for card in rows.cards(batch):
+        yield (start + _dump(_card(card, specs, options.form))).encode()
+        start = ",\n"
+    yield b"\n]}\n"
+
+
+def _dump(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _batch(batch: Batch) -> dict[str, Any]:
+    return {
+        "id": batch.pk,
+        "name": batch.name,
+        "label": batch.label,
+        "collection": batch.collection,
+        "status": batch.status,
+        "version": batch.version,
+        "started_at": batch.started_at.isoformat() if batch.started_at else None,
+        "finished_at": batch.finished_at.isoformat() if batch.finished_at else None,
+        "engine": batch.engine.name if batch.engine else None,
+        "model": batch.model,
+        "fields": batch.fields,
+    }
+
+
+def _card(card: Card, specs: list[FieldSpec], form: rows.Form) -> dict[str, Any]:
+    result = card.result
+    take = rows.verbatim if form == "verbatim" else rows.value
+    stored: dict[str, Any] = result.fields if result else {}
+    return {
+        "card_id": card.pk,
+        "filename": card.filename,
+        "original_name": card.display_name,
+        "position": card.position,
+        "version": card.version,
+        "status": card.status,
+        "skip_reason": card.skip_reason or None,
+        "to_check": card.to_check,
+        "values": {spec.key: take(card, spec.key) for spec in specs},
+        "fields": stored,
+        "confidence": {key: field.get("confidence") for key, field in stored.items()},
+        "confidence_overall": result.confidence if result else None,
+        "transcription": result.transcription if result else "",
+        "reviewed": card.reviewed,
+        "reviewed_by": card.reviewed_by.username if card.reviewed_by else None,
+        "error": {"code": card.error, "message": rows.error_text(card)} if card.error else None,
+        "attempts": card.tries,
+        "engine": result.engine_name if result else None,
+        "model": result.model if result else None,
+        "duration_seconds": card.duration,
+        "finished_at": card.finished_at.isoformat() if card.finished_at else None,
+    }

@@ -1,0 +1,59 @@
+"""What every export reads: each card of a batch with its result, whatever its status, a page at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.db.models import Q
+
+from batches import progress
+from batches.models import Batch, Card
+
+PAGE = 500
+
+Form = Literal["value", "verbatim", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`form`: the recorded value, the text as on the card, or both."""
+
+    form: Form = "value"
+    delimiter: str = ","
+    bom: bool = False
+
+
+def cards(batch: Batch) -> Iterator[Card]:
+    """In their order, by keyset: page 1,000 costs what page 1 costs, and a running batch disturbs nothing."""
+    rows = batch.cards.select_related("result", "reviewed_by").order_by("position", "pk")
+    after: Card | None = None
+    while True:
+        page = rows if after is None else rows.filter(_behind(after))
+        found = list(page[:PAGE])
+        yield from found
+        if len(found) < PAGE:
+            return
+        after = found[-1]
+
+
+def _behind(card: Card) -> Q:
+    return Q(position__gt=card.position) | Q(position=card.position, pk__gt=card.pk)
+
+
+def error_text(card: Card) -> str:
+    if not card.error:
+        return ""
+    sentence = progress.error_sentence(card.error)
+    return f"{sentence} ({card.error_message})" if card.error_message else sentence
+
+
+def value(card: Card, key: str) -> str | None:
+    """The value that holds now: a person's correction, or the machine's."""
+    return card.result.values.get(key) if card.result else None
+
+
+def verbatim(card: Card, key: str) -> str | None:
+    """The text as the machine read it."""
+    stored: dict[str, Any] = (card.result.fields.get(key) if card.result else None) or {}
+    text: str | None = stored.get("verbatim")
+    return text
