@@ -25,7 +25,7 @@ from ocr.reading import Reading
 log = logging.getLogger(__name__)
 
 GROUP = 256
-LINGER = 0.03  # seconds to wait for company; the threads do not wait for the collector
+LINGER = 0.05  # seconds to wait for company; what is not written yet would be paid for again after a kill
 QUEUE = 2000  # beyond it the threads wait: the database cannot keep up
 BUSY_PAUSE = 0.25
 

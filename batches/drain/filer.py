@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from batches.intake import store
@@ -12,35 +13,53 @@ from batches.states import CardStatus
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100
+WRITERS = 4  # the disk is waited for, not the processor
 
 
 def file_due(batch_id: int | None = None, stopping: Callable[[], bool] = lambda: False) -> int:
     """Bring the files of all cards that are due in line with their rows; return for how many."""
     filed = 0
     after = 0
-    while not stopping():
-        due = Card.objects.filter(files_due=True, pk__gt=after, batch__deleted_at=None).exclude(batch__label=None)
-        if batch_id is not None:
-            due = due.filter(batch=batch_id)
-        cards = list(due.select_related("batch__engine", "result", "reviewed_by").order_by("pk")[:AT_ONCE])
-        for card in cards:
-            filed += _file(card)
-            after = card.pk
-        if len(cards) < AT_ONCE:
-            break
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="file") as writers:
+        while not stopping():
+            due = Card.objects.filter(files_due=True, pk__gt=after, batch__deleted_at=None).exclude(batch__label=None)
+            if batch_id is not None:
+                due = due.filter(batch=batch_id)
+            cards = list(due.select_related("batch", "result", "reviewed_by").order_by("pk")[:AT_ONCE])
+            written = list(writers.map(_write, cards))
+            filed += sum(done and _place(card) for card, done in zip(cards, written, strict=True))
+            if len(cards) < AT_ONCE:
+                break
+            after = cards[-1].pk
     return filed
 
 
-def _file(card: Card) -> bool:
-    """True where it worked; otherwise the card stays due and a later round tries again."""
+def _write(card: Card) -> bool:
+    """Without the database: in a thread of its own. False: a later round tries again."""
     try:
         _write_results(card)
-        store.place(card)
     except OSError as error:
-        log.warning("Card %s: its files could not be brought in line: %s", card.pk, error)
+        log.warning("Card %s: its result files could not be written: %s", card.pk, error)
+        return False
+    return True
+
+
+def _place(card: Card) -> bool:
+    try:
+        if card.status == CardStatus.FAILED or card.page or _lies_among_errors(card):
+            store.place(card)
+    except OSError as error:
+        log.warning("Card %s: its image could not be moved: %s", card.pk, error)
         return False
     # A change since then (a higher version) leaves it due.
     return bool(Card.objects.filter(pk=card.pk, version=card.version).update(files_due=False))
+
+
+def _lies_among_errors(card: Card) -> bool:
+    try:
+        return store.find(card).parent.name == store.ERRORS
+    except FileNotFoundError:
+        return False
 
 
 def _write_results(card: Card) -> None:

@@ -1,0 +1,31 @@
+"""Runs in a process of its own on a site's data folder: `python -m tests.processes.driver make 60`."""
+
+import os
+import sys
+
+import django
+
+
+def make(number: str, first: str = "0") -> None:
+    """A started batch of the administrator's, read by the default engine; prints its id."""
+    from batches.actions import runs
+    from batches.intake import adding
+    from batches.models import Batch
+    from cardocr_site.accounts.models import User
+    from ocr.models import Engine
+    from tests import vlm_server
+    from tests.conftest import FIELDS
+
+    owner = User.objects.get(username="admin")
+    engine = Engine.objects.get(is_default=True)
+    batch = Batch.objects.create(name="Drawer 12", owner=owner, engine=engine, fields=FIELDS)
+    for card in range(int(first), int(first) + int(number)):
+        adding.add_file(batch, f"{card}.jpg", [vlm_server.card_image(card, (160, 120))])
+    runs.start(batch, owner)
+    sys.stdout.write(f"{batch.pk}\n")
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "cardocr_site.settings"
+    django.setup()
+    {"make": make}[sys.argv[1]](*sys.argv[2:])

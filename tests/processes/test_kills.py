@@ -1,0 +1,228 @@
+"""Real processes, ended in mid-batch: nothing is lost, doubled or mixed up, and nothing is paid for without need."""
+
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import vlm_server
+from tests.site.processes import PASSWORD, ROOT, alive, environment, manage, serve
+from tests.waiting import until
+
+pytestmark = pytest.mark.processes
+
+AT_A_TIME = 4  # calls that an engine gets where nobody has said what it bears
+
+
+@pytest.fixture
+def server() -> Iterator[vlm_server.Server]:
+    with vlm_server.running(delay=0.3) as server:
+        yield server
+
+
+def variables(server: vlm_server.Server) -> dict[str, str]:
+    return {
+        "CARDOCR_VLM_URL": server.url,
+        "CARDOCR_VLM_MODEL": "test-model",
+        "CARDOCR_ADMIN_PASSWORD": PASSWORD,
+    }
+
+
+def make_batch(data: Path, server: vlm_server.Server, number: int, first: int = 0) -> int:
+    made = subprocess.run(
+        [sys.executable, "-m", "tests.processes.driver", "make", str(number), str(first)],
+        cwd=ROOT,
+        env=environment(data, **variables(server)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    return int(made.stdout)
+
+
+def rows(data: Path, query: str, *values: Any) -> list[Any]:
+    with closing(sqlite3.connect(f"file:{data / 'cardocr.sqlite3'}?mode=ro", uri=True, timeout=20)) as database:
+        return database.execute(query, values).fetchall()
+
+
+def batch_of(data: Path, pk: int) -> dict[str, Any]:
+    names = ("status", "pending", "processing", "completed", "failed", "cancelled")
+    (row,) = rows(data, f"SELECT {', '.join(names)} FROM batches_batch WHERE id = ?", pk)
+    return dict(zip(names, row, strict=True))
+
+
+def each_card_has_its_own_answer_once(data: Path, pk: int, number: int, first: int = 0) -> None:
+    found = rows(
+        data,
+        'SELECT c.filename, c.status, c.crashes, r."values" FROM batches_card c'
+        " JOIN batches_cardresult r ON r.card_id = c.id WHERE c.batch_id = ?",
+        pk,
+    )
+    assert sorted(name for name, *_rest in found) == sorted(f"{n}.jpg" for n in range(first, first + number))
+    for name, status, _crashes, values in found:
+        assert (status, json.loads(values)["author"]) == ("completed", f"author {name.removesuffix('.jpg')}")
+
+
+@contextmanager
+def consumer(data: Path, server: vlm_server.Server) -> Iterator[subprocess.Popen[bytes]]:
+    with (data / "consumer.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "run_huey"],
+            cwd=ROOT,
+            env=environment(data, **variables(server)),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(30)
+
+
+def grown(server: vlm_server.Server, before: int, by: int) -> Any:
+    return lambda: len(server.calls) >= before + by
+
+
+VICTIMS = [*["consumer", "web", "everything"] * 3, "consumer"]
+
+
+def test_ten_kills_of_consumer_web_and_everything_lose_double_and_mix_up_nothing(tmp_path, server):
+    data, number, pk = tmp_path / "data", 130, 0
+    chance = random.Random(7)
+    for group in (VICTIMS[:3], VICTIMS[3:6], VICTIMS[6:9], VICTIMS[9:]):
+        with serve(tmp_path, **variables(server)) as site:
+            pk = pk or make_batch(data, server, number)
+            for victim in group:
+                until(grown(server, len(server.calls), 4), 60)
+                until(passed(server.calls[-1].started + chance.uniform(0, 0.3)), 5, every=0.005)
+                assert batch_of(data, pk)["status"] == "running", "killed in mid-batch"
+                kill(site, victim)
+            if group[-1] != "everything":
+                until(partial(is_completed, data, pk), 90)
+    assert batch_of(data, pk) == {
+        "status": "completed",
+        "pending": 0,
+        "processing": 0,
+        "completed": number,
+        "failed": 0,
+        "cancelled": 0,
+    }
+    each_card_has_its_own_answer_once(data, pk, number)
+    calls = Counter(call.card for call in server.calls)
+    assert set(calls) == set(range(number))
+    kills = sum(victim != "web" for victim in VICTIMS)
+    extra = sum(calls.values()) - number
+    assert extra <= kills * 2 * AT_A_TIME, "those in flight, and answers of the last moment that were not written yet"
+
+
+def passed(moment: float) -> Callable[[], bool]:
+    return lambda: time.monotonic() >= moment
+
+
+def is_completed(data: Path, pk: int) -> bool:
+    return bool(batch_of(data, pk)["status"] == "completed")
+
+
+def kill(site: Any, victim: str) -> None:
+    children = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in site.children()}
+    doomed = [pid for pid, command in children.items() if victim == "everything" or f"cardocr_site.{victim}" in command]
+    assert doomed, children
+    if victim == "everything":
+        doomed.insert(0, site.process.pid)
+    for pid in doomed:
+        os.kill(pid, signal.SIGKILL)
+    if victim == "everything":
+        site.process.wait(10)
+    until(lambda: not any(alive(pid) for pid in doomed), 20)
+
+
+def test_after_a_stop_in_the_browser_no_call_starts(tmp_path, server):
+    data = tmp_path / "data"
+    with serve(tmp_path, **variables(server)) as site, httpx.Client(base_url=site.url, timeout=30) as browser:
+        sign_in(browser)
+        for round_ in range(3):
+            before = len(server.calls)
+            pk = make_batch(data, server, 40, first=40 * round_)
+            until(grown(server, before, 5 + round_), 60)
+            token = csrf(browser.get(f"/batches/{pk}/").text)
+            answer = browser.post(f"/batches/{pk}/cancel/", data={"csrfmiddlewaretoken": token})
+            assert answer.status_code in {200, 302, 303, 204}, answer.text
+            counted = len(server.calls)
+            until(lambda pk=pk: not (batch_of(data, pk)["pending"] + batch_of(data, pk)["processing"]), 30)
+            until(lambda: not server.in_flight, 10)
+            assert len(server.calls) == counted
+            after = batch_of(data, pk)
+            assert (after["status"], after["completed"]) == ("cancelled", counted - before)
+            assert after["cancelled"] + after["completed"] == 40
+
+
+def csrf(page: str) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def sign_in(browser: httpx.Client) -> None:
+    page = browser.get("/accounts/login/")
+    given = {"csrfmiddlewaretoken": csrf(page.text), "username": "admin", "password": PASSWORD}
+    assert browser.post("/accounts/login/", data=given).status_code == 302
+
+
+def test_an_orderly_stop_pays_for_nothing_twice(tmp_path, server):
+    data, number = tmp_path / "data", 40
+    data.mkdir()
+    assert manage(data, "prepare_database", **variables(server)).returncode == 0
+    pk = make_batch(data, server, number)
+    for stop in range(2):
+        with consumer(data, server) as process:
+            until(grown(server, len(server.calls), 6), 60)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, (data / "consumer.log").read_text()
+        after = batch_of(data, pk)
+        assert after["completed"] == len(server.calls), f"stop {stop}: what was in flight is finished and kept"
+        assert after["processing"] == 0
+        assert rows(data, "SELECT count(*) FROM batches_card WHERE worker_id IS NOT NULL") == [(0,)]
+    with consumer(data, server):
+        until(lambda: batch_of(data, pk)["status"] == "completed", 60)
+    each_card_has_its_own_answer_once(data, pk, number)
+    assert len(server.calls) == number
+
+
+def test_a_consumer_that_comes_back_goes_on_within_seconds_without_a_doorbell(tmp_path, server):
+    data, number = tmp_path / "data", 24
+    data.mkdir()
+    assert manage(data, "prepare_database", **variables(server)).returncode == 0
+    pk = make_batch(data, server, number)
+    with consumer(data, server) as process:
+        until(grown(server, 0, 6), 60)
+        process.kill()
+        process.wait(10)
+    with closing(sqlite3.connect(data / "queue.sqlite3")) as queue:
+        queue.execute("DELETE FROM task")
+        queue.commit()
+    in_flight = {name for (name,) in rows(data, "SELECT filename FROM batches_card WHERE status = 'processing'")}
+    assert in_flight
+    before = len(server.calls)
+    with consumer(data, server):
+        again = {int(name.removesuffix(".jpg")) for name in in_flight}
+        until(lambda: again <= {call.card for call in server.calls[before:]}, 10)
+        until(lambda: batch_of(data, pk)["status"] == "completed", 60)
+    each_card_has_its_own_answer_once(data, pk, number)
