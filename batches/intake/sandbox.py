@@ -23,7 +23,7 @@ from batches.intake.sizes import MAX_JPEG_SIDE, fitted
 
 ORIENTATION, SUBFILE_TYPE = 0x0112, 254
 REDUCED_OR_MASK = 0b101
-BASE_MEMORY = 768_000_000  # interpreter and libraries, address space
+BASE_MEMORY = 400_000_000  # interpreter and libraries, address space
 BYTES_PER_PIXEL = 16  # scan, converted copy and turned copy at four bytes each, and some room
 
 _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}

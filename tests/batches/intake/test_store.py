@@ -13,7 +13,6 @@ from batches.intake import derive, store
 from batches.models import Batch, Card
 from batches.states import BatchStatus, CardStatus
 from tests.batches.intake import pictures
-from tests.waiting import until
 
 Add = Callable[..., list[Card]]
 NOON = datetime(2026, 11, 20, 14, 5, tzinfo=UTC)
@@ -112,31 +111,35 @@ def test_nothing_is_moved_while_somebody_writes(batch: Batch, scan: Card):
 
 
 def test_writers_that_take_turns_do_not_keep_a_mover_out(batch: Batch):
+    """Each writer leaves only when the next is inside, as long as that one is let in."""
     moved, stop = threading.Event(), threading.Event()
-    inside = threading.Semaphore(0)
+    inside = [threading.Event() for _ in range(2000)]
 
-    def write() -> None:
-        while not stop.is_set():
+    def write(first: int) -> None:
+        for turn in range(first, len(inside) - 1, 2):
+            if stop.is_set():
+                return
             with store.writing(batch):
-                inside.release()
-                stop.wait(0.01)
+                inside[turn].set()
+                inside[turn + 1].wait(0.2)
 
-    def mover() -> None:
+    def move_it() -> None:
         with store.moving(batch):
             moved.set()
 
-    writers = [threading.Thread(target=write) for _ in range(4)]
-    for writer in writers:
-        writer.start()
-    for _ in range(8):
-        inside.acquire()
-    threading.Thread(target=mover).start()
+    threads = [threading.Thread(target=write, args=(first,)) for first in (0, 1)]
+    for thread in threads:
+        thread.start()
+    assert inside[10].wait(10)
+    threads.append(threading.Thread(target=move_it))
+    threads[-1].start()
     try:
         assert moved.wait(5)
+        assert not inside[-2].is_set()
     finally:
         stop.set()
-        for writer in writers:
-            writer.join()
+        for thread in threads:
+            thread.join()
 
 
 def test_a_failed_card_lies_among_the_errors_and_comes_back(batch: Batch, scan: Card):
@@ -249,29 +252,18 @@ def test_a_file_that_another_program_holds_is_tried_three_times(batch: Batch, mo
     assert (path.read_bytes(), store.parts()) == (b"text", [])
 
 
-def test_a_card_is_found_while_it_is_being_moved(batch: Batch, scan: Card):
-    """Between the look into the folder and the look into `_errors/` it may go either way."""
-    stop = threading.Event()
+def test_a_card_is_found_while_it_is_being_moved(batch: Batch, scan: Card, monkeypatch: pytest.MonkeyPatch):
     base = store.folder(batch)
     here, there = base / "card.jpg", base / "_errors" / "card.jpg"
     there.parent.mkdir()
+    here.rename(there)
+    real = Path.is_file
 
-    def shuttle() -> None:
-        while not stop.is_set():
-            here.replace(there)
-            there.replace(here)
+    def is_file(self: Path) -> bool:
+        found = real(self)
+        if self == here and real(there):  # it comes back between the two looks
+            there.rename(here)
+        return found
 
-    mover = threading.Thread(target=shuttle)
-    mover.start()
-    try:
-        found = 0
-        for _ in range(300):
-            try:
-                found += bool(store.find(scan))
-            except FileNotFoundError:
-                continue
-    finally:
-        stop.set()
-        mover.join()
-    assert found > 250
-    assert until(lambda: store.find(scan).is_file())
+    monkeypatch.setattr(Path, "is_file", is_file)
+    assert store.find(scan) == here
