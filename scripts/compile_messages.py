@@ -7,10 +7,18 @@ import polib
 LOCALE = Path(__file__).resolve().parent.parent / "locale"
 
 for path in sorted(LOCALE.glob("*/LC_MESSAGES/*.po")):
-    catalogue = polib.pofile(str(path))
-    for name in ("POT-Creation-Date", "PO-Revision-Date", "Last-Translator", "Language-Team", "Report-Msgid-Bugs-To"):
-        catalogue.metadata.pop(name, None)
+    language = path.parent.parent.name
+    catalogue = polib.pofile(str(path), wrapwidth=100)
     catalogue.header = ""
+    catalogue.metadata_is_fuzzy = []
+    catalogue.metadata = {  # no dates and no names: a catalogue changes when its texts do
+        "Project-Id-Version": "cardocr",
+        "Language": language,
+        "MIME-Version": "1.0",
+        "Content-Type": "text/plain; charset=UTF-8",
+        "Content-Transfer-Encoding": "8bit",
+        "Plural-Forms": "nplurals=2; plural=(n != 1);",
+    }
     catalogue.save(str(path))
     catalogue.save_as_mofile(str(path.with_suffix(".mo")))
-    print(f"{path.parent.parent.name}: {len(catalogue.translated_entries())} of {len(catalogue)} translated")
+    print(f"{language}: {len(catalogue.translated_entries())} of {len(catalogue)} translated")

@@ -1,6 +1,7 @@
 """The compiled translations are those of the texts, and no placeholder got lost in them."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import polib
@@ -17,20 +18,16 @@ def test_there_are_two_languages():
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parent.parent.name)
 def test_the_compiled_file_is_that_of_the_texts(path: Path):
-    def entries(catalogue: polib.POFile | polib.MOFile) -> dict[tuple[str | None, str], object]:
-        return {
-            (entry.msgctxt, entry.msgid): entry.msgstr_plural or entry.msgstr
-            for entry in catalogue
-            if entry.translated() and not entry.fuzzy
-        }
+    def texts(entries: Iterable[polib.POEntry | polib.MOEntry]) -> dict[tuple[str | None, str], object]:
+        return {(entry.msgctxt, entry.msgid): entry.msgstr_plural or entry.msgstr for entry in entries}
 
     compiled = polib.mofile(str(path.with_suffix(".mo")))
-    assert entries(compiled) == entries(polib.pofile(str(path))), "run: make messages"
+    assert texts(compiled) == texts(polib.pofile(str(path)).translated_entries()), "run: make messages"
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parent.parent.name)
 def test_translations_keep_their_placeholders(path: Path):
     for entry in polib.pofile(str(path)).translated_entries():
+        wanted = [set(PLACEHOLDER.findall(text)) for text in (entry.msgid, entry.msgid_plural) if text]
         for text in entry.msgstr_plural.values() or [entry.msgstr]:
-            wanted = set(PLACEHOLDER.findall(entry.msgid_plural or entry.msgid))
-            assert set(PLACEHOLDER.findall(text)) == wanted, f"{entry.msgid!r}: {text!r}"
+            assert set(PLACEHOLDER.findall(text)) in wanted, f"{entry.msgid!r}: {text!r}"
