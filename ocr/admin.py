@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -12,13 +13,22 @@ from ocr import addresses
 from ocr.models import Engine, private_hosts
 
 _CONNECT = _(
-    "Any endpoint that speaks OpenAI chat completions and takes images. The address is the base, or the whole one "
-    "with /chat/completions. OpenRouter: https://openrouter.ai/api/v1, model qwen/qwen3-vl-235b-a22b-instruct, with a "
-    "key. Ollama: http://127.0.0.1:11434/v1, model qwen3-vl:8b, no key. vLLM: http://gpu-host:8000/v1, the model as it "
-    "was started. llama.cpp: http://127.0.0.1:8080/v1. DashScope: "
-    "https://dashscope-intl.aliyuncs.com/compatible-mode/v1, model qwen3-vl-plus, with a key. Hosts in the house must "
-    "be named in the setting CARDOCR_ALLOW_PRIVATE_ENGINES."
+    "Any endpoint that speaks OpenAI chat completions and takes images. Give the base address, or the whole one with "
+    "/chat/completions, and the model as the endpoint names it. A host in the house must be named in the setting "
+    "CARDOCR_ALLOW_PRIVATE_ENGINES."
 )
+_EXAMPLES = (
+    ("OpenRouter", "https://openrouter.ai/api/v1", _("with a key")),
+    ("DashScope", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", _("with a key")),
+    ("Ollama", "http://127.0.0.1:11434/v1", _("without a key")),
+    ("vLLM", "http://gpu-host:8000/v1", _("without a key, unless it was started with one")),
+    ("llama.cpp", "http://127.0.0.1:8080/v1", _("without a key, unless it was started with one")),
+)
+
+
+def _how_to_connect() -> str:
+    lines = format_html_join("", "<li>{}: <code>{}</code>, {}</li>", _EXAMPLES)
+    return format_html("{}<ul>{}</ul>", _CONNECT, lines)
 
 
 class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -90,9 +100,14 @@ class EngineAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
     search_fields = ("name", "model")
     fieldsets = (
         (None, {"fields": ("name", "kind", "enabled", "is_default")}),
-        (_("Endpoint"), {"fields": ("address", "model", "key", "remove_key", "place"), "description": _CONNECT}),
+        (_("Endpoint"), {"fields": ("address", "model", "key", "remove_key", "place")}),
         (_("Limits"), {"fields": ("max_in_flight", "timeout")}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Engine | None = None) -> Any:
+        """With the examples, in the language of who looks."""
+        first, endpoint, limits = self.fieldsets
+        return first, (endpoint[0], {**endpoint[1], "description": _how_to_connect()}), limits
 
     @admin.display(boolean=True, description=_("a key is stored"))
     def key_is_stored(self, engine: Engine) -> bool:
