@@ -77,7 +77,7 @@ def drained(batch: Any, workers: int) -> Callable[[], None]:
     def work() -> None:
         service = Service(batch_id=batch.pk, threads=workers)
         while batch.completed + batch.failed < batch.total:
-            time.sleep(0.05)
+            time.sleep(0.2)
             batch.refresh_from_db()
         assert batch.failed == 0, "the endpoint answers every card"
         service.stop()
@@ -132,6 +132,7 @@ def _format(batch: Any) -> dict[str, Any]:
 
 def compare(cards: int, latency: float, workers: int) -> None:
     with endpoint(latency) as url:
+        drained(prepared_batch(workers, url, workers), workers)()  # imports, certificates
         batch = prepared_batch(cards, url, workers)
         plain_wall, plain_cpu = measured(bare(batch, url, workers))
         wall, cpu = measured(drained(batch, workers))

@@ -19,7 +19,7 @@ from batches.models import Attempt, Batch, Card, CardResult
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import checking
 from ocr.errors import ExtractionError
-from ocr.models import Engine
+from ocr.fields import FieldSpec
 from ocr.reading import Reading
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class _Group:
 
     change: changes.Change
     cards: dict[int, Card]
+    specs: list[FieldSpec]
     attempts: list[Attempt] = field(default_factory=list)
     readings: list[tuple[CardResult, Card, dict[str, Any]]] = field(default_factory=list)
     finished: int = 0
@@ -135,7 +136,7 @@ class Collector:
         outcomes = {event.card.pk for event in events if isinstance(event, Outcome)}
         with changes.locked(batch_id) as change:
             cards = change.batch.cards.in_bulk([event.card.pk for event in events])
-            group = _Group(change, cards)
+            group = _Group(change, cards, change.batch.specs())
             starts = [event for event in events if isinstance(event, Start)]
             self._start(group, [start for start in starts if start.card.pk not in outcomes])
             for event in events:
@@ -223,9 +224,8 @@ class Collector:
     def _save(self, group: _Group, card: Card, outcome: Outcome, reading: Reading) -> None:
         batch = group.change.batch
         result = result_of(batch, card.pk, reading, outcome.engine_name)
-        every_value = batch.engine is not None and batch.engine.kind == Engine.Kind.LOCAL
         fields = {
-            "to_check": checking.to_check(batch.specs(), result.fields, every_value=every_value),
+            "to_check": checking.to_check(group.specs, result.fields, every_value=outcome.every_value),
             "rotation": card.rotation if reading.rotation is None else reading.rotation,
             "tries": card.tries + 1,
             "error": "",

@@ -32,6 +32,7 @@ class Outcome:
     duration: float = 0.0
     retry_in: float = 0.0
     prompt_hash: str = ""
+    every_value: bool = False  # the engine's confidence proves nothing: every card is to be checked
 
 
 Event = Start | Outcome

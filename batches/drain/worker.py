@@ -56,7 +56,13 @@ class Reader:
 
     def read(self, job: Job) -> None:
         """Never raises: whatever happens becomes the card's outcome."""
-        outcome = Outcome(job.card, job.batch, job.engine.name, prompt_hash=job.prompt_hash)
+        outcome = Outcome(
+            job.card,
+            job.batch,
+            job.engine.name,
+            prompt_hash=job.prompt_hash,
+            every_value=job.engine.kind == Engine.Kind.LOCAL,
+        )
         begun = time.monotonic()
         try:
             outcome.reading = self._read(job, outcome)

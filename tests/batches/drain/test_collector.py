@@ -12,7 +12,6 @@ from batches.drain.outcomes import Outcome, Start
 from batches.models import Attempt, Batch, Card, CardResult, Worker
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import errors
-from ocr.models import Engine
 from ocr.reading import FieldReading, Usage
 from tests.batches.drain.adapters import reading_of
 from tests.batches.drain.test_claims import make_worker
@@ -88,15 +87,14 @@ def test_one_transaction_adds_one_version(saving, claimed, started):
     assert started.version == before + 1
 
 
-def test_every_reading_of_the_local_engine_is_to_be_checked(saving, claimed, started):
-    saving.write([read(claimed[0])])
+def test_every_reading_of_an_engine_whose_confidence_proves_nothing_is_to_be_checked(saving, claimed, started):
+    saving.write([read(claimed[0], every_value=True)])
     started.refresh_from_db()
     assert started.to_check == 1
     assert fresh(claimed[0]).to_check
 
 
-def test_a_sure_reading_of_a_model_is_not(saving, claimed, started, engine):
-    Engine.objects.filter(pk=engine.pk).update(kind=Engine.Kind.OPENAI_COMPATIBLE)
+def test_a_sure_reading_of_a_model_is_not(saving, claimed):
     saving.write([read(claimed[0])])
     assert not fresh(claimed[0]).to_check
 
