@@ -75,7 +75,7 @@ def sample(user: User) -> Batch:
         User.objects.select_for_update().get(pk=user.pk)  # two clicks make one batch
         batch = Batch.objects.filter(owner=user, is_sample=True, deleted_at=None, status=BatchStatus.DRAFT).first()
         if batch is None:
-            template = FieldTemplate.objects.filter(shipped=True, name=SAMPLE_TEMPLATE).first()
+            template = FieldTemplate.objects.filter(shipped=True, name__startswith=SAMPLE_TEMPLATE).first()
             version = template.newest if template else None
             batch = create(user, _("Sample cards"), sample=True, template_version=version)
     adding.add_samples(batch)  # harmless where they are there already

@@ -47,7 +47,7 @@ def test_the_page_shows_each_field_and_the_engines(ingrid: Client, batch: Batch)
 
 def test_a_row_is_saved_and_the_word_beside_it_comes_back(ingrid: Client, batch: Batch) -> None:
     response = save(
-        page,
+        ingrid,
         batch,
         label="Composer",
         instruction="Surname first.",

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -61,14 +62,14 @@ def test_what_is_no_image_is_refused_with_its_reason(ingrid: Client, batch: Batc
     assert "notes.docx" in response.text
 
 
-def test_what_is_too_large_is_refused(ingrid: Client, batch: Batch, settings: object) -> None:
-    settings.MAX_IMAGE_BYTES = 1000  # type: ignore[attr-defined]
+def test_what_is_too_large_is_refused(ingrid: Client, batch: Batch, settings: Any) -> None:
+    settings.MAX_IMAGE_BYTES = 1000
 
     assert send(ingrid, batch, jpegs("a.jpg")[0]).status_code == 413
 
 
-def test_a_full_batch_refuses_more(ingrid: Client, batch: Batch, settings: object) -> None:
-    settings.MAX_BATCH_CARDS = 0  # type: ignore[attr-defined]
+def test_a_full_batch_refuses_more(ingrid: Client, batch: Batch, settings: Any) -> None:
+    settings.MAX_BATCH_CARDS = 0
 
     assert send(ingrid, batch, jpegs("a.jpg")[0]).status_code == 422
 
