@@ -67,4 +67,4 @@ class Command(BaseCommand):
         batch = find_batch(options["batch"])
         write(batch, options["out"], options["format"], options)
         if options["out"] != "-":
-            self.stderr.write(f"{batch.total} cards of “{batch.name}” written to {options['out']}.")
+            self.stderr.write(f"Cards of “{batch.name}” written to {options['out']}: {batch.total}")
