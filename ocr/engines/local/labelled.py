@@ -12,6 +12,9 @@ ODD_FORM = 0.5  # what stands beside the label is not of the field's type
 NEAR_BELOW = 2.2  # line heights from the middle of a label to that of its value
 
 
+Place = tuple[int, int, int]  # row, start, end
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A label on the card; what stands before `stop` on its segment may be its value."""
@@ -28,13 +31,15 @@ def fill(fields: Sequence[FieldSpec], card: Sequence[Strip]) -> dict[str, Match]
     hits = list(_hits(fields, card))
     for hit in hits:  # no value may run into a label
         card[hit.row].take(hit.start, hit.end)
-    specs = {spec.key: spec for spec in fields}
-    found: dict[str, Match] = {}
-    for look in (_beside, _below):  # all that stand beside first: they are no longer there to stand below another
+    places: dict[str, tuple[Hit, Place]] = {}
+    for look in (_beside, _below):  # all that stand beside first: nothing else may have them
         for hit in hits:
-            if hit.key not in found and (place := look(hit, card)):
-                found[hit.key] = _value(specs[hit.key], card, hit, *place)
-    return found
+            place = None if hit.key in places else look(hit, card)
+            if place and place not in (taken for _, taken in places.values()):
+                places[hit.key] = hit, place
+    reserved = frozenset((row, start) for _, (row, start, _) in places.values())
+    specs = {spec.key: spec for spec in fields}
+    return {key: _value(specs[key], card, hit, place, reserved) for key, (hit, place) in places.items()}
 
 
 def _hits(fields: Sequence[FieldSpec], card: Sequence[Strip]) -> list[Hit]:
@@ -52,7 +57,7 @@ def _hits(fields: Sequence[FieldSpec], card: Sequence[Strip]) -> list[Hit]:
     return hits
 
 
-def _beside(hit: Hit, card: Sequence[Strip]) -> tuple[int, int, int] | None:
+def _beside(hit: Hit, card: Sequence[Strip]) -> Place | None:
     """The rest of the label's segment; where that is empty, the next segment on the row."""
     strip = card[hit.row]
     a, b = words.trimmed(strip.text[hit.end : hit.stop])
@@ -67,7 +72,7 @@ def _beside(hit: Hit, card: Sequence[Strip]) -> tuple[int, int, int] | None:
     return (hit.row, *piece) if piece and TAKEN not in strip.text[start : piece[0]] else None
 
 
-def _below(hit: Hit, card: Sequence[Strip]) -> tuple[int, int, int] | None:
+def _below(hit: Hit, card: Sequence[Strip]) -> Place | None:
     """What begins under the label, in the next row."""
     if hit.row + 1 == len(card):
         return None
@@ -82,7 +87,10 @@ def _below(hit: Hit, card: Sequence[Strip]) -> tuple[int, int, int] | None:
     return None
 
 
-def _value(spec: FieldSpec, card: Sequence[Strip], hit: Hit, row: int, start: int, end: int) -> Match:
+def _value(
+    spec: FieldSpec, card: Sequence[Strip], hit: Hit, place: Place, reserved: frozenset[tuple[int, int]]
+) -> Match:
+    row, start, end = place
     strip, factor = card[row], hit.ratio / 100
     if values.bound(spec):
         found = values.within(spec, strip.text[start:end])
@@ -93,4 +101,4 @@ def _value(spec: FieldSpec, card: Sequence[Strip], hit: Hit, row: int, start: in
     edge = label.left
     if spec.type != FieldType.MULTILINE and row == hit.row:
         edge += label.height  # further down, what is not indented is no part of a value beside its label
-    return run_on(spec, card, row, (start, end), factor, edge)
+    return run_on(spec, card, place, factor, edge, reserved)

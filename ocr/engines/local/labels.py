@@ -10,6 +10,7 @@ from ocr.engines.local import words
 from ocr.fields import FieldSpec
 
 CLOSE = 84  # of 100: how alike a label must be
+_DIGITS = str.maketrans("015", "ols")
 _WORD = re.compile(r"[^\W_]+")
 _SEPARATOR = re.compile(r"\s*\.?\s*[:=]|\s*[.\-–—](?![^\W_])")
 _INNER_SEPARATOR = re.compile(r"\s*\.?\s*[:=]")
@@ -34,12 +35,21 @@ class Label:
     ratio: float
 
 
+def _letters(text: str) -> str:
+    """For comparing: printed labels hold no digits where OCR sees them."""
+    return words.squashed(text).translate(_DIGITS)
+
+
+def _likeness(text: str, name: Name) -> float:
+    return fuzz.ratio(_letters(text), name.letters)
+
+
 def names(fields: Iterable[FieldSpec]) -> list[Name]:
     return [
         Name(spec.key, letters, len(_WORD.findall(name)))
         for spec in fields
         for name in (spec.label, *spec.hints.aliases)
-        if (letters := words.squashed(name))
+        if (letters := _letters(name))
     ]
 
 
@@ -68,9 +78,11 @@ def _at(text: str, tokens: list[re.Match[str]], number: int, name: Name) -> Labe
     best: Label | None = None
     for last in range(number, min(number + name.words + 1, len(tokens))):
         start, end = tokens[number].start(), tokens[last].end()
-        ratio = fuzz.ratio(words.squashed(text[start:end]), name.letters)
+        ratio = _likeness(text[start:end], name)
         if ratio < CLOSE or (best and ratio <= best.ratio):
             continue
+        if last > number and _likeness(text[tokens[number + 1].start() : end], name) > ratio:
+            continue  # it begins with the next word
         separator = (_SEPARATOR if number == 0 else _INNER_SEPARATOR).match(text, end)
         if separator or (number == 0 and ratio == 100 and not text[end : end + 1].isalnum()):
             best = Label(name.key, start, separator.end() if separator else end, ratio)

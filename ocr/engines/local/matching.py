@@ -133,7 +133,7 @@ def _by_position(spec: FieldSpec, card: Sequence[Strip]) -> Match | None:
         return None
     spot = _placed(spec, spots)
     if spec.type == FieldType.MULTILINE:
-        return run_on(spec, card, spot.row, (spot.start, spot.end), BY_POSITION, edge=float("-inf"))
+        return run_on(spec, card, (spot.row, spot.start, spot.end), BY_POSITION, edge=float("-inf"))
     text = spot.found.text
     if not (spec.hints.until or values.bound(spec)) and (mark := _FIRST_MARK.search(text, 1)):
         text = text[: mark.start()]

@@ -13,10 +13,19 @@ RUNNING = (FieldType.TEXT, FieldType.MULTILINE, FieldType.LIST)
 
 
 def run_on(
-    spec: FieldSpec, card: Sequence[Strip], row: int, span: tuple[int, int], factor: float, edge: float
+    spec: FieldSpec,
+    card: Sequence[Strip],
+    place: tuple[int, int, int],
+    factor: float,
+    edge: float,
+    reserved: frozenset[tuple[int, int]] = frozenset(),
 ) -> Match:
-    """The value that begins at this span, with the lines below that belong to it: close, and not left of `edge`."""
-    strip, (start, end) = card[row], span
+    """The value that begins at this row and span, with the lines below that belong to it: close, not left of `edge`.
+
+    What begins at a reserved row and place is another field's.
+    """
+    row, start, end = place
+    strip = card[row]
     last = strip.parts(start, end)[0]
     whole = values.until(spec, strip.text[start:end])
     ended = whole < end - start or spec.type not in RUNNING
@@ -24,7 +33,7 @@ def run_on(
     while not ended and row + 1 < len(card):
         row += 1
         below = _first_line(card[row], edge, last)
-        if below is None:
+        if below is None or (row, below[0]) in reserved:
             break
         start, end, last = below
         whole = values.until(spec, card[row].text[start:end])

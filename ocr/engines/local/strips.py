@@ -9,7 +9,9 @@ from ocr.engines.local.rows import Box, Row, Segment
 from ocr.engines.local.types import Found
 
 WIDE_GAP = 4  # line heights between two segments that are no longer one text
-TAKEN = "\n"
+TAKEN, GAP = "\n", "\f"
+
+_NO_MARKS = str.maketrans({TAKEN: " ", GAP: " "})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,9 @@ class Strip:
         for before, segment in zip((None, *row), row, strict=False):
             if before is not None:
                 far = segment.left - before.right > WIDE_GAP * segment.height
-                text += TAKEN if far else " "
+                text += GAP if far else " "
             self.starts.append(len(text))
-            text += words.repaired(segment.text.replace(TAKEN, " "))
+            text += words.repaired(segment.text.translate(_NO_MARKS))
         self.text = text
 
     def segment_at(self, place: int) -> int:
@@ -60,7 +62,7 @@ class Strip:
     def runs(self) -> list[tuple[int, int]]:
         """What is still free and reads on from one segment to the next."""
         found, start = [], 0
-        for run in self.text.split(TAKEN):
+        for run in self.text.replace(GAP, TAKEN).split(TAKEN):
             if run.strip():
                 found.append((start, start + len(run)))
             start += len(run) + 1

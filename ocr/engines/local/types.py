@@ -39,7 +39,7 @@ _SIGNED = re.compile(r"(?<![\d.])[-+−]?\d{1,2}\.\d{3,8}°?\s*[,;\s]\s*[-+−]?
 _TOKEN = re.compile(r"[^\W_][\w./()-]*")
 _NUMBER = re.compile(r"(?<![\w.,])[-+−]?\d+(?:[ '’.]\d{3})*(?![\w])")
 _DECIMAL = re.compile(r"(?<![\w.,])[-+−]?\d+(?:[.,]\d+)?(?![\w])")
-LONGEST_TOKEN = 14
+LONGEST_TOKEN = 20
 
 
 def find(kind: FieldType, text: str) -> list[Found]:

@@ -73,7 +73,9 @@ def squashed(text: str) -> str:
 
 
 def contains(text: str, word: str) -> bool:
-    return place(text, word) >= 0 or squashed(word) in squashed(text)
+    """Also where its spaces are lost, or where it is a part of a longer word."""
+    letters = squashed(word)
+    return place(text, word) >= 0 or (len(letters) >= SHORT and letters in squashed(text))
 
 
 def place(text: str, word: str) -> int:
@@ -85,7 +87,10 @@ def place(text: str, word: str) -> int:
     if (exact := here.find(letters)) >= 0 or len(letters) < LONG or len(here) < len(letters):
         return exact
     alike = fuzz.partial_ratio_alignment(letters, here, score_cutoff=ALIKE)
-    return alike.dest_start if alike else -1
+    if alike is None:
+        return -1
+    starts = [found.start() for found in re.finditer(r"[^\W_]+", here)]
+    return min((start for start in starts if abs(start - alike.dest_start) <= 2), default=alike.dest_start)
 
 
 def trimmed(text: str) -> tuple[int, int]:
@@ -100,4 +105,4 @@ def trimmed(text: str) -> tuple[int, int]:
 
 def _full_stop(text: str) -> bool:
     """Whether the last character ends a sentence, not an abbreviation such as `Chr.` or `5.`."""
-    return bool(re.search(r"(?:[^\W\d_]{4,}|\d{2,}|[\])\"'?])\.+$", text))
+    return bool(re.search(r"(?:[^\W\d_]{4,}|\d{2,}|\d\s?[^\W\d_]{1,2}|[\])\"'?])\.+$", text))

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.cards
 
 def show(config: pytest.Config, text: str) -> None:
     """In the terminal, whether the test passes or not: the figures are wanted."""
-    config.pluginmanager.getplugin("terminalreporter").write(f"\n{text}\n")
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        config.pluginmanager.getplugin("terminalreporter").write(f"\n{text}\n")
 
 
 @pytest.fixture(scope="session")
