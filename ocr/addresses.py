@@ -93,13 +93,13 @@ def _parts(address: str) -> tuple[str, int]:
 
 def _refuse(name: str, found: IP, private_hosts: Collection[str]) -> None:
     address = _within(found)
+    leads = f"{name} is" if name in (str(address), str(found)) else f"{name} leads to {address},"
     if any(candidate in network for candidate in (found, address) for network in _NEVER):
-        raise Forbidden(f"{name} leads to {address}, which is never called (link-local, metadata or no host at all).")
+        raise Forbidden(f"{leads} an address that is never called (link-local, metadata or no host at all).")
     if address.is_global or _named(name, address, private_hosts):
         return
     raise Forbidden(
-        f"{name} leads to {address}, an address in the house. "
-        f"Allow it by adding {name} to the setting CARDOCR_ALLOW_PRIVATE_ENGINES."
+        f"{leads} an address in the house. Allow it by adding {name} to the setting CARDOCR_ALLOW_PRIVATE_ENGINES."
     )
 
 

@@ -35,12 +35,12 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
     """The key goes in and never comes out: it is sealed by the model and no page shows it."""
 
     key = forms.CharField(
-        label=_("key"),
+        label=_("Key"),
         required=False,
         max_length=500,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "class": "vTextField"}),
     )
-    remove_key = forms.BooleanField(label=_("remove the stored key"), required=False)
+    remove_key = forms.BooleanField(label=_("Remove the stored key"), required=False)
 
     class Meta:
         model = Engine
@@ -63,7 +63,7 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             if self.instance.has_key
             else gettext("No key is stored.")
         )
-        self.fields["address"].widget.attrs["placeholder"] = "https://openrouter.ai/api/v1"
+        self.fields["address"].widget.attrs |= {"placeholder": "https://openrouter.ai/api/v1", "class": "vURLField"}
 
     def clean_key(self) -> str:
         key = str(self.cleaned_data["key"]).strip()
