@@ -16,10 +16,14 @@ def run() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    # What the consumer writes last is read again after a power cut; what a person was told is saved is not.
-    options: dict[str, Any] = settings.DATABASES["default"]["OPTIONS"]  # type: ignore[assignment]
-    options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=NORMAL")
+    relax(settings.DATABASES["default"])
     call_command("run_huey")
+
+
+def relax(database: dict[str, Any]) -> None:
+    """What the consumer writes last is read again after a power cut; what a person was told is saved is not."""
+    options = database["OPTIONS"]
+    options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=NORMAL")
 
 
 if __name__ == "__main__":
