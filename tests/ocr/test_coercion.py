@@ -158,6 +158,6 @@ def test_text_is_nfc_without_what_cannot_be_seen() -> None:
 def test_a_huge_value_is_quick() -> None:
     for kind in FieldType:
         for text in ("9" * 200_000, "9.5" * 60_000, "a;" * 100_000, "° '" * 60_000, "[unreadable" * 20_000):
-            started = time.monotonic()
+            started = time.thread_time()
             coercion.normalise(spec(kind, choices=SEAS), text)
-            assert time.monotonic() - started < 2, (kind, text[:10])
+            assert time.thread_time() - started < 2, (kind, text[:10])

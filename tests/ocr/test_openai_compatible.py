@@ -1,10 +1,9 @@
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,56 +12,8 @@ import pytest
 from ocr import engines, errors, pipeline
 from ocr.engines import openai_compatible
 from ocr.engines.base import EngineConfig, Prepared, ReadOptions, ReadTask
-from ocr.engines.openai_compatible import OpenAICompatibleAdapter
-from ocr.fields import FieldSpec
 from ocr.reading import Usage
-from tests import vlm_server
-
-KEY = "sk-canary-0123456789"
-TASK = ReadTask((FieldSpec("author", "Author"), FieldSpec("title", "Title")))
-GOOD = json.dumps({"author": "x", "author__confidence": 0.9, "title": None, "title__confidence": None})
-Handler = Callable[[httpx.Request], httpx.Response]
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> Prepared:
-    path = tmp_path / "card.jpg"
-    path.write_bytes(vlm_server.card_image(7))
-    return Prepared(path, "image/jpeg", 600, 400, rotation=90)
-
-
-def completion(content: Any = GOOD, finish: Any = "stop", **changes: Any) -> dict[str, Any]:
-    message = {"role": "assistant", "content": content} | changes.pop("message", {})
-    return {"model": "m-1", "choices": [{"message": message, "finish_reason": finish}]} | changes
-
-
-def adapter(reply: Handler | httpx.Response | dict[str, Any], **changes: Any) -> OpenAICompatibleAdapter:
-    def handle(request: httpx.Request) -> httpx.Response:
-        if callable(reply):
-            return reply(request)
-        return reply if isinstance(reply, httpx.Response) else httpx.Response(200, json=reply)
-
-    given = {
-        "kind": "openai_compatible",
-        "name": "e",
-        "address": "https://api.example.org/v1",
-        "model": "m",
-        "key": KEY,
-    }
-    return OpenAICompatibleAdapter(EngineConfig(**(given | changes)), httpx.MockTransport(handle))
-
-
-def error_of(reply: Any, image: Prepared, **changes: Any) -> errors.ExtractionError:
-    with pytest.raises(errors.ExtractionError) as raised:
-        adapter(reply, **changes).read(image, TASK)
-    assert raised.value.message
-    assert KEY not in raised.value.message + raised.value.raw + repr(raised.value)
-    return raised.value
-
-
-def asked(request: httpx.Request) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(request.content)
-    return body
+from tests.ocr.endpoint import GOOD, KEY, TASK, adapter, asked, completion, error_of
 
 
 def test_a_card_is_read(image: Prepared) -> None:
@@ -334,109 +285,6 @@ def test_an_answer_that_trickles_is_given_up(image: Prepared) -> None:
         return httpx.Response(200, content=trickle())
 
     assert type(error_of(reply, image, timeout=0.05)) is errors.EngineTimeout
-
-
-class Particular:
-    """An endpoint that refuses what it does not take, by name, and counts the requests."""
-
-    def __init__(self, refuses: Callable[[dict[str, Any]], str | None], status: int = 400) -> None:
-        self.refuses = refuses
-        self.status = status
-        self.bodies: list[dict[str, Any]] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.bodies.append(asked(request))
-        if said := self.refuses(self.bodies[-1]):
-            return httpx.Response(self.status, json={"error": {"message": said}})
-        return httpx.Response(200, json=completion())
-
-
-def format_of(body: dict[str, Any]) -> str:
-    return str(body.get("response_format", {}).get("type", ""))
-
-
-@pytest.mark.parametrize(
-    ("taken", "tried"),
-    [
-        ({"json_object", ""}, ["json_schema", "json_object"]),
-        ({""}, ["json_schema", "json_object", ""]),
-    ],
-)
-def test_the_format_steps_down_and_is_remembered(taken: set[str], tried: list[str], image: Prepared) -> None:
-    endpoint = Particular(lambda body: None if format_of(body) in taken else "response_format is not supported")
-    reader = adapter(endpoint)
-    reader.read(image, TASK)
-    assert [format_of(body) for body in endpoint.bodies] == tried
-    reader.read(image, TASK)
-    assert [format_of(body) for body in endpoint.bodies] == [*tried, tried[-1]]
-
-
-def test_a_router_without_a_provider_for_the_schema_is_asked_without(image: Prepared) -> None:
-    said = "No endpoints found that can handle the requested parameters."
-    endpoint = Particular(lambda body: said if format_of(body) else None, status=404)
-    assert adapter(endpoint).read(image, TASK).fields
-    assert len(endpoint.bodies) == 3
-
-
-def test_parameters_that_are_not_taken_are_left_out(image: Prepared) -> None:
-    def refuses(body: dict[str, Any]) -> str | None:
-        if "temperature" in body:
-            return "Unsupported value: 'temperature' does not support 0 with this model."
-        if "max_tokens" in body:
-            return "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
-        return None
-
-    endpoint = Particular(refuses)
-    assert adapter(endpoint).read(image, TASK).fields
-    assert "max_completion_tokens" in endpoint.bodies[-1]
-    assert format_of(endpoint.bodies[-1]) == "json_schema"
-
-
-def test_room_for_the_answer_shrinks_to_what_fits(image: Prepared) -> None:
-    said = "'max_tokens' is too large: this model's maximum context length is 4096 tokens."
-    endpoint = Particular(lambda body: said if body["max_tokens"] > 2500 else None)
-    assert adapter(endpoint).read(image, TASK).fields
-    assert endpoint.bodies[-1]["max_tokens"] == 2112
-
-
-def test_an_endpoint_that_takes_nothing_is_refused_in_the_end(image: Prepared) -> None:
-    for said in ("response_format", "temperature", "max_tokens", "max_tokens too large", "no idea"):
-        endpoint = Particular(lambda _body, said=said: said)  # type: ignore[misc]
-        assert type(error_of(endpoint, image)) is errors.RequestRefused
-        assert len(endpoint.bodies) <= 8
-
-
-def test_a_status_that_nothing_mends_is_not_asked_again(image: Prepared) -> None:
-    endpoint = Particular(lambda _body: "response_format", status=500)
-    assert type(error_of(endpoint, image)) is errors.EngineFailed
-    assert len(endpoint.bodies) == 1
-
-
-def test_what_another_thread_has_learnt_meanwhile_is_kept(image: Prepared) -> None:
-    def refuses(body: dict[str, Any]) -> str | None:
-        if format_of(body) == "json_schema":
-            reader._profile = openai_compatible.Profile(formats=("",))  # as another thread would
-            return "json_schema is not supported"
-        return None
-
-    endpoint = Particular(refuses)
-    reader = adapter(endpoint)
-    reader.read(image, TASK)
-    assert [format_of(body) for body in endpoint.bodies] == ["json_schema", ""]
-
-
-def test_a_cut_answer_gets_twice_the_room_once(image: Prepared) -> None:
-    room: list[int] = []
-
-    def reply(request: httpx.Request) -> httpx.Response:
-        room.append(asked(request)["max_tokens"])
-        return httpx.Response(200, json=completion(GOOD[:9], "length"))
-
-    reader = adapter(reply)
-    for _ in range(3):
-        with pytest.raises(errors.ReplyTruncated):
-            reader.read(image, TASK)
-    assert room[1:] == [2 * room[0]] * 2
 
 
 def test_a_transcription_comes_through(image: Prepared) -> None:

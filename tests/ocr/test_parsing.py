@@ -26,7 +26,7 @@ GOOD = json.dumps({"author": "x", "title": "y", "year": "1981"})
 def test_each_reply_gives_its_fields_or_its_error(case: dict[str, Any]) -> None:
     task = ReadTask(FIELDS, options=ReadOptions(transcribe=case.get("transcribe", False)))
     finish = case.get("finish_reason", "")
-    started = time.monotonic()
+    started = time.thread_time()
     if "error" in case:
         with pytest.raises(ReplyInvalid, match=r"\.$") as raised:
             parsing.parse(case["reply"], task, finish_reason=finish)
@@ -38,7 +38,7 @@ def test_each_reply_gives_its_fields_or_its_error(case: dict[str, Any]) -> None:
         assert transcription == case.get("transcription", "")
         if "confidence" in case:
             assert {key: field.confidence for key, field in fields.items()} == case["confidence"]
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_there_are_replies_enough() -> None:
@@ -69,10 +69,10 @@ def test_there_are_replies_enough() -> None:
     ids=range(17),
 )
 def test_a_huge_reply_is_refused_quickly(reply: str) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(ReplyInvalid):
         parsing.parse(reply, ReadTask(FIELDS))
-    assert time.monotonic() - started < 2  # a second, and a busy machine
+    assert time.thread_time() - started < 2  # of CPU: the machine may be busy
 
 
 def test_a_large_honest_reply_is_read() -> None:

