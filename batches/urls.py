@@ -1,6 +1,6 @@
 from django.urls import path
 
-from batches.views import batches, exports, fields, images, problems, results, run, trash, uploads
+from batches.views import batches, cards, exports, fields, images, problems, results, run, trash, uploads
 
 urlpatterns = [
     path("", batches.home, name="home"),
@@ -32,12 +32,14 @@ urlpatterns = [
     path("batches/<int:pk>/live/", run.batch_live, name="batch_live"),
     path("batches/live/", run.batch_list_live, name="batch_list_live"),
     path("batches/<int:pk>/cards/", results.batch_results, name="batch_results"),
-    path("batches/<int:pk>/cards/<int:card_pk>/", results.card_detail, name="card_detail"),
-    path("batches/<int:pk>/cards/<int:card_pk>/values/<slug:key>/", results.card_edit, name="card_edit"),
-    path("batches/<int:pk>/cards/<int:card_pk>/reviewed/", results.card_reviewed, name="card_reviewed"),
-    path("batches/<int:pk>/cards/<int:card_pk>/skip/", results.card_skip, name="card_skip"),
+    path("batches/<int:pk>/cards/<int:card_pk>/", cards.card_detail, name="card_detail"),
+    path("batches/<int:pk>/cards/<int:card_pk>/values/<slug:key>/", cards.card_edit, name="card_edit"),
+    path("batches/<int:pk>/cards/<int:card_pk>/reviewed/", cards.card_reviewed, name="card_reviewed"),
+    path("batches/<int:pk>/cards/<int:card_pk>/skip/", cards.card_skip, name="card_skip"),
     path("batches/<int:pk>/cards/<int:card_pk>/image/<slug:size>/", images.card_image, name="card_image"),
     path("batches/<int:pk>/problems/", problems.batch_problems, name="batch_problems"),
+    path("batches/<int:pk>/problems/retry/", problems.problems_retry, name="problems_retry"),
+    path("batches/<int:pk>/problems/skip/", problems.problems_skip, name="problems_skip"),
     path("batches/<int:pk>/export/", exports.batch_export, name="batch_export"),
     path("batches/<int:pk>/export/download/", exports.batch_download, name="batch_download"),
     path("batches/<int:pk>/delete/", trash.batch_delete, name="batch_delete"),

@@ -1,21 +1,109 @@
-from django.http import HttpRequest, HttpResponse
+"""The cards of a batch as a grid."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from batches.live import feed
+from batches.models import Batch, Card
+from batches.queries import grid, results
+from cardocr_site.accounts.requests import SignedInRequest
 
 
-def batch_results(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("batch_results")
+@require_safe
+@login_required
+@never_cache
+@vary_on_headers("HX-Request", "HX-Target")
+def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
+    """All cards with their values. When htmx asks for the grid (filter, order, page), only that."""
+    batch = visible(request, pk)
+    if batch.is_draft:
+        return redirect("batch_upload", pk)
+    filters = grid.Filters.from_query(request.GET, batch)
+    sheet = grid.page(batch, filters, request.GET.get("page"))
+    context = {
+        "batch": batch,
+        "can_edit": can_edit(request, batch),
+        "filters": filters,
+        "query": filters.query(),
+        "sheet": sheet,
+        "rows": results.rows(batch, sheet.cards),
+        "heads": _heads(batch, filters),
+        "chips": chips(batch, filters),
+        "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
+        "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
+        "previous": filters.query(page=str(sheet.number - 1)) if sheet.number > 1 else "",
+        "next": filters.query(page=str(sheet.number + 1)) if sheet.number < sheet.pages else "",
+    }
+    if request.htmx.target == "card-grid":
+        return render(request, "batches/_grid.html", context | {"swapped": True})
+    return render(request, "batches/batch_results.html", context | {"cursor": feed.cursor_at(batch)})
 
 
-def card_detail(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("card_detail")
+def visible(request: SignedInRequest, pk: int) -> Batch:
+    return get_object_or_404(Batch.objects.visible_to(request.user).select_related("owner", "engine"), pk=pk)
 
 
-def card_edit(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("card_edit")
+def editable(request: SignedInRequest, pk: int) -> Batch:
+    return get_object_or_404(Batch.objects.editable_by(request.user).select_related("owner", "engine"), pk=pk)
 
 
-def card_reviewed(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("card_reviewed")
+def can_edit(request: SignedInRequest, batch: Batch) -> bool:
+    return request.user.is_administrator or batch.owner_id == request.user.pk
 
 
-def card_skip(request: HttpRequest, **ids: object) -> HttpResponse:
-    return HttpResponse("card_skip")
+def card_of(batch: Batch, card_pk: int) -> Card:
+    return get_object_or_404(batch.cards.select_related("result", "reviewed_by"), pk=card_pk)
+
+
+def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
+    labels = {
+        "": (_("All"), ""),
+        "check": (_("To check"), "count--warn"),
+        "problems": (_("Problems"), "count--bad"),
+        "reviewed": (_("Checked"), ""),
+        "read": (_("Not looked at"), ""),
+        "skipped": (_("Skipped"), ""),
+        "waiting": (_("Not read yet"), ""),
+    }
+    numbers = grid.counts(batch)
+    return [
+        {
+            "label": label,
+            "css": css if numbers[name] else "",
+            "count": numbers[name],
+            "query": filters.query(filter=name),
+            "current": filters.name == name,
+        }
+        for name, (label, css) in labels.items()
+        if numbers[name] or name in {"", "check", "problems", "reviewed", filters.name}
+    ]
+
+
+def _heads(batch: Batch, filters: grid.Filters) -> list[dict[str, str]]:
+    """Heads of the grid: a second click turns the order round."""
+    wanted = [
+        ("position", _("Card"), "pin"),
+        ("status", _("Result"), ""),
+        *((grid.FIELD + spec.key, spec.label, "") for spec in batch.specs()),
+        ("confidence", _("How sure"), "num"),
+        ("", _("Checked by"), ""),
+        ("name", _("File"), ""),
+    ]
+    directions = {filters.sort.removeprefix("-"): "descending" if filters.sort.startswith("-") else "ascending"}
+    return [
+        {
+            "label": label,
+            "css": css,
+            "sorted": directions.get(sort, "") if sort else "",
+            "query": filters.query(sort=filters.turned(sort)) if sort else "",
+            "sortable": sort,
+        }
+        for sort, label, css in wanted
+    ]

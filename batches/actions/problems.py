@@ -1,0 +1,58 @@
+"""All cards that failed for one cause: read again, or left out."""
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from batches import changes, tasks
+from batches.drain import blocks
+from batches.models import Batch, Card
+from batches.states import BatchStatus, CardStatus, SkipReason
+
+BLOCK = 1000
+
+
+def retry_cause(batch: Batch, code: str) -> int:
+    """Read them again, and nothing else; return how many. A batch that is paused stays so. Raises TransitionRefused."""
+    number = 0
+    while True:
+        with changes.locked(batch) as change:
+            if change.batch.is_draft:
+                raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
+            moved = change.move_cards(_block(batch, code), CardStatus.PENDING, **blocks.AFRESH)
+            if moved and change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED}:
+                unpaused = {"pause_reason": "", "pause_message": "", "retry_at": None}
+                change.move_batch(BatchStatus.QUEUED, finished_at=None, **unpaused)
+        number += moved
+        if moved < BLOCK:
+            break
+    if number:
+        tasks.drain(batch.pk)
+    return number
+
+
+def skip_cause(batch: Batch, code: str) -> int:
+    """Leave them out; return how many."""
+    number, now = 0, timezone.now()
+    while True:
+        with changes.locked(batch) as change:
+            moved = change.move_cards(
+                _block(batch, code),
+                CardStatus.SKIPPED,
+                skip_reason=SkipReason.PERSON,
+                error="",
+                error_message="",
+                finished_at=now,
+                files_due=True,
+            )
+            change.finish_if_done(now)
+        number += moved
+        if moved < BLOCK:
+            break
+    if number:
+        tasks.drain(batch.pk)  # which files the cards
+    return number
+
+
+def _block(batch: Batch, code: str) -> QuerySet[Card]:
+    failed = batch.cards.filter(status=CardStatus.FAILED, error=code).order_by("position")
+    return Card.objects.filter(pk__in=list(failed.values_list("pk", flat=True)[:BLOCK]))

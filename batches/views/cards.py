@@ -1,0 +1,280 @@
+"""One card: its page, one value in place, right or not, left out."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import reswap, retarget, trigger_client_event
+
+from batches import progress
+from batches.actions import cards as card_actions
+from batches.actions import runs
+from batches.changes import TransitionRefused
+from batches.models import Batch, Card
+from batches.queries import grid, results
+from batches.states import CardStatus
+from batches.views.results import can_edit, card_of, chips, editable, visible
+from cardocr_site.accounts.requests import SignedInRequest
+from ocr.fields import FieldSpec
+
+ENTERABLE = {CardStatus.FAILED, CardStatus.PENDING}
+LONGEST = 20_000
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def card_detail(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
+    """The scan beside its values. The address keeps the filter one came from; what is next follows it."""
+    batch = editable(request, pk) if request.method == "POST" else visible(request, pk)
+    if batch.is_draft:
+        return redirect("batch_upload", pk)
+    card = card_of(batch, card_pk)
+    filters = grid.Filters.from_query(request.GET, batch)
+    if request.method == "POST":
+        return _save(request, batch, card, filters)
+    return _page(request, batch, card, filters)
+
+
+def _page(
+    request: SignedInRequest,
+    batch: Batch,
+    card: Card,
+    filters: grid.Filters,
+    *,
+    mine: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """`mine` is what was typed while somebody else saved other values."""
+    row = results.rows(batch, [card])[0]
+    near = grid.neighbours(batch, filters, card)
+    labels = {spec.key: spec.label for spec in batch.specs(active_only=False)}
+    history = card.revisions.select_related("by")[:50]
+    context = {
+        "batch": batch,
+        "card": card,
+        "row": row,
+        "can_edit": can_edit(request, batch),
+        "enterable": card.status in ENTERABLE,
+        "fields": [(cell, (mine or {}).get(cell.key, cell.value), cell.key in (mine or {})) for cell in row.cells],
+        "conflict": mine is not None,
+        "query": filters.query(),
+        "filter_label": _filter_label(batch, filters),
+        "near": near,
+        "attempts": [
+            (one, progress.error_sentence(one.error) if one.error else "") for one in card.attempts.all()[:20]
+        ],
+        "history": [(labels.get(one.key, one.key), one) for one in history],
+        "error": _why(card.error),
+        "advice": progress.error_advice(card.error) if card.error else "",
+        "upright": (card.height, card.width) if card.rotation in {90, 270} else (card.width, card.height),
+    }
+    return render(request, "batches/card_detail.html", context, status=status)
+
+
+def _why(code: str) -> str:
+    return progress.error_sentence(code) if code else ""
+
+
+def _filter_label(batch: Batch, filters: grid.Filters) -> str:
+    return next((str(chip["label"]) for chip in chips(batch, filters) if chip["current"]), "") if filters.name else ""
+
+
+def _save(request: SignedInRequest, batch: Batch, card: Card, filters: grid.Filters) -> HttpResponse:
+    action = request.POST.get("action", "save")
+    following = grid.neighbours(batch, filters, card).next  # saving may take the card out of the filter
+    typed = _typed(request, batch)
+    try:
+        if card.status in ENTERABLE and "by_hand" in request.POST:
+            card_actions.enter_by_hand(card, request.user, typed)
+        else:
+            _correct(request, card, typed, right=action == "right")
+    except card_actions.EditConflict as conflict:
+        return _page(request, batch, conflict.current, filters, mine=typed, status=409)
+    except TransitionRefused:
+        messages.error(request, _("This card cannot be changed now. The page shows how it stands."))
+        return redirect(_address("card_detail", filters, batch.pk, card.pk))
+    messages.success(request, _("Saved: card %(n)s.") % {"n": card.position})
+    if action == "save":
+        return redirect(_address("card_detail", filters, batch.pk, card.pk))
+    if following is None:
+        messages.info(request, _("That was the last card here."))
+        return redirect(_address("batch_results", filters, batch.pk))
+    return redirect(_address("card_detail", filters, batch.pk, following))
+
+
+def _typed(request: SignedInRequest, batch: Batch) -> dict[str, str]:
+    """The values that differ from those the page showed, unless the other person's are taken."""
+    typed = {}
+    for spec in batch.specs():
+        value = request.POST.get(f"value.{spec.key}")
+        if value is None or f"take.{spec.key}" in request.POST:
+            continue
+        value = value.replace("\r\n", "\n")[:LONGEST]
+        if value != request.POST.get(f"was.{spec.key}", "").replace("\r\n", "\n"):
+            typed[spec.key] = value
+    return typed
+
+
+def _correct(request: SignedInRequest, card: Card, typed: Mapping[str, str], *, right: bool) -> Card:
+    """A change of other values of the same card is no conflict, but nobody says "right" of what they did not see."""
+    version = _number(request.POST.get("version"))
+    try:
+        return card_actions.correct(card, request.user, version, typed, reviewed=True if right else None)
+    except card_actions.EditConflict as conflict:
+        now = conflict.current.result.values if conflict.current.result else {}
+        seen = {key: request.POST.get(f"was.{key}", "").replace("\r\n", "\n") for key in typed}
+        if right or any((now.get(key) or "") != value for key, value in seen.items()):
+            raise
+        return card_actions.correct(card, request.user, conflict.current.version, typed)
+
+
+def _address(view: str, filters: grid.Filters, *args: int) -> str:
+    query = filters.query()
+    return reverse(view, args=args) + (f"?{query}" if query else "")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+@vary_on_headers("HX-Request")
+def card_edit(request: SignedInRequest, pk: int, card_pk: int, key: str) -> HttpResponse:
+    """One value: its form, its saving. Without htmx the card's own page does both."""
+    batch = editable(request, pk)
+    card = card_of(batch, card_pk)
+    spec = next((one for one in batch.specs() if one.key == key), None)
+    if spec is None:
+        raise Http404
+    if request.method == "POST":
+        return _save_cell(request, batch, card, spec)
+    if not request.htmx:
+        return redirect(f"{reverse('card_detail', args=[pk, card_pk])}#field-{key}")
+    if "cancel" in request.GET or card.status != CardStatus.COMPLETED:
+        return _cell(request, batch, card, spec)
+    return _cell_form(request, batch, card, spec)
+
+
+def _cell(request: SignedInRequest, batch: Batch, card: Card, spec: FieldSpec) -> HttpResponse:
+    row = results.rows(batch, [card])[0]
+    cell = next(one for one in row.cells if one.key == spec.key)
+    return render(request, "batches/_cell.html", {"batch": batch, "row": row, "cell": cell, "can_edit": True})
+
+
+def _cell_form(
+    request: SignedInRequest, batch: Batch, card: Card, spec: FieldSpec, *, mine: str | None = None, status: int = 200
+) -> HttpResponse:
+    """`mine` is what was typed while somebody else saved another value."""
+    row = results.rows(batch, [card])[0]
+    cell = next(one for one in row.cells if one.key == spec.key)
+    context = {"batch": batch, "row": row, "cell": cell, "mine": mine, "conflict": mine is not None}
+    return render(request, "batches/_cell_edit.html", context, status=status)
+
+
+def _save_cell(request: SignedInRequest, batch: Batch, card: Card, spec: FieldSpec) -> HttpResponse:
+    mine = request.POST.get("value", "")[:LONGEST]
+    try:
+        saved = _correct_one(request, card, spec.key, mine)
+    except card_actions.EditConflict as conflict:
+        if not request.htmx:
+            messages.error(request, _("Somebody else has just changed this card. Look, then save again."))
+            return redirect("card_detail", batch.pk, card.pk)
+        response = _cell_form(request, batch, conflict.current, spec, mine=mine, status=409)
+        return reswap(retarget(response, f"#cell-{card.pk}-{spec.key}"), "outerHTML")
+    except TransitionRefused:
+        return _not_now(request, batch, card)
+    return _row(request, batch, saved) if request.htmx else redirect("card_detail", batch.pk, card.pk)
+
+
+def _correct_one(request: SignedInRequest, card: Card, key: str, value: str) -> Card:
+    """A change of another value of the same card is no conflict."""
+    version = _number(request.POST.get("version"))
+    try:
+        return card_actions.correct(card, request.user, version, {key: value})
+    except card_actions.EditConflict as conflict:
+        now = conflict.current.result.values.get(key) if conflict.current.result else None
+        if (now or "") != request.POST.get("was", "").replace("\r\n", "\n"):
+            raise
+        return card_actions.correct(card, request.user, conflict.current.version, {key: value})
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 18 else -1
+
+
+def _row(request: SignedInRequest, batch: Batch, card: Card, status: int = 200) -> HttpResponse:
+    """The row as it stands, and the filters with their numbers."""
+    batch.refresh_from_db()
+    filters = _filters_of_page(request, batch)
+    context = {
+        "batch": batch,
+        "row": results.rows(batch, [card_of(batch, card.pk)])[0],
+        "can_edit": True,
+        "filters": filters,
+        "query": filters.query(),
+        "chips": chips(batch, filters),
+    }
+    return render(request, "batches/_row_saved.html", context, status=status)
+
+
+def _filters_of_page(request: SignedInRequest, batch: Batch) -> grid.Filters:
+    """Those of the page that asked; htmx tells its address."""
+    from_page = request.htmx.current_url_abs_path or ""
+    query = dict(parse_qsl(urlsplit(from_page).query))
+    return grid.Filters.from_query(query, batch)
+
+
+def _not_now(request: SignedInRequest, batch: Batch, card: Card) -> HttpResponse:
+    said = _("This card cannot be changed now. The page shows how it stands.")
+    if not request.htmx:
+        messages.error(request, said)
+        return redirect("card_detail", batch.pk, card.pk)
+    response = reswap(retarget(_row(request, batch, card, status=409), f"#card-{card.pk}"), "outerHTML")
+    return trigger_client_event(response, "toast", {"value": said})
+
+
+@require_POST
+@login_required
+def card_reviewed(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
+    """The card is right, or not after all."""
+    batch = editable(request, pk)
+    card = card_of(batch, card_pk)
+    version = _number(request.GET.get("version") or request.POST.get("version"))
+    try:
+        saved = card_actions.mark_reviewed(card, request.user, version, "undo" not in request.GET)
+    except card_actions.EditConflict:
+        said = _("Somebody else has just changed this card. Look at it again.")
+        if request.htmx:
+            return trigger_client_event(_row(request, batch, card, status=409), "toast", {"value": said})
+        messages.error(request, said)
+        return redirect("card_detail", pk, card_pk)
+    except TransitionRefused:
+        return _not_now(request, batch, card)
+    if request.htmx:
+        return _row(request, batch, saved)
+    return redirect("card_detail", pk, card_pk)
+
+
+@require_POST
+@login_required
+def card_skip(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
+    """Leave a card out."""
+    batch = editable(request, pk)
+    card = card_of(batch, card_pk)
+    try:
+        runs.skip(card)
+    except TransitionRefused:
+        return _not_now(request, batch, card)
+    if request.htmx and request.htmx.target == f"card-{card.pk}":
+        return _row(request, batch, card)
+    messages.success(request, _("“%(file)s” is skipped.") % {"file": card.display_name})
+    if request.POST.get("from") == "problems":
+        return redirect("batch_problems", pk)
+    return redirect("card_detail", pk, card_pk)

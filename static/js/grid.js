@@ -1,0 +1,137 @@
+// Keys of the grid and of the card page, and where the focus goes after a swap. Both pages work without it.
+"use strict";
+
+(() => {
+  let opening = ""; // the cell to open once the saved row is there
+  let returning = ""; // the link to focus once the row or cell is there
+
+  const byId = (id) => document.getElementById(id);
+  const links = () => [...document.querySelectorAll("#card-rows .cell--go")];
+
+  // The cells of a row in order, also while one of them is a form.
+  function neighbour(form, step) {
+    const cells = [...document.querySelectorAll("#card-rows [data-cell]")];
+    const here = cells.indexOf(form.closest("[data-cell]"));
+    for (let at = here + step; cells[at]; at += step) {
+      if (cells[at].querySelector(".cell--go")) return cells[at].querySelector(".cell--go").id;
+    }
+    return "";
+  }
+
+  function cancel(form) {
+    returning = `edit-${form.dataset.edit}-${form.dataset.key}`;
+    const cell = form.closest("[data-cell]");
+    window.htmx.ajax("GET", form.dataset.cancel, { target: cell, swap: "outerHTML" });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    const form = event.target.closest?.("form[data-edit]");
+    if (form && event.target.name === "value") {
+      if (event.key === "Escape") {
+        event.preventDefault();
+        cancel(form);
+      } else if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+        event.preventDefault();
+        returning = `edit-${form.dataset.edit}-${form.dataset.key}`;
+        form.requestSubmit();
+      } else if (event.key === "Tab") {
+        event.preventDefault();
+        opening = neighbour(form, event.shiftKey ? -1 : 1);
+        returning = opening ? "" : `edit-${form.dataset.edit}-${form.dataset.key}`;
+        form.requestSubmit();
+      }
+      return;
+    }
+    const link = event.target.closest?.(".cell--go");
+    if (link && event.key === "F2") {
+      event.preventDefault();
+      link.click();
+    } else if (link && event.key.startsWith("Arrow")) {
+      move(event, link);
+    }
+    const cards = event.target.closest?.("form[data-card-form]");
+    if (cards && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      cards.requestSubmit(byId("card-right") ?? undefined);
+    }
+  });
+
+  function move(event, link) {
+    const row = link.closest("tr");
+    const cell = link.closest("[data-cell]");
+    const place = [...row.children].indexOf(cell);
+    const next = {
+      ArrowLeft: () => links()[links().indexOf(link) - 1],
+      ArrowRight: () => links()[links().indexOf(link) + 1],
+      ArrowUp: () => row.previousElementSibling?.children[place]?.querySelector(".cell--go"),
+      ArrowDown: () => row.nextElementSibling?.children[place]?.querySelector(".cell--go"),
+    }[event.key]?.();
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  }
+
+  // One cell at a time: opening another one closes an untouched form.
+  document.addEventListener("focusout", (event) => {
+    const form = event.target.closest?.("form[data-edit]");
+    if (!form || form.contains(event.relatedTarget)) return;
+    setTimeout(() => {
+      const value = form.isConnected ? form.elements.namedItem("value") : null;
+      const focus = document.activeElement;
+      if (value && !form.contains(focus) && focus !== document.body && value.value === value.defaultValue) {
+        const elsewhere = focus.id;
+        cancel(form);
+        returning = elsewhere;
+      }
+    });
+  });
+
+  for (const name of ["htmx:afterSettle", "htmx:after:settle"]) {
+    document.addEventListener(name, () => {
+      const form = document.querySelector("form[data-edit]:not([data-ready])");
+      if (form) {
+        form.dataset.ready = "";
+        const value = form.elements.namedItem("value");
+        value.focus();
+        value.select();
+        return;
+      }
+      const next = opening ? byId(opening) : null;
+      opening = "";
+      if (next) {
+        next.click();
+        return;
+      }
+      if (returning && byId(returning) && !document.querySelector("form[data-edit]")) {
+        byId(returning).focus({ preventScroll: true });
+        returning = "";
+      }
+    });
+  }
+
+  // A conflict or a refusal: the cell stays open, nothing else is opened.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.xhr?.status >= 400) {
+      opening = "";
+      returning = "";
+    }
+  });
+
+  // Rows that came by the socket do not know the filter of this page.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("#card-rows th a");
+    if (link && !link.search && location.search) link.search = location.search;
+  });
+
+  // The scan shows where the field that has the focus was read.
+  document.addEventListener("focusin", (event) => {
+    const key = event.target.dataset?.field;
+    if (key === undefined) return;
+    for (const region of document.querySelectorAll("[data-region]")) {
+      region.classList.toggle("on", region.dataset.region === key);
+    }
+  });
+  const first = document.querySelector(".field--flag .field__in");
+  if (first && !location.hash) first.focus({ preventScroll: true });
+})();
