@@ -119,7 +119,9 @@ def _page(
     problem: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    page = Paginator(batch.cards.order_by("position", "pk"), PER_PAGE).get_page(request.GET.get("page"))
+    paginator = Paginator(batch.cards.order_by("position", "pk"), PER_PAGE)
+    paginator.count = batch.total  # kept with every change, so nothing is counted
+    page = paginator.get_page(request.GET.get("page"))
     cards = list(page.object_list)
     context = {
         "batch": batch,

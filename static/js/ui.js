@@ -71,8 +71,9 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     const button = event.submitter;
+    const needed = form.dataset.confirmIf;
     const question = button?.dataset.confirm ?? form.dataset.confirm;
-    if (question && !confirmed.has(form)) {
+    if (question && (!needed || document.querySelector(needed)) && !confirmed.has(form)) {
       event.preventDefault();
       event.stopImmediatePropagation();
       ask(question, () => {
@@ -88,6 +89,16 @@
     sent.add(form);
     setTimeout(() => sent.delete(form), 4000);
   }, true);
+
+  // Focus never falls off the page: where the focused element is gone, the heading of its section has it.
+  let hadFocus = false;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    hadFocus = event.detail.target?.contains(document.activeElement) ?? false;
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const lost = !document.activeElement || document.activeElement === document.body;
+    if (hadFocus && lost) event.detail.elt?.closest("section")?.querySelector("h2[tabindex]")?.focus();
+  });
 
   // Errors that came alone mark the inputs they speak of.
   document.addEventListener("htmx:afterSettle", (event) => {
