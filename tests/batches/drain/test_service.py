@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import pytest
 from django.utils import timezone
@@ -342,3 +343,67 @@ def test_a_process_has_one_service_however_many_ask(transactional_db, monkeypatc
     assert len(set(map(id, found))) == 1
     service_module.stop()
     assert found[0].is_stopped
+
+
+def test_a_rotation_found_turns_the_images_and_is_kept(services, start_batch, scripted, monkeypatch):
+    batch = start_batch("a.jpg", "b.jpg")
+    Card.objects.filter(filename="b.jpg").update(rotation=90)
+
+    class Turning(Scripted):
+        def read(self, image, task):
+            return replace(super().read(image, task), rotation=180)
+
+    services(adapter=Turning(full_resolution=True))
+    until(is_over(batch))
+    assert set(batch.cards.values_list("rotation", flat=True)) == {180}
+    assert store.derived(batch.cards.first(), "thumb").is_file()
+
+
+def test_an_engine_that_was_given_a_turned_image_turns_it_further(services, start_batch):
+    batch = start_batch("a.jpg")
+    Card.objects.update(rotation=90)
+
+    class Upright(Scripted):
+        def read(self, image, task):
+            return replace(super().read(image, task), rotation=image.rotation)
+
+    services(adapter=Upright(full_resolution=False))
+    until(is_over(batch))
+    assert batch.cards.get().rotation == 90
+
+
+def test_a_reading_is_kept_where_the_images_cannot_be_turned(services, start_batch, monkeypatch, caplog):
+    def full(card, rotation):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(worker.derive, "turn", full)
+    batch = start_batch("a.jpg")
+
+    class Turning(Scripted):
+        def read(self, image, task):
+            return replace(super().read(image, task), rotation=90)
+
+    services(adapter=Turning())
+    until(is_over(batch))
+    assert (batch.cards.get().status, batch.cards.get().rotation) == ("completed", 90)
+
+
+def test_a_start_that_was_refused_makes_no_call(services, start_batch, scripted, monkeypatch):
+    scripted.in_process = True
+    refusing = [True]
+    write = service_module.Collector._start
+
+    def refuse_once(self, group, starts):
+        if refusing and starts:
+            refusing.clear()
+            for start in starts:
+                start.refused = True
+            return
+        write(self, group, starts)
+
+    monkeypatch.setattr(service_module.Collector, "_start", refuse_once)
+    batch = start_batch("a.jpg")
+    services()
+    until(is_over(batch))
+    assert scripted.calls == ["a.jpg"]
+    assert Attempt.objects.count() == 1

@@ -1,0 +1,155 @@
+import os
+import threading
+import time
+
+import pytest
+from django.utils import timezone
+
+from batches import changes, tasks
+from batches.drain import gate, preparation, service, sweeper, threads
+from batches.intake import adding, decoders, store
+from batches.models import Batch, Worker
+from batches.states import BatchStatus
+from tests.batches.drain.test_claims import make_worker
+from tests.conftest import image_bytes
+from tests.waiting import until
+
+pytestmark = pytest.mark.django_db
+
+
+def test_parts_of_broken_uploads_go_after_a_day(db):
+    old, new = store.part(), store.part()
+    for part in (old, new):
+        part.write_bytes(b"half a scan")
+    yesterday = time.time() - 25 * 3600
+    os.utime(old, (yesterday, yesterday))
+    sweeper.Sweeper(make_worker("me")).sweep()
+    assert [old.exists(), new.exists()] == [False, True]
+
+
+def test_a_part_that_is_renamed_meanwhile_is_no_trouble(monkeypatch, tmp_path):
+    monkeypatch.setattr(store, "parts", lambda: [tmp_path / "gone.part"])
+    sweeper.clean_parts()
+
+
+def test_a_folder_whose_move_was_cut_off_is_settled(batch):
+    adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))])
+    now = timezone.now()
+    changes.move_batch(batch, BatchStatus.QUEUED, started_at=now, label=store.label(batch, now))
+    assert batch.uid in store.drafts_on_disk()
+    sweeper.Sweeper(make_worker("me")).settle_folders()
+    assert store.drafts_on_disk() == []
+    assert store.folder(Batch.objects.get(pk=batch.pk)).name == Batch.objects.get(pk=batch.pk).label
+
+
+def test_the_living_are_left_alone(db):
+    me, other = make_worker("me"), make_worker("other")
+    sweeper.Sweeper(me).sweep()
+    assert set(Worker.objects.all()) == {me, other}
+
+
+def test_who_stands_in_the_gate_for_too_long_is_not_waited_for_for_ever(batch, make_cards):
+    worker = make_worker("me")
+    (card,) = make_cards(1, worker=worker, claim=1)
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
+    with gate.passing(batch.pk, card.pk, worker.pk, 1):
+        assert not gate.wait_until_clear(batch.pk, 0.05)
+    assert gate.wait_until_clear(batch.pk, 0.05)
+
+
+@pytest.mark.parametrize("claim", [0, 2])
+def test_nobody_passes_the_gate_with_another_claim(batch, make_cards, claim):
+    worker = make_worker("me")
+    (card,) = make_cards(1, worker=worker, claim=1)
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
+    with pytest.raises(gate.CallWithheld), gate.passing(batch.pk, card.pk, worker.pk, claim):
+        pass
+
+
+def test_a_round_that_fails_is_done_again(transactional_db, caplog):
+    done = []
+
+    def sometimes():
+        done.append(1)
+        if len(done) == 1:
+            raise RuntimeError("once")
+
+    rounds = threads.Rounds("sometimes", sometimes, 0.01)
+    rounds.start()
+    until(lambda: len(done) >= 2)
+    rounds.stop(5)
+    assert "A round of sometimes failed" in caplog.text
+
+
+def test_a_thread_that_ends_by_a_mistake_says_so(transactional_db, caplog):
+    def broken():
+        raise RuntimeError("broken")
+
+    threads.spawn("broken", broken).join(5)
+    assert "Thread broken ended" in caplog.text
+
+
+def test_a_card_that_another_process_prepares_is_passed_over_for_now(transactional_db, batch):
+    (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))])
+    told = []
+    preparing = preparation.Preparation(told.append)
+    with preparation._alone(card.pk) as mine:
+        assert mine
+        preparing._prepare_all()
+        assert told == []
+    preparing._not_before.clear()
+    preparing._prepare_all()
+    assert told == [batch.pk]
+
+
+def test_a_card_that_cannot_be_prepared_for_now_is_tried_again_later(batch, monkeypatch, caplog):
+    (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))])
+
+    def full(card):
+        raise decoders.StorageFailed("No space left on device")
+
+    preparing = preparation.Preparation(lambda batch_id: None, batch.pk)
+    with monkeypatch.context() as patched:
+        patched.setattr(preparation.derive, "prepare", full)
+        preparing._prepare_all()
+    assert card.pk in preparing._not_before
+    assert "could not be prepared" in caplog.text
+
+
+def test_the_doorbells_wake_the_service_and_the_hooks_start_and_stop_it(monkeypatch):
+    woken = []
+
+    class Told:
+        def wake(self, batch_id):
+            woken.append(batch_id)
+
+        def stop(self):
+            woken.append("stopped")
+
+    monkeypatch.setattr(service, "_service", Told())
+    tasks.begin()
+    tasks.drain.call_local(3)
+    tasks.prepare.call_local(4)
+    tasks.end()
+    assert woken == [3, 4, "stopped"]
+
+
+def test_a_stop_without_a_service_is_nothing(monkeypatch):
+    monkeypatch.setattr(service, "_service", None)
+    tasks.end()
+
+
+def test_threads_take_turns_at_the_lock_and_lose_no_change(transactional_db, batch):
+    def add():
+        for _ in range(10):
+            with changes.locked(batch.pk) as change:
+                change.count("skipped", 1)
+        changes.transaction.get_connection().close()
+
+    adding_up = [threading.Thread(target=add) for _ in range(4)]
+    for thread in adding_up:
+        thread.start()
+    for thread in adding_up:
+        thread.join()
+    batch.refresh_from_db()
+    assert (batch.skipped, batch.version) == (40, 40)
