@@ -54,7 +54,7 @@ cover: dev
 	$(BIN)/coverage report --skip-covered
 
 bench: dev
-	@set -e; for bench in benchmarks/[a-z]*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+	@set -e; for bench in benchmarks/[a-z]*.py; do echo "== $$bench"; $(BIN)/python -m benchmarks.$$(basename $$bench .py); done
 
 screenshots: dev
 	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && $(BIN)/python scripts/screenshots.py

@@ -64,6 +64,24 @@ def test_an_unreadable_file_is_named_so(tmp_path: Path, content: bytes) -> None:
         ocr.load(path)
 
 
+def test_a_fault_of_the_disk_is_not_the_images(tmp_path: Path) -> None:
+    with pytest.raises(EngineFailed):
+        ocr.load(tmp_path / "moved.png")
+
+
+@pytest.mark.parametrize("fault", [ValueError, SyntaxError, Image.DecompressionBombError])
+def test_whatever_a_decoder_says_the_image_is_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise fault
+
+    path = saved(Image.new("L", (5, 5)), tmp_path / "card.png")
+    monkeypatch.setattr(Image.Image, "thumbnail", refuse)
+    with pytest.raises(UnreadableImage):
+        ocr.load(path)
+
+
 def test_half_a_file_is_unreadable(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (300, 300, 3), dtype=np.uint8)
     path = saved(Image.fromarray(noise), tmp_path / "card.png")
