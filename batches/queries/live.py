@@ -59,6 +59,7 @@ def latest(batch: Batch) -> list[Card]:
 @dataclass(frozen=True, slots=True)
 class Slot:
     card: Card
+    name: str
     seconds: str  # as a machine reads it; the page counts on from there
     words: str
 
@@ -69,8 +70,12 @@ def being_read(batch: Batch) -> list[Slot]:
     slots = []
     for card in cards:
         seconds = max(0.0, (now - card.called_at).total_seconds()) if card.called_at else 0.0
-        slots.append(Slot(card, f"{seconds:.1f}", in_seconds(seconds)))
+        slots.append(Slot(card, base_name(card), f"{seconds:.1f}", in_seconds(seconds)))
     return slots
+
+
+def base_name(card: Card) -> str:
+    return card.display_name.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ def causes(batch: Batch) -> list[Cause]:
 @dataclass(frozen=True, slots=True)
 class LiveRow:
     card: Card
+    name: str
     cells: list[results.Cell]
     pill: results.Pill
     confidence: str
@@ -107,6 +113,7 @@ def rows(batch: Batch, cards: Sequence[Card]) -> list[LiveRow]:
     return [
         LiveRow(
             row.card,
+            row.name,
             row.cells[:COLUMNS],
             row.pill,
             row.confidence,

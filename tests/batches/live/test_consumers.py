@@ -1,7 +1,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -378,8 +378,8 @@ def test_too_many_messages_end_the_connection(batch: Batch, user: User) -> None:
 
 
 @pytest.fixture
-def list_of_two(batch: Batch, user: User) -> Iterator[list[Batch]]:
-    yield [batch, Batch.objects.create(name="Drawer 13", owner=user, fields=batch.fields)]
+def list_of_two(batch: Batch, user: User) -> list[Batch]:
+    return [batch, Batch.objects.create(name="Drawer 13", owner=user, fields=batch.fields)]
 
 
 def test_the_list_sends_its_rows_and_then_what_changes(list_of_two: list[Batch], cards: list[Card], user: User) -> None:
