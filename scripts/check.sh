@@ -14,10 +14,10 @@ check() {
 }
 
 check "format" "$BIN/ruff" format --check --quiet .
-check "ruff" "$BIN/ruff" check --quiet .
+check "ruff" "$BIN/ruff" check --quiet --output-format concise .
 check "djade" sh -c "git ls-files -z 'templates/*.html' | xargs -0 $BIN/djade --check --target-version 5.2"
 check "mypy" "$BIN/mypy"
-check "arrows" "$BIN/lint-imports"
+check "arrows" "$BIN/lint-imports" --no-logo
 check "migrations" "$BIN/python" manage.py makemigrations --check --dry-run
 check "deployment" env CARDOCR_URL=https://cards.example.org "$BIN/python" manage.py check --deploy --fail-level WARNING
 check "states" "$BIN/python" manage.py state_diagram --check
