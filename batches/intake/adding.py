@@ -1,5 +1,6 @@
 """Files become cards of a draft: streamed, checked, on the disk before the row, both before the answer."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from batches.intake import decoders, names, sniff, store
 from batches.models import Batch, Card
 from ocr.errors import UnreadableImage
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
 SAMPLES = Path(settings.BASE_DIR) / "batches" / "samples"
 
 
@@ -51,6 +53,10 @@ def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: st
         received = _receive(part, chunks)
         pages = _pages(received)
         return _keep(batch, name, received, pages, client_key)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise Refused("INTERNAL_ERROR", _("The disk of this server is full: the file was not kept.")) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -108,7 +114,9 @@ def _kept(batch: Batch, client_key: str) -> list[Card]:
 
 
 def _refuse_unless_open(batch: Batch) -> None:
-    if not batch.is_draft or batch.deleted_at is not None:
+    if batch.deleted_at is not None:
+        raise Refused("BATCH_LOCKED", _("This batch lies in the trash."))
+    if not batch.is_draft:
         raise Refused("BATCH_LOCKED", _("This batch has been started: its scans stay as they are."))
 
 

@@ -22,6 +22,7 @@ from ocr.errors import UnreadableImage
 FILES_PER_CHILD = 200  # whatever a decoder leaks goes with its process
 INSPECT_SECONDS, DERIVE_SECONDS = 30, 90  # wall clock
 INSPECT_CPU, DERIVE_CPU = 10, 40
+PIECE = 65_536
 
 
 class StorageFailed(OSError):
@@ -118,13 +119,16 @@ def _answer(descriptor: int, deadline: float) -> dict[str, Any]:
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 raise _TimedOut
             try:
-                piece = os.read(descriptor, 65_536)
+                piece = os.read(descriptor, PIECE)
             except OSError as error:
                 raise _Crashed from error
             if not piece:
                 raise _Crashed
             reply += piece
-    answer: dict[str, Any] = json.loads(reply)
+    try:
+        answer: dict[str, Any] = json.loads(reply)
+    except ValueError as error:
+        raise _Crashed from error
     return answer
 
 
@@ -218,7 +222,10 @@ class Pool:
                 child.kill()
             if self._closed:
                 raise Stopped
-        child = self._starter.submit(_Child, self.max_pixels).result()
+        try:
+            child = self._starter.submit(_Child, self.max_pixels).result()
+        except RuntimeError as error:  # the interpreter is ending
+            raise Stopped from error
         with self._lock:
             self._busy.add(child)
         if self._closed:

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connections
+from django.utils import timezone
 
 from batches import changes
 from batches.intake import adding, derive, store
@@ -178,13 +180,25 @@ def test_a_started_batch_takes_nothing_and_gives_nothing_up(batch: Batch, add: A
     assert files(batch) == ["card.jpg"]
 
 
-def test_a_failure_before_the_commit_leaves_nothing(batch: Batch, add: Add, monkeypatch: pytest.MonkeyPatch):
-    def full(path: Path) -> None:
-        raise OSError(28, "No space left on device")
+def test_a_batch_in_the_trash_takes_nothing(batch: Batch, add: Add):
+    Batch.objects.update(deleted_at=timezone.now())
+    refusal = refused(add)
+    assert (refusal.code, refusal.message) == ("BATCH_LOCKED", "This batch lies in the trash.")
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [(OSError(errno.ENOSPC, "full"), adding.Refused), (OSError(errno.EIO, "broken"), OSError), (KeyError, KeyError)],
+)
+def test_a_failure_before_the_commit_leaves_nothing(
+    batch: Batch, add: Add, monkeypatch: pytest.MonkeyPatch, error: Exception, seen: type[Exception]
+):
+    def fail(path: Path) -> None:
+        raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "sync_folder", full)
-        with pytest.raises(OSError, match="No space"):
+        patch.setattr(store, "sync_folder", fail)
+        with pytest.raises(seen):
             add()
     assert (files(batch), store.parts(), batch.cards.count()) == ([], [], 0)
     assert add()[0].filename == "card.jpg"

@@ -135,6 +135,41 @@ def test_a_file_that_breaks_the_decoder_twice_fails_alone(pool: Pool, scan: Path
     assert pool.inspect(scan).pages[0].width == 600
 
 
+@pytest.mark.parametrize("reply", [b"garbage\n", BrokenPipeError()])
+def test_an_answer_that_is_none_is_a_crash(
+    pool: Pool, scan: Path, monkeypatch: pytest.MonkeyPatch, reply: bytes | Exception
+):
+    real = os.read
+
+    def read(descriptor: int, size: int) -> bytes:
+        if size != decoders.PIECE:  # somebody else's
+            return real(descriptor, size)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    monkeypatch.setattr(os, "read", read)
+    with pytest.raises(UnreadableImage, match="broke off"):
+        pool.inspect(scan)
+    assert pool.children() == []
+
+
+def test_a_request_that_no_child_takes_is_a_crash(pool: Pool, scan: Path, monkeypatch: pytest.MonkeyPatch):
+    pool.inspect(scan)
+    child = pool._take()
+    pool._give_back(child)
+    os.kill(child.pid, signal.SIGKILL)
+    until(lambda: not lives(child.pid))
+    monkeypatch.setattr(decoders._Child, "alive", True)  # it died right after the look
+    assert pool.inspect(scan).pages[0].width == 600
+
+
+def test_no_child_is_started_when_the_interpreter_ends(pool: Pool, scan: Path):
+    pool._starter.shutdown()
+    with pytest.raises(Stopped):
+        pool.inspect(scan)
+
+
 def test_a_file_that_takes_too_long_is_given_up(pool: Pool, scan: Path, stuck: Path):
     with pytest.raises(UnreadableImage, match="too long"):
         pool.inspect(stuck, seconds=0.3)
