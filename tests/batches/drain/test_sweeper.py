@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from batches import changes, tasks
-from batches.drain import gate, preparation, service, sweeper, threads
+from batches.drain import preparation, service, sweeper, threads
 from batches.intake import adding, decoders, store
 from batches.models import Batch, Worker
 from batches.states import BatchStatus
@@ -46,24 +46,6 @@ def test_the_living_are_left_alone(db):
     me, other = make_worker("me"), make_worker("other")
     sweeper.Sweeper(me).sweep()
     assert set(Worker.objects.all()) == {me, other}
-
-
-def test_who_stands_in_the_gate_for_too_long_is_not_waited_for_for_ever(batch, make_cards):
-    worker = make_worker("me")
-    (card,) = make_cards(1, worker=worker, claim=1)
-    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
-    with gate.passing(batch.pk, card.pk, worker.pk, 1):
-        assert not gate.wait_until_clear(batch.pk, 0.05)
-    assert gate.wait_until_clear(batch.pk, 0.05)
-
-
-@pytest.mark.parametrize("claim", [0, 2])
-def test_nobody_passes_the_gate_with_another_claim(batch, make_cards, claim):
-    worker = make_worker("me")
-    (card,) = make_cards(1, worker=worker, claim=1)
-    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
-    with pytest.raises(gate.CallWithheld), gate.passing(batch.pk, card.pk, worker.pk, claim):
-        pass
 
 
 def test_a_round_that_fails_is_done_again(transactional_db, caplog):
