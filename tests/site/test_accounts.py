@@ -149,7 +149,9 @@ def test_weak_passwords_are_refused(client: Client, user: User, new: str, why: s
 
 def test_the_sign_in_page_speaks_the_chosen_language(client: Client, db: None):
     client.post("/i18n/setlang/", {"language": "de", "next": "/accounts/login/"})
-    assert '<html lang="de">' in client.get("/accounts/login/").text
+    text = client.get("/accounts/login/").text
+    assert '<html lang="de">' in text
+    assert "Anmelden" in text
 
 
 def test_a_forgotten_password_has_a_page(client: Client, db: None):
