@@ -1,0 +1,94 @@
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from batches import changes
+from batches.actions import problems
+from batches.models import Batch, Card
+from batches.states import BatchStatus, CardStatus
+from cardocr_site.accounts.models import User
+
+Make = Callable[..., list[Card]]
+
+
+@pytest.fixture
+def failed(batch: Batch, make_cards: Make) -> list[Card]:
+    cards = make_cards(3, CardStatus.FAILED, error="reply_invalid", error_message="Not JSON: <b>")
+    cards += make_cards(1, CardStatus.FAILED, error="unreadable_image")
+    make_cards(2, CardStatus.SKIPPED, skip_reason="blank")
+    Batch.objects.update(status=BatchStatus.COMPLETED, label="d")
+    return cards
+
+
+@pytest.fixture
+def ingrid(client: Client, user: User) -> Client:
+    client.force_login(user)
+    return client
+
+
+def test_problems_stand_by_cause_with_what_helps(ingrid: Client, batch: Batch, failed: list[Card]) -> None:
+    page = ingrid.get(f"/batches/{batch.pk}/problems/").text
+    assert page.index("could not be understood") < page.index("The image cannot be opened.")
+    for words in ("Retry all 3", "Skip all 3", 'id="reply_invalid"', "Not JSON: &lt;b&gt;", "4 of 6 could not be read"):
+        assert words in page
+
+
+def test_blank_cards_are_no_problem(ingrid: Client, batch: Batch, make_cards: Make) -> None:
+    make_cards(2, CardStatus.SKIPPED, skip_reason="blank")
+    Batch.objects.update(status=BatchStatus.COMPLETED)
+    page = ingrid.get(f"/batches/{batch.pk}/problems/").text
+    assert "No problems" in page
+    assert "2 cards were skipped; that is no problem." in page
+    Batch.objects.update(status=BatchStatus.RUNNING)
+    assert "No problems so far" in ingrid.get(f"/batches/{batch.pk}/problems/").text
+
+
+def test_many_cards_of_a_cause_are_shown_on_demand(
+    ingrid: Client,
+    batch: Batch,
+    failed: list[Card],
+    make_cards: Make,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    with django_assert_num_queries(6) as few:
+        ingrid.get(f"/batches/{batch.pk}/problems/")
+    make_cards(20, CardStatus.FAILED, error="reply_invalid")
+    with django_assert_num_queries(len(few)):
+        page = ingrid.get(f"/batches/{batch.pk}/problems/").text
+    assert "show all 23" in page
+    assert page.count('class="problem"') == 11
+    assert ingrid.get(f"/batches/{batch.pk}/problems/?cause=reply_invalid").text.count('class="problem"') == 24
+
+
+def test_one_cause_is_read_again_and_nothing_else(ingrid: Client, batch: Batch, failed: list[Card]) -> None:
+    response = ingrid.post(f"/batches/{batch.pk}/problems/retry/", {"cause": "reply_invalid"}, follow=True)
+    assert "3 cards are read again." in response.text
+    batch.refresh_from_db()
+    assert (batch.status, batch.pending, batch.failed) == (BatchStatus.QUEUED, 3, 1)
+
+
+def test_one_cause_is_skipped(ingrid: Client, batch: Batch, failed: list[Card]) -> None:
+    response = ingrid.post(f"/batches/{batch.pk}/problems/skip/", {"cause": "reply_invalid"}, follow=True)
+    assert "3 cards are skipped." in response.text
+    batch.refresh_from_db()
+    assert (batch.status, batch.skipped, batch.failed) == (BatchStatus.COMPLETED, 5, 1)
+
+
+def test_retry_goes_on_in_blocks_and_leaves_a_pause_alone(
+    batch: Batch, failed: list[Card], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problems, "BLOCK", 2)
+    Batch.objects.update(status=BatchStatus.PAUSED)
+    assert problems.retry_cause(batch, "reply_invalid") == 3
+    batch.refresh_from_db()
+    assert (batch.status, batch.pending) == (BatchStatus.PAUSED, 3)
+    assert problems.skip_cause(batch, "nothing of the kind") == 0
+
+
+def test_a_draft_has_nothing_to_retry(ingrid: Client, batch: Batch) -> None:
+    with pytest.raises(changes.TransitionRefused):
+        problems.retry_cause(batch, "reply_invalid")
+    response = ingrid.post(f"/batches/{batch.pk}/problems/retry/", {"cause": "x"})
+    assert response.status_code == 302

@@ -1,0 +1,101 @@
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+from pytest_django.asserts import assertTemplateNotUsed, assertTemplateUsed
+
+from batches.models import Batch, Card
+from batches.states import BatchStatus, CardStatus
+from cardocr_site.accounts.models import User
+from tests.batches.reading import give_result, stored
+
+Make = Callable[..., list[Card]]
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def done(batch: Batch) -> Batch:
+    Batch.objects.update(status=BatchStatus.COMPLETED, label="Drawer-12_2026")
+    batch.refresh_from_db()
+    return batch
+
+
+@pytest.fixture
+def ingrid(client: Client, user: User) -> Client:
+    client.force_login(user)
+    return client
+
+
+def address(batch: Batch, query: str = "") -> str:
+    return f"/batches/{batch.pk}/cards/{query}"
+
+
+def test_the_page_has_a_column_for_each_field_and_a_row_for_each_card(
+    ingrid: Client, done: Batch, make_cards: Make
+) -> None:
+    card = make_cards(1, CardStatus.COMPLETED)[0]
+    give_result(card, {"author": stored("Grieg", confidence=0.2)})
+    page = ingrid.get(address(done)).text
+    for words in ("Author", "Title", "Year", "Grieg", "unsure, 20 %", f'id="card-{card.pk}"', 'id="card-rows"'):
+        assert words in page
+    assert f'data-ws="/ws/batches/{done.pk}/"' in page
+    assert 'id="newer-rows" hidden' in page
+
+
+def test_htmx_gets_the_grid_alone(ingrid: Client, done: Batch, make_cards: Make) -> None:
+    make_cards(1, CardStatus.COMPLETED)
+    response = ingrid.get(address(done, "?filter=problems"), headers={**HTMX, "HX-Target": "card-grid"})
+    assertTemplateNotUsed(response, "base.html")
+    assertTemplateUsed(response, "batches/_grid.html")
+    assert 'hx-swap-oob="true"' in response.text
+    assert "No card fits this filter" in response.text
+    assert "HX-Target" in response["Vary"]
+
+
+def test_nothing_found_says_so_and_offers_the_way_back(ingrid: Client, done: Batch, make_cards: Make) -> None:
+    make_cards(1)
+    page = ingrid.get(address(done, "?q=<b>zzz")).text
+    assert "&lt;b&gt;zzz" in page
+    assert "Show all cards" in page
+    assert (
+        "This batch has no cards"
+        in ingrid.get(address(Batch.objects.create(owner=done.owner, name="x", status=BatchStatus.COMPLETED))).text
+    )
+
+
+def test_a_draft_is_sent_to_its_scans(ingrid: Client, batch: Batch, card: Card) -> None:
+    for path in ("cards/", "problems/", "export/", f"cards/{card.pk}/"):
+        response = ingrid.get(f"/batches/{batch.pk}/{path}")
+        assert response.headers["Location"] == f"/batches/{batch.pk}/upload/"
+
+
+def test_the_page_costs_the_same_queries_however_many_rows(
+    ingrid: Client, done: Batch, make_cards: Make, user: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for card in make_cards(3, CardStatus.COMPLETED, reviewed=True, reviewed_by=user):
+        give_result(card, {"author": stored("Grieg")})
+    with django_assert_num_queries(7) as few:
+        ingrid.get(address(done))
+    for card in make_cards(40, CardStatus.COMPLETED, reviewed=True, reviewed_by=user):
+        give_result(card, {"author": stored("Grieg")})
+    with django_assert_num_queries(len(few)):
+        assert ingrid.get(address(done)).text.count('<tr id="card-') == 43
+
+
+def test_pages_and_order_are_addresses(ingrid: Client, done: Batch, make_cards: Make) -> None:
+    make_cards(120, CardStatus.COMPLETED)
+    page = ingrid.get(address(done, "?sort=-position&page=2")).text
+    assert 'aria-sort="descending"' in page
+    assert "51–100 of 120" in page
+    assert "sort=-position&amp;page=3" in page
+    assert page.index(">70</a>") < page.index(">21</a>")
+
+
+def test_who_may_not_change_sees_no_buttons(client: Client, other_user: User, done: Batch, make_cards: Make) -> None:
+    give_result(make_cards(1, CardStatus.COMPLETED)[0], {"author": stored("Grieg")})
+    client.force_login(other_user)
+    page = client.get(address(done)).text
+    assert "Grieg" in page
+    assert "Card is right" not in page
+    assert "/values/" not in page
