@@ -39,6 +39,8 @@ class Command(BaseCommand):
                 self.serve(roles, host, port)
         except locks.InUse as error:
             raise CommandError(str(error)) from None
+        except KeyboardInterrupt:  # before there was anything to stop
+            self.stdout.write("cardocr has stopped.")
 
     def serve(self, roles: list[str], host: str, port: int) -> None:
         if not os.environ.get("CARDOCR_URL"):
