@@ -72,7 +72,7 @@ class Watcher:
                     versions = await loop.run_in_executor(executor, self._look, list(self._versions))
                     if versions is not None:
                         await self._poke(versions)
-                except sqlite3.Error:
+                except Exception:  # whatever it is: without the watcher every page stands still
                     logger.exception("The watcher cannot look at the database; it tries again")
                     executor.submit(self._close)
                     pause = AFTER_AN_ERROR
