@@ -40,7 +40,7 @@ def _listed(templates: FieldTemplateQuerySet) -> FieldTemplateQuerySet:
 @require_safe
 @login_required
 def template_list(request: SignedInRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip()[:120]
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:120]
     visible = FieldTemplate.objects.visible_to(request.user)
     page = Paginator(_listed(visible.filter(name__icontains=text)), PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "text": text, "any": bool(page.paginator.count or text)}

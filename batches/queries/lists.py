@@ -44,13 +44,14 @@ class Filters:
 
     @classmethod
     def from_query(cls, query: Any) -> "Filters":
+        words = {name: query.get(name, "").replace("\x00", "") for name in ("q", "collection", "owner")}
         state, sort = query.get("state", ""), query.get("sort", "")
         return cls(
             mine=query.get("whose") == "mine",
             state=state if state in STATES else "",
-            text=query.get("q", "").strip()[:200],
-            collection=query.get("collection", "")[:200],
-            owner=query.get("owner", "")[:150],
+            text=words["q"].strip()[:200],
+            collection=words["collection"][:200],
+            owner=words["owner"][:150],
             sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
         )
 

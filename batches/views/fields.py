@@ -174,7 +174,7 @@ def fields_from_template(request: SignedInRequest, pk: int) -> HttpResponse:
 def fields_save_template(request: SignedInRequest, pk: int) -> HttpResponse:
     """Keep this batch's fields as a template of one's own."""
     batch = _visible(request, pk)
-    name = request.POST.get("name", "").strip()[:120]
+    name = request.POST.get("name", "").replace("\x00", "").strip()[:120]
     if not name:
         messages.error(request, _("Give the template a name."))
         return redirect("batch_fields", pk=pk)

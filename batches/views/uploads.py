@@ -58,7 +58,7 @@ def card_add(request: SignedInRequest, pk: int) -> HttpResponse:
     files = request.FILES.getlist("files")
     alone = len(files) == 1
     path = request.POST.get("path", "") if alone else ""
-    key = request.POST.get("client_key", "")[:64] if alone else ""
+    key = request.POST.get("client_key", "").replace("\x00", "")[:64] if alone else ""
     outcomes = [_add(batch, file, path or file.name or "", key) for file in files]
     if alone and request.headers.get("X-Requested-With") == "XMLHttpRequest":
         return render(request, "batches/_upload_row.html", {"outcome": outcomes[0]}, status=outcomes[0].status)
