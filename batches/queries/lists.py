@@ -55,10 +55,6 @@ class Filters:
             sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
         )
 
-    @property
-    def any(self) -> bool:
-        return bool(self.mine or self.state or self.text or self.collection or self.owner)
-
 
 @dataclass(frozen=True, slots=True)
 class Meter:

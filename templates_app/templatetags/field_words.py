@@ -1,10 +1,10 @@
-"""Words for the types of fields and for the places of the local engine's hints."""
+"""Words for the types of fields, and the inputs of the engines' models."""
 
 from django import template
 from django.forms import BoundField, Form
 
 from ocr.fields import FieldType
-from templates_app.forms import POSITION_LABELS, TYPE_LABELS
+from templates_app.forms import TYPE_LABELS
 
 register = template.Library()
 
@@ -12,11 +12,6 @@ register = template.Library()
 @register.filter
 def type_label(kind: str) -> str:
     return str(TYPE_LABELS[FieldType(kind)])
-
-
-@register.filter
-def position_label(position: str | None) -> str:
-    return str(POSITION_LABELS.get(position or "", ""))
 
 
 @register.filter
