@@ -67,6 +67,20 @@ class BatchAdmin(LookOnly):
         self.message_user(request, told, messages.SUCCESS if again else messages.WARNING)
 
 
+class ReasonFilter(admin.SimpleListFilter):
+    """The errors that there are, in words."""
+
+    title = _("error")
+    parameter_name = "error"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        codes = Card.objects.exclude(error="").order_by("error").values_list("error", flat=True).distinct()
+        return [(code, progress.error_sentence(code)) for code in codes]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Card]) -> QuerySet[Card]:
+        return queryset.filter(error=self.value()) if self.value() else queryset
+
+
 class AttemptInline(admin.TabularInline):  # type: ignore[type-arg]
     model = Attempt
     fields = ("started_at", "engine_name", "model", "duration", "error", "error_message", "counted", "raw_reply")
@@ -93,7 +107,7 @@ class CardAdmin(LookOnly):
         "finished_at",
     )
     list_display_links = ("original_name",)
-    list_filter = ("status", "error", "skip_reason", "to_check")
+    list_filter = ("status", ReasonFilter, "skip_reason", "to_check")
     list_select_related = ("batch",)
     search_fields = ("original_name", "filename", "batch__name", "batch__label")
     fields = (
