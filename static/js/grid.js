@@ -18,6 +18,15 @@
     return "";
   }
 
+  // Not by a click: htmx knows a link that has just been drawn only a moment later.
+  function edit(link, again = true) {
+    const { id, href } = link;
+    window.htmx.ajax("GET", href, { target: link.closest("[data-cell]"), swap: "outerHTML" }).then(() => {
+      // The socket has replaced the row meanwhile, and the form went into the old one.
+      if (again && byId(id) && !document.querySelector("form[data-edit]")) edit(byId(id), false);
+    });
+  }
+
   function cancel(form) {
     returning = `edit-${form.dataset.edit}-${form.dataset.key}`;
     const cell = form.closest("[data-cell]");
@@ -44,9 +53,10 @@
       return;
     }
     const link = event.target.closest?.(".cell--go");
-    if (link && event.key === "F2") {
+    const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+    if (link && plain && (event.key === "F2" || event.key === "Enter")) {
       event.preventDefault();
-      link.click();
+      edit(link);
     } else if (link && event.key.startsWith("Arrow")) {
       move(event, link);
     }
@@ -87,7 +97,8 @@
     });
   });
 
-  for (const name of ["htmx:afterSettle", "htmx:after:settle"]) {
+  // At the swap, not at the settling: the socket may replace a row in between, and then nobody hears of the settling.
+  for (const name of ["htmx:afterSwap", "htmx:after:swap"]) {
     document.addEventListener(name, () => {
       const form = document.querySelector("form[data-edit]:not([data-ready])");
       if (form) {
@@ -100,7 +111,7 @@
       const next = opening ? byId(opening) : null;
       opening = "";
       if (next) {
-        next.click();
+        edit(next);
         return;
       }
       if (returning && byId(returning) && !document.querySelector("form[data-edit]")) {
