@@ -14,6 +14,7 @@ CHECK_EVERY = 30.0  # permission, asked anew; promised within 60 s
 SEND_SECONDS = 5.0  # for one frame to one viewer
 REJOIN_EVERY = 3600.0  # a channel layer forgets members of a group after a day
 AFTER_AN_ERROR = 1.0
+NOT_TAKEN = 1011
 BEAT = '{"beat": true}'
 
 logger = logging.getLogger(__name__)
@@ -183,9 +184,10 @@ class Audience(Generic[Key]):
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await seat.send(text)
-        except Exception:
+        except Exception as error:
+            logger.info("A viewer of %s did not take its frame: %r", self.group, error)
             seat.sending = None
-            self.leave(seat)
+            self._turn_away(seat, NOT_TAKEN)  # a page that still lives opens another socket
             return
         seat.sending = None
         if seat.missed:

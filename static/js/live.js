@@ -254,7 +254,11 @@
     show();
   }, 1000);
 
-  window.addEventListener("online", now);
+  window.addEventListener("online", () => {
+    // The network has changed: a socket that looks open may never say anything again.
+    delay = 500;
+    open();
+  });
   window.addEventListener("pagehide", drop);
   window.addEventListener("pageshow", (event) => event.persisted && now());
   document.addEventListener("visibilitychange", () => {
