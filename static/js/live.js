@@ -63,7 +63,7 @@
       liveRows.prepend(fresh);
       window.htmx?.process(fresh);
       while (liveRows.rows.length > KEPT) liveRows.lastElementChild.remove();
-    } else if (row.html && byId("card-rows")) {
+    } else if (row.html && byId("newer-rows")) {
       newer.add(row.id);
     }
   }

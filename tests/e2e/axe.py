@@ -1,0 +1,21 @@
+"""axe-core, put into the page by evaluate (the strict CSP lets no script tag in)."""
+
+from importlib.resources import files
+from typing import Any
+
+from playwright.sync_api import Page
+
+SOURCE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds, one line a node: rule, help, where."""
+    page.evaluate(SOURCE)
+    options = {"preload": False, "runOnly": {"type": "tag", "values": TAGS}}
+    found: dict[str, Any] = page.evaluate("options => axe.run(document, options)", options)
+    return [
+        f"{rule['id']} ({rule['help']}): {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]

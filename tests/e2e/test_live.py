@@ -1,0 +1,107 @@
+"""Nothing is lost or doubled: reload in mid-run, a dropped socket, a second tab, no WebSocket at all."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests import vlm_server
+from tests.e2e import steps
+
+ROWS = "#live-rows tr"
+BLOCKED = """window.WebSocket = class {
+  constructor() { setTimeout(() => this.onclose?.({ code: 1006 })); }
+  close() {}
+};"""  # as a proxy does it that lets none through
+
+
+def ids(page: Page) -> list[str]:
+    found: list[str] = page.locator(ROWS).evaluate_all("rows => rows.map(row => row.id)")
+    return found
+
+
+def test_reload_dropped_socket_and_second_tab_show_the_same_rows_once(
+    page: Page, console, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
+) -> None:
+    console.ignore(r"net::ERR_INTERNET_DISCONNECTED|WebSocket connection")  # the test cuts the line itself
+    vlm.delay = 0.6
+    pk = steps.begun(page, "Live", scans(24, first=100))
+    second = page.context.new_page()
+    console.watch(second)
+    second.goto(f"/batches/{pk}/")
+
+    expect(page.locator(ROWS).nth(3)).to_be_visible()
+    page.reload()
+    expect(page.locator(ROWS).nth(6)).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.locator("#live-rows")).not_to_be_empty()
+    page.wait_for_function("() => !navigator.onLine")
+    page.context.set_offline(False)
+
+    for tab in (page, second):
+        steps.finished(tab)
+        expect(tab.locator(ROWS)).to_have_count(24)
+        assert len(set(ids(tab))) == 24
+    assert set(ids(page)) == set(ids(second))
+    assert len(vlm.calls) >= 24
+
+
+def test_without_websocket_the_page_lives_by_asking(
+    new_context: Callable[..., BrowserContext], console, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
+) -> None:
+    """A proxy that lets no WebSocket through: after 10 s the page polls."""
+    vlm.delay = 2.0
+    context = new_context()
+    context.add_init_script(BLOCKED)
+    page = context.new_page()
+    console.watch(page)
+    steps.begun(page, "Without sockets", scans(30, first=200))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/live/" in request.url else None)
+    expect(page.locator(ROWS)).to_have_count(30, timeout=60_000)
+    assert asked
+
+
+def test_pause_and_stop_and_the_rest_later(
+    page: Page, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
+) -> None:
+    vlm.delay = 0.6
+    pk = steps.begun(page, "Pauses", scans(24, first=300))
+    expect(page.locator(ROWS).nth(0)).to_be_visible()
+    page.locator("#run-toggle").click()
+    expect(page.locator("#run-toggle")).to_contain_text("Resume")
+    page.locator("#run-toggle").click()
+    expect(page.locator("#run-toggle")).to_contain_text("Pause")
+    page.locator("#run-stop").click()
+    page.get_by_role("button", name="Stop reading", exact=True).click()
+    expect(page.get_by_role("button", name=re.compile("Read the other"))).to_be_visible()
+    page.reload()
+    page.get_by_role("button", name=re.compile("Read the other")).click()
+    vlm.delay = 0.0
+    steps.finished(page)
+    page.goto(f"/batches/{pk}/cards/")
+    expect(page.locator("#card-rows tr")).to_have_count(24)
+
+
+def test_the_list_of_batches_follows_by_itself(
+    page: Page, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
+) -> None:
+    vlm.delay = 0.4
+    pk = steps.begun(page, "Followed", scans(12, first=400))
+    page.goto("/batches/")
+    row = page.locator(f"#batch-{pk}")
+    expect(row).to_contain_text("100 %", timeout=30_000)
+
+
+def test_new_rows_do_not_make_the_grid_jump(
+    page: Page, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
+) -> None:
+    vlm.delay = 0.8
+    pk = steps.begun(page, "Newer", scans(20, first=500))
+    page.goto(f"/batches/{pk}/cards/?filter=check")
+    expect(page.locator("#newer-rows")).to_be_visible(timeout=30_000)
+    shown = page.locator("#card-rows tr").count()
+    assert shown <= 20
+    vlm.delay = 0.0
+    expect(page.locator("#newer-rows")).to_contain_text(re.compile(r"\d+ newer"))

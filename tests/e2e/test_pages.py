@@ -1,0 +1,201 @@
+"""Each page: axe in light and dark, the strict policy, a telephone's width; and the main job without JavaScript."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests import vlm_server
+from tests.e2e import steps
+from tests.e2e.axe import violations
+from tests.e2e.conftest import PASSWORD, Console, Site
+
+PAGES = {
+    "list": "/batches/",
+    "new batch": "/batches/new/",
+    "rename": "/batches/{draft}/name/",
+    "upload": "/batches/{draft}/upload/",
+    "fields": "/batches/{draft}/fields/",
+    "confirm": "/batches/{draft}/confirm/",
+    "empty draft": "/batches/{empty}/upload/",
+    "empty draft's fields": "/batches/{empty}/fields/",
+    "empty draft's last look": "/batches/{empty}/confirm/",
+    "run": "/batches/{batch}/",
+    "stop": "/batches/{batch}/?stop=1",
+    "results": "/batches/{batch}/cards/",
+    "no results": "/batches/{batch}/cards/?q=nothing-like-this",
+    "card": "/batches/{batch}/cards/{card}/",
+    "failed card": "/batches/{batch}/cards/{failed}/",
+    "problems": "/batches/{batch}/problems/",
+    "frozen fields": "/batches/{batch}/fields/",
+    "export": "/batches/{batch}/export/",
+    "delete": "/batches/{batch}/delete/",
+    "trash": "/trash/",
+    "templates": "/templates/",
+    "template": "/templates/1/",
+    "new template": "/templates/new/",
+    "delete template": "/templates/1/delete/",
+    "password": "/accounts/password/",
+    "not found": "/batches/999999/",
+    "admin": "/admin/",
+    "admin's engines": "/admin/ocr/engine/",
+    "admin's engine": "/admin/ocr/engine/add/",
+    "admin's cards": "/admin/batches/card/",
+    "admin's users": "/admin/accounts/user/",
+}
+ADMIN = {name for name in PAGES if name.startswith("admin")}
+
+
+@pytest.fixture(scope="module")
+def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tmp_path_factory) -> dict[str, int]:
+    """A draft, an empty draft, and a batch that was read but for one card."""
+    folder = tmp_path_factory.mktemp("scans")
+    paths = []
+    for n in range(600, 604):
+        path = folder / f"scan-{n}.png"
+        path.write_bytes(vlm_server.card_image(n, kind="PNG"))
+        paths.append(path)
+    context = browser.new_context(base_url=site.url, storage_state=state)
+    page = context.new_page()
+    vlm.fail(602, "400")
+    batch = steps.begun(page, "All pages", paths)
+    expect(page.locator("#live-rows tr")).to_have_count(4)
+    page.goto(f"/batches/{batch}/cards/")
+    cards = [
+        int(row.removeprefix("card-")) for row in page.locator("#card-rows tr").evaluate_all("r => r.map(x => x.id)")
+    ]
+    draft = steps.new_batch(page, "A draft")
+    steps.add_scans(page, paths[:2])
+    steps.name_fields(page, ["Author", "Year"])
+    empty = steps.new_batch(page, "An empty draft")
+    context.close()
+    vlm.heal()
+    return {"batch": batch, "draft": draft, "empty": empty, "card": cards[0], "failed": cards[2]}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(
+    new_context: Callable[..., BrowserContext], console: Console, places: dict[str, int], scheme: str
+) -> None:
+    console.ignore("404")  # the page that is not there
+    page = new_context(color_scheme=scheme, reduced_motion="reduce").new_page()
+    console.watch(page)
+    found = {}
+    for name, address in PAGES.items():
+        page.goto(address.format(**places))
+        if problems := violations(page):
+            found[name] = problems
+    assert found == {}
+
+
+def test_the_sign_in_page_is_clean(new_context: Callable[..., BrowserContext], console: Console) -> None:
+    console.ignore("422")  # a refused form; the browser notes the status
+    page = new_context(signed_in=False).new_page()
+    console.watch(page)
+    page.goto("/accounts/login/")
+    assert violations(page) == []
+    page.get_by_label("User name").fill("nobody")
+    page.get_by_label("Password", exact=True).fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_no_page_scrolls_sideways_on_a_telephone(
+    new_context: Callable[..., BrowserContext], console: Console, places: dict[str, int]
+) -> None:
+    console.ignore("404")
+    page = new_context(viewport={"width": 320, "height": 640}).new_page()
+    console.watch(page)
+    wide = {}
+    for name, address in PAGES.items():
+        if name in ADMIN:
+            continue
+        page.goto(address.format(**places))
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > 320:
+            wide[name] = width
+    assert wide == {}
+
+
+def test_every_page_comes_with_the_strict_policy(page: Page, console: Console, places: dict[str, int]) -> None:
+    console.ignore("404")
+    for name, address in PAGES.items():
+        answer = page.goto(address.format(**places))
+        assert answer is not None, name
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy, name
+        assert "unsafe" not in policy, name
+
+
+def test_the_main_job_works_without_javascript(
+    new_context: Callable[..., BrowserContext],
+    console: Console,
+    vlm: vlm_server.Server,
+    scans: Callable[..., list[Path]],
+    tmp_path: Path,
+) -> None:
+    console.ignore("422")  # the file that is refused
+    page = new_context(signed_in=False, java_script_enabled=False, accept_downloads=True).new_page()
+    console.watch(page)
+    page.goto("/accounts/login/")
+    page.get_by_label("User name").fill("admin")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+    page.goto("/batches/new/")
+    page.get_by_label("Name").fill("Plain")
+    page.get_by_role("button", name="Next: scans").click()
+    notes = tmp_path / "notes.png"
+    notes.write_text("no image")
+    page.set_input_files("input[name=files]", [*map(str, scans(3, first=700)), str(notes)])
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("body")).to_contain_text("Refused")
+    expect(page.locator("#scans .card")).to_have_count(3)
+
+    page.get_by_role("link", name="Next: fields").click()
+    page.get_by_label("New field").fill("Author")
+    page.locator("#add-button").click()
+    page.get_by_role("link", name="Next: check and start").click()
+    page.get_by_role("button", name="These fields are right, read 3 cards").click()
+    batch = page.url
+    for _ in range(40):
+        page.goto(batch)
+        if not page.locator("#run-stop").count():
+            break
+        page.wait_for_timeout(500)
+    page.goto(f"{batch}cards/")
+    expect(page.locator("#card-rows tr")).to_have_count(3)
+    page.get_by_role("link", name="author 700").click()
+    field = page.get_by_role("textbox", name="Author").first
+    field.fill("By hand")
+    page.get_by_role("button", name="Save").first.click()
+    page.goto(f"{batch}export/")
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Export 3 cards").click()
+    table = list(csv.DictReader(io.StringIO(Path(taken.value.path()).read_text("utf-8-sig")), delimiter=";"))
+    assert [row["Author"] for row in table] == ["By hand", "author 701", "author 702"]
+
+
+def test_results_and_export_answer_while_a_batch_runs(
+    page: Page, site: Site, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
+) -> None:
+    vlm.delay = 0.8
+    pk = steps.begun(page, "Meanwhile", scans(24, first=800))
+    expect(page.locator("#live-rows tr").nth(2)).to_be_visible()
+    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    answer = httpx.get(f"{site.url}/batches/{pk}/export/download/?format=csv&separator=comma", cookies=cookies)
+    table = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert len(table) == 24
+    done = [row for row in table if row["status"] == "completed"]
+    assert 0 < len(done) < 24
+    for row in done:
+        number = row["file"].removeprefix("scan-").removesuffix(".png")
+        assert row["Author"] == f"author {number}"
+    answer = httpx.get(f"{site.url}/batches/{pk}/cards/", cookies=cookies)
+    assert answer.status_code == 200
+    assert answer.text.count('<tr id="card-') == 24
