@@ -16,6 +16,7 @@ from batches.models import Batch, Card
 from batches.queries import live
 
 FAR_BEHIND = 500  # changed cards; beyond it a page loads afresh
+LARGEST = 4_000_000  # bytes of one message; the server would drop one beyond its own limit without a word
 GONE = 4404
 VIEWS = ("live", "grid")
 
@@ -113,8 +114,15 @@ def draw(places: set[Place]) -> dict[Place, Sheet[Place]]:
         made = frame(batch, place.cursor, place.viewer, drawn[batch.pk])
         version, card = made["version"]
         there = replace(place, cursor=Cursor(version, card))
-        sheets[place] = Sheet(there, text=None if there == place else json.dumps(made))
+        sheets[place] = Sheet(there, text=None if there == place else _text(made))
     return sheets
+
+
+def _text(made: Frame) -> str:
+    text = json.dumps(made)
+    if len(text) <= LARGEST:
+        return text
+    return json.dumps(Frame(version=made["version"], fragments=[], rows=[], reload=True))
 
 
 def seen_by(place: Place, role: Role) -> Place:

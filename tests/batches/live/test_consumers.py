@@ -314,6 +314,22 @@ def test_far_behind_reloads(batch: Batch, make_cards: MakeCards, user: User) -> 
     assert frame == {"version": [3, made[-1].pk], "fragments": [], "rows": [], "reload": True}
 
 
+def test_a_frame_too_large_to_send_reloads(
+    batch: Batch, cards: list[Card], user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "LARGEST", 1000)
+    cookie, address = cookie_of(user), path(batch)
+
+    async def scenario() -> dict[str, Any]:
+        one = await opened(address, cookie)
+        await in_thread(read)(batch, cards[0])
+        return await next_frame(one)
+
+    frame = play(scenario)
+    assert frame["reload"] is True
+    assert frame["version"][1] == cards[0].pk
+
+
 def test_silence_is_broken_by_heartbeats_and_survived(
     batch: Batch, cards: list[Card], user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
