@@ -25,9 +25,9 @@ def safe(text: str | None) -> str:
 
 def write(batch: Batch, options: rows.Options) -> Iterator[bytes]:
     specs = batch.specs()
-    yield _line(_head(specs, options.form), options.delimiter, BOM if options.bom else "")
+    yield _line(_head(specs, options), options.delimiter, BOM if options.bom else "")
     for card in rows.cards(batch):
-        yield _line(_row(card, specs, options.form), options.delimiter)
+        yield _line(_row(card, specs, options), options.delimiter)
 
 
 def _line(cells: list[str], delimiter: str, start: str = "") -> bytes:
@@ -36,22 +36,23 @@ def _line(cells: list[str], delimiter: str, start: str = "") -> bytes:
     return (start + buffer.getvalue()).encode()
 
 
-def _head(specs: list[FieldSpec], form: rows.Form) -> list[str]:
+def _head(specs: list[FieldSpec], options: rows.Options) -> list[str]:
     head = ["card_id", "file", "status", "error"]
     for spec in specs:
         head.append(safe(spec.label))
-        if form == "both":
+        if options.form == "both":
             head.append(safe(f"{spec.label} (as on the card)"))
-    return [*head, "confidence", "transcription"]
+    return [*head, "confidence", "transcription", *(["checked_by"] if options.checked else [])]
 
 
-def _row(card: Card, specs: list[FieldSpec], form: rows.Form) -> list[str]:
+def _row(card: Card, specs: list[FieldSpec], options: rows.Options) -> list[str]:
     row = [str(card.pk), safe(card.display_name), card.status, safe(rows.error_text(card))]
     for spec in specs:
-        if form != "verbatim":
+        if options.form != "verbatim":
             row.append(safe(rows.value(card, spec.key)))
-        if form != "value":
+        if options.form != "value":
             row.append(safe(rows.verbatim(card, spec.key)))
     confidence = card.result.confidence if card.result else None
     transcription = card.result.transcription if card.result else ""
-    return [*row, "" if confidence is None else f"{confidence:.2f}", safe(transcription)]
+    row += ["" if confidence is None else f"{confidence:.2f}", safe(transcription)]
+    return [*row, safe(rows.checked_by(card))] if options.checked else row

@@ -16,11 +16,12 @@ Form = Literal["value", "verbatim", "both"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`form`: the recorded value, the text as on the card, or both."""
+    """`form`: the recorded value, the text as on the card, or both. `checked`: who has checked the card stands last."""
 
     form: Form = "value"
     delimiter: str = ","
     bom: bool = False
+    checked: bool = False
 
 
 def cards(batch: Batch) -> Iterator[Card]:
@@ -53,7 +54,15 @@ def value(card: Card, key: str) -> str | None:
 
 
 def verbatim(card: Card, key: str) -> str | None:
-    """The text as the machine read it."""
+    """The text as on the card: the machine's, or the person's where a person has corrected it."""
     stored: dict[str, Any] = (card.result.fields.get(key) if card.result else None) or {}
+    now = value(card, key)
+    if now != stored.get("value"):
+        return now
     text: str | None = stored.get("verbatim")
     return text
+
+
+def checked_by(card: Card) -> str:
+    """Who has said that the card is right; empty where nobody has."""
+    return card.reviewed_by.username if card.reviewed and card.reviewed_by else ""

@@ -76,4 +76,5 @@ def _options(query: QueryDict) -> exports.Options:
         form=cast(Form, form) if form in FORMS else "value",
         delimiter=SEPARATORS.get(query.get("separator", ""), ","),
         bom="bom" in query,
+        checked="checked" in query,
     )

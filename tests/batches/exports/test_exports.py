@@ -11,6 +11,7 @@ from batches.exports import rows
 from batches.exports.csv import safe
 from batches.models import Batch, Card, CardResult
 from batches.states import CardStatus
+from cardocr_site.accounts.models import User
 
 
 def read(batch: Batch, **options: object) -> list[dict[str, str]]:
@@ -128,3 +129,20 @@ def test_the_file_is_named_after_the_batch(batch: Batch) -> None:
     assert exports.filename(batch, "csv") == f"{batch.uid}.csv"
     batch.label = "Drawer_12_2026-11-21_10-00_abc"
     assert exports.filename(batch, "json") == "Drawer_12_2026-11-21_10-00_abc.json"
+
+
+def test_who_has_checked_a_card_stands_last_where_it_is_asked_for(batch: Batch, read_card: Card, user: User) -> None:
+    assert read(batch, checked=True)[0]["checked_by"] == ""
+    Card.objects.filter(pk=read_card.pk).update(reviewed=True, reviewed_by=user)
+    assert list(read(batch, checked=True)[0])[-1] == "checked_by"
+    assert read(batch, checked=True)[0]["checked_by"] == "ingrid"
+    assert "checked_by" not in read(batch)[0]
+
+
+def test_a_corrected_value_stands_for_the_text_on_the_card_too(batch: Batch, read_card: Card) -> None:
+    result = CardResult.objects.get()
+    CardResult.objects.filter(pk=result.pk).update(values=result.values | {"author": "Grieg, Edvard", "title": None})
+    row = read(batch, form="both")[0]
+    assert (row["Author"], row["Author (as on the card)"]) == ("Grieg, Edvard", "Grieg, Edvard")
+    assert (row["Title"], row["Title (as on the card)"]) == ("", "")
+    assert row["Year (as on the card)"] == "1881!"
