@@ -37,7 +37,9 @@ def run(host: str, port: int) -> None:
         application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
         server_name="cardocr",
-        websocket_max_message_size=16 * 1024,
+        # Holds for both directions: what is larger is dropped without a word, so it lies above feed.LARGEST.
+        # What a browser may send is limited by the frame size, and again by the consumers.
+        websocket_max_message_size=8 * 1024 * 1024,
         websocket_max_frame_size=16 * 1024,
     ).run()
 
