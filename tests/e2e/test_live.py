@@ -107,8 +107,8 @@ def test_new_rows_do_not_make_the_grid_jump(
     expect(page.locator("#newer-rows")).to_contain_text(re.compile(r"\d+ newer"))
 
 
-FIRST_FRAME = """pk => new Promise((done, fail) => {
-  const socket = new WebSocket(`ws://${location.host}/ws/batches/${pk}/?after=0.0&view=live&lang=en`);
+FIRST_FRAME = """([pk, after]) => new Promise((done, fail) => {
+  const socket = new WebSocket(`ws://${location.host}/ws/batches/${pk}/?after=${after}&view=live&lang=en`);
   socket.onmessage = (event) => {
     const rows = JSON.parse(event.data).rows ?? [];
     if (rows.length) { socket.close(); done([event.data.length, rows.length]); }
@@ -119,8 +119,11 @@ FIRST_FRAME = """pk => new Promise((done, fail) => {
 
 def test_a_large_frame_arrives(page: Page, vlm: vlm_server.Server, scans: Callable[..., list[Path]]) -> None:
     """daphne drops what is above its limit without a word: a viewer that was away for long would see nothing."""
+    vlm.delay = 1.0
     pk = steps.begun(page, "Burst", scans(30, first=900))
+    after = page.locator("#live").get_attribute("data-after")
+    vlm.delay = 0.0
     steps.finished(page)
-    size, rows = page.evaluate(FIRST_FRAME, pk)
+    size, rows = page.evaluate(FIRST_FRAME, [pk, after])
     assert rows == 30
     assert size > 16 * 1024
