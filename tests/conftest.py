@@ -19,6 +19,12 @@ from ocr.models import Engine
 CARDS = Path(os.environ.get("CARDOCR_TEST_CARDS") or Path(__file__).resolve().parents[2] / "shared" / "cards")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright keeps a loop running in this thread, in which no other test may start one."""
+    items.sort(key=lambda item: "tests/e2e/" in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def cards_folder() -> Path:
     """The 60 real cards; skipped, with a message, where they are missing (in CI they never are)."""
