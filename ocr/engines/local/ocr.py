@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ocr.engines.local import words
-from ocr.engines.local.rows import Box
+from ocr.engines.local.rows import Box, Read
 from ocr.errors import EngineFailed, EngineMissing, UnreadableImage
 
 Pixels = NDArray[np.uint8]
-Read = tuple[str, float]  # text and score, 0 to 1
 
 MAX_SIDE = 4000  # px; a larger scan is made smaller first
 SETTINGS = {
@@ -55,17 +54,28 @@ class Ocr:
         return [] if found is None else [tuple((float(x), float(y)) for x, y in box) for box in found]
 
     def texts(self, image: Pixels, boxes: Sequence[Box], *, upside_down: bool = False) -> list[Read]:
-        """Text and score (0 to 1) of each box."""
+        """What stands in each box."""
         if not boxes:
             return []
         try:
             crops = [self._crop(image, np.array(box, dtype=np.float32)) for box in boxes]
             if upside_down:
                 crops = [np.ascontiguousarray(crop[::-1, ::-1]) for crop in crops]
-            out = self._recogniser(self._input(img=crops))
+            out = self._recogniser(self._input(img=crops, return_word_box=True))
         except Exception as error:
             raise EngineFailed("The lines of this image could not be read.") from error
-        return [(words.tidy(str(text)), float(score)) for text, score in zip(out.txts, out.scores, strict=True)]
+        return [_read(*each) for each in zip(out.txts, out.scores, out.word_results, strict=True)]
+
+
+def _read(raw: str, score: float, steps: Any) -> Read:
+    """`steps`: at which step of the recogniser each character came; a space lies between its neighbours."""
+    text = words.tidy(str(raw))
+    places = [place for place, letter in enumerate(raw) if not letter.isspace()]
+    columns = [column for word in steps.word_cols for column in word]
+    if len(text) != len(raw) or len(columns) != len(places) or not columns:
+        return Read(text, float(score))
+    middles = np.interp(range(len(raw)), places, columns)
+    return Read(text, float(score), tuple(min(1.0, (float(each) + 0.5) / steps.line_txt_len) for each in middles))
 
 
 _lock = threading.Lock()

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ocr.engines.local.rows import Box, length, wide
+from ocr.engines.local.rows import Box, Read, length, wide
 
 MARGIN = 0.12  # of the mean score; below it more lines are asked
 STEP, MOST = 4, 12  # lines read at a time, and at most
 
-Read = tuple[str, float]
 ReadBothWays = Callable[[list[Box]], tuple[list[Read], list[Read]]]
 
 
@@ -50,5 +49,5 @@ def find(boxes: Sequence[Box], read_both_ways: ReadBothWays) -> Orientation:
 
 def _mean(read: dict[Box, Read]) -> float:
     """The score of all characters read: a line counts by its length."""
-    characters = sum(len(text) for text, _ in read.values())
-    return sum(len(text) * score for text, score in read.values()) / characters if characters else 0.0
+    characters = sum(len(each.text) for each in read.values())
+    return sum(len(each.text) * each.score for each in read.values()) / characters if characters else 0.0

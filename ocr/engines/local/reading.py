@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocr.engines.local import ocr, orientation
-from ocr.engines.local.ocr import Ocr, Pixels, Read
-from ocr.engines.local.rows import Box, Line, turn
+from ocr.engines.local.ocr import Ocr, Pixels
+from ocr.engines.local.rows import Box, Line, Read, turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ def read(engine: Ocr, path: Path, rotation: int | None = None) -> Upright:
         boxes = engine.boxes(image)
     rest = [box for box in boxes if box not in known]
     known |= zip(rest, engine.texts(image, rest), strict=True)
-    lines = tuple(Line(text, score, box) for box in boxes for text, score in [known[box]] if text.strip())
+    found = [(known[box], box) for box in boxes if known[box].text.strip()]
+    lines = tuple(Line(read.text, read.score, box, read.middles) for read, box in found)
     height, width = image.shape[:2]
     return Upright(lines, rotation, width, height)
 

@@ -4,9 +4,18 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 Point = tuple[float, float]
 Box = tuple[Point, ...]  # four corners, clockwise from the top left, in pixels
+
+
+class Read(NamedTuple):
+    """What stands in a box, how sure it is (0 to 1), and where: the middle of each character, 0 to 1 along the box."""
+
+    text: str
+    score: float
+    middles: tuple[float, ...] = ()  # empty where nobody knows: then all characters are taken to be of one width
 
 
 def _across(box: Box) -> float:
@@ -47,6 +56,7 @@ class Line:
     text: str
     score: float
     box: Box
+    middles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,7 @@ class Segment:
     right: float
     top: float
     bottom: float
+    middles: tuple[float, ...] = ()
 
     @property
     def middle(self) -> float:
@@ -71,8 +82,7 @@ class Segment:
 
     def part(self, start: int, end: int) -> "Segment":
         """The characters from start to end, with their share of the box."""
-        count = len(self.text) or 1
-        a, b = start / count, end / count
+        a, b = self._edge(start), self._edge(end)
         top_left, top_right, bottom_right, bottom_left = self.box
         box = (
             _between(top_left, top_right, a),
@@ -81,9 +91,19 @@ class Segment:
             _between(bottom_left, bottom_right, a),
         )
         span = self.right - self.left
-        return Segment(
-            self.text[start:end], self.score, box, self.left + a * span, self.left + b * span, self.top, self.bottom
-        )
+        left, right = self.left + a * span, self.left + b * span
+        return Segment(self.text[start:end], self.score, box, left, right, self.top, self.bottom)
+
+    def _edge(self, place: int) -> float:
+        """Where the character at this place begins, 0 to 1 along the box."""
+        if not 0 < place < len(self.text):
+            return float(place > 0)
+        if len(self.middles) != len(self.text):
+            return place / len(self.text)
+        for beside in (place - 1, place):
+            if self.text[beside].isspace():
+                return self.middles[beside]
+        return (self.middles[place - 1] + self.middles[place]) / 2
 
 
 Row = tuple[Segment, ...]
@@ -115,7 +135,7 @@ def straighten(lines: Sequence[Line]) -> list[Segment]:
         points = [(x * cos - y * sin, x * sin + y * cos) for x, y in line.box]
         left, right = (points[0][0] + points[3][0]) / 2, (points[1][0] + points[2][0]) / 2
         top, bottom = (points[0][1] + points[1][1]) / 2, (points[2][1] + points[3][1]) / 2
-        segments.append(Segment(line.text, line.score, line.box, left, right, top, bottom))
+        segments.append(Segment(line.text, line.score, line.box, left, right, top, bottom, line.middles))
     return segments
 
 

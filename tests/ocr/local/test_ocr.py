@@ -1,13 +1,15 @@
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ocr.engines.local import ocr
 from ocr.engines.local.ocr import Ocr
+from ocr.engines.local.rows import Read
 from ocr.errors import EngineFailed, EngineMissing, UnreadableImage
 from tests.ocr.local.typed import box
 
@@ -123,3 +125,22 @@ def test_a_fault_of_the_models_is_an_engine_that_failed() -> None:
         ocr.shared().boxes(broken)
     with pytest.raises(EngineFailed):
         Ocr.texts(ocr.shared(), broken, [box(0, 0, 10, 0)])
+
+
+def test_the_place_of_each_character_is_known() -> None:
+    """A label in narrow letters before a value in wide ones: the value is found where it stands."""
+    image = Image.new("RGB", (900, 80), "white")
+    draw = ImageDraw.Draw(image)
+    draw.text((20, 20), "illl:", fill="black", font=ImageFont.load_default(40))
+    draw.text((200, 20), "WWMMWW", fill="black", font=ImageFont.load_default(40))
+    pixels = np.ascontiguousarray(np.asarray(image)[:, :, ::-1])
+    [read] = ocr.shared().texts(pixels, [box(10, 10, 440, 60)])
+    assert len(read.middles) == len(read.text)
+    first = read.text.index("W")
+    assert 200 < 10 + 440 * read.middles[first] < 260
+
+
+def test_a_line_whose_characters_cannot_be_placed_has_no_places() -> None:
+    lost = SimpleNamespace(word_cols=[[3]], line_txt_len=40.0)
+    assert ocr._read("abc", 0.9, lost) == Read("abc", 0.9)
+    assert ocr._read("", 0.0, SimpleNamespace(word_cols=[], line_txt_len=0.0)) == Read("", 0.0)

@@ -3,8 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from ocr.engines.local import orientation
-from ocr.engines.local.orientation import Read
-from ocr.engines.local.rows import Box
+from ocr.engines.local.rows import Box, Read
 from tests.ocr.local.typed import box
 
 Reader = Callable[[list[Box]], tuple[list[Read], list[Read]]]
@@ -17,7 +16,8 @@ def reader(forth: list[float], back: list[float], asked: list[int]) -> Reader:
         start = sum(asked)
         asked.append(len(boxes))
         places = range(start, start + len(boxes))
-        return [("ten lettrs", forth[place]) for place in places], [("ten lettrs", back[place]) for place in places]
+        upright, turned = ([Read("ten lettrs", scores[place]) for place in places] for scores in (forth, back))
+        return upright, turned
 
     return read
 
@@ -41,7 +41,7 @@ def test_four_lines_decide_where_they_are_clear() -> None:
 def test_a_card_upside_down_is_turned_and_keeps_what_was_read_that_way() -> None:
     found = orientation.find(boxes(4), reader([0.5] * 4, [0.9] * 4, []))
     assert found.rotation == 180
-    assert set(found.read.values()) == {("ten lettrs", 0.9)}
+    assert set(found.read.values()) == {Read("ten lettrs", 0.9)}
 
 
 def test_more_lines_are_asked_while_they_differ_little() -> None:
@@ -65,7 +65,7 @@ def test_lines_that_stand_upright_on_end_are_not_asked() -> None:
 
 def test_a_long_text_weighs_more_than_a_short_one() -> None:
     def read(some: list[Box]) -> tuple[list[Read], list[Read]]:
-        return [("Øst Frisiske kyst", 0.9), ("1", 0.1)], [("e", 0.95), ("1", 0.95)]
+        return [Read("Øst Frisiske kyst", 0.9), Read("1", 0.1)], [Read("e", 0.95), Read("1", 0.95)]
 
     assert orientation.find(boxes(2), read).rotation == 180
-    assert orientation.find(boxes(2), lambda some: ([("", 0.0)] * 2, [("", 0.0)] * 2)).rotation == 0
+    assert orientation.find(boxes(2), lambda some: ([Read("", 0.0)] * 2, [Read("", 0.0)] * 2)).rotation == 0

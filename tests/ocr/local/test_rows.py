@@ -51,6 +51,17 @@ def test_a_part_of_a_segment_has_its_share_of_the_box() -> None:
     assert part.box[2] == (pytest.approx(240), 70)
 
 
+def test_a_part_begins_where_its_characters_were_seen() -> None:
+    """A narrow label and a wide value: the box of the value begins between the two."""
+    middles = (0.02, 0.06, 0.1, 0.15, 0.25, 0.45, 0.65, 0.85)
+    [[segment]] = rows.group([Line("Sea Kyst", 1, box(100, 50, 200), middles)])
+    part = segment.part(4, 8)
+    assert (part.left, part.right) == (pytest.approx(130), pytest.approx(300))
+    assert segment.part(0, 3).right == pytest.approx(130)
+    assert segment.part(5, 8).left == pytest.approx(170)
+    assert segment.part(0, 8).left == 100
+
+
 @pytest.mark.parametrize(("rotation", "corner"), [(0, (10, 20)), (90, (250, 10)), (180, (150, 250)), (270, (20, 150))])
 def test_a_box_turns_with_its_image(rotation: int, corner: Point) -> None:
     """An image of 200 by 300 with a box 40 wide and 30 high at (10, 20)."""
