@@ -53,6 +53,7 @@ cover: dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 
+# Takes about half an hour on two cores.
 bench: dev
 	@set -e; for bench in benchmarks/[a-z]*.py; do echo "== $$bench"; $(BIN)/python -m benchmarks.$$(basename $$bench .py); done
 
