@@ -1,3 +1,5 @@
+from urllib.parse import urlsplit
+
 import pytest
 
 from ocr import addresses
@@ -19,12 +21,16 @@ PUBLIC = leading_to("93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946")
     ["https://openrouter.ai/api/v1", "http://example.org:8080/v1/chat/completions", "https://example.org/v1?api=2"],
 )
 def test_a_public_address_is_an_engines(address: str) -> None:
-    addresses.check(address, resolve=PUBLIC)
+    asked: list[str] = []
+    addresses.check(address, resolve=lambda host, port: asked.append(host) or PUBLIC(host, port))
+    assert asked == [urlsplit(address).hostname]
 
 
 def test_a_name_that_is_unknown_just_now_passes() -> None:
     addresses.check("https://openrouter.ai/api/v1", resolve=nowhere)
     addresses.check("https://openrouter.ai/api/v1", resolve=leading_to())
+    with pytest.raises(ValueError, match="http"):
+        addresses.check("openrouter.ai/api/v1", resolve=nowhere)
 
 
 @pytest.mark.parametrize(

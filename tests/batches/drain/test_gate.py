@@ -60,9 +60,9 @@ def test_the_answer_waits_for_who_stands_in_the_gate_and_nobody_enters_after_it(
     stopping.join()
 
 
-def test_many_may_stand_in_the_gate_at_once(claimed):
+def test_many_may_stand_in_the_gate_at_once(batch, claimed):
     with gate.passing(*claimed), gate.passing(*claimed):
-        pass
+        assert not gate.wait_until_clear(batch.pk, 0.0)
 
 
 def test_who_stands_in_the_gate_for_too_long_is_not_waited_for_for_ever(batch, claimed):

@@ -51,6 +51,7 @@ def test_a_service_that_starts_needs_no_doorbell(services, start_batch):
     batch = start_batch("a.jpg")
     services()
     until(is_over(batch))
+    assert batch.cards.get().status == CardStatus.COMPLETED
 
 
 def test_drafts_are_prepared_and_not_read(services, make_batch, scripted):
@@ -64,6 +65,7 @@ def test_the_folder_is_settled_and_files_follow(services, start_batch):
     batch = start_batch("a.jpg")
     services()
     until(is_over(batch))
+    assert batch.cards.get().status == CardStatus.COMPLETED
     until(lambda: not Card.objects.filter(files_due=True).exists())
     results = store.results_folder(Batch.objects.get(pk=batch.pk))
     assert results.parent.name == batch.label
@@ -405,5 +407,6 @@ def test_a_start_that_was_refused_makes_no_call(services, start_batch, scripted,
     batch = start_batch("a.jpg")
     services()
     until(is_over(batch))
+    assert batch.cards.get().status == CardStatus.COMPLETED
     assert scripted.calls == ["a.jpg"]
     assert Attempt.objects.count() == 1

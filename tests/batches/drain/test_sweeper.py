@@ -28,8 +28,12 @@ def test_parts_of_broken_uploads_go_after_a_day(db):
 
 
 def test_a_part_that_is_renamed_meanwhile_is_no_trouble(monkeypatch, tmp_path):
-    monkeypatch.setattr(store, "parts", lambda: [tmp_path / "gone.part"])
+    left = tmp_path / "left.part"
+    left.write_bytes(b"half a scan")
+    os.utime(left, (0, 0))
+    monkeypatch.setattr(store, "parts", lambda: [tmp_path / "gone.part", left])
     sweeper.clean_parts()
+    assert not left.exists(), "the others are looked at all the same"
 
 
 def test_a_folder_whose_move_was_cut_off_is_settled(batch):
@@ -119,6 +123,7 @@ def test_the_doorbells_wake_the_service_and_the_hooks_start_and_stop_it(monkeypa
 def test_a_stop_without_a_service_is_nothing(monkeypatch):
     monkeypatch.setattr(service, "_service", None)
     tasks.end()
+    assert service._service is None, "none is started to be stopped"
 
 
 def test_threads_take_turns_at_the_lock_and_lose_no_change(transactional_db, batch):
