@@ -25,7 +25,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.processes
 
-AT_A_TIME = 4  # calls that an engine gets where nobody has said what it bears
+AT_A_TIME = 4  # calls
 
 
 @pytest.fixture
@@ -39,6 +39,7 @@ def variables(server: vlm_server.Server) -> dict[str, str]:
         "CARDOCR_VLM_URL": server.url,
         "CARDOCR_VLM_MODEL": "test-model",
         "CARDOCR_ADMIN_PASSWORD": PASSWORD,
+        "CARDOCR_THREADS": str(AT_A_TIME),
     }
 
 
