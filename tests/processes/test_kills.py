@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -34,7 +34,12 @@ def server() -> Iterator[vlm_server.Server]:
         yield server
 
 
-def variables(server: vlm_server.Server) -> dict[str, str]:
+class Endpoint(Protocol):
+    @property
+    def url(self) -> str: ...
+
+
+def variables(server: Endpoint) -> dict[str, str]:
     return {
         "CARDOCR_VLM_URL": server.url,
         "CARDOCR_VLM_MODEL": "test-model",
@@ -43,7 +48,7 @@ def variables(server: vlm_server.Server) -> dict[str, str]:
     }
 
 
-def make_batch(data: Path, server: vlm_server.Server, number: int, first: int = 0) -> int:
+def make_batch(data: Path, server: Endpoint, number: int, first: int = 0) -> int:
     made = subprocess.run(
         [sys.executable, "-m", "tests.processes.driver", "make", str(number), str(first)],
         cwd=ROOT,
@@ -81,12 +86,12 @@ def each_card_has_its_own_answer_once(data: Path, pk: int, number: int, first: i
 
 
 @contextmanager
-def consumer(data: Path, server: vlm_server.Server) -> Iterator[subprocess.Popen[bytes]]:
+def consumer(data: Path, server: Endpoint, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     with (data / "consumer.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "run_huey"],
             cwd=ROOT,
-            env=environment(data, **variables(server)),
+            env=environment(data, **variables(server), **more),
             stdout=log,
             stderr=subprocess.STDOUT,
         )
