@@ -12,7 +12,7 @@ from typing import Any
 
 import json_repair
 
-LONGEST = 200_000  # characters of a reply that is repaired at most
+LONGEST = 100_000  # characters of a reply that is repaired at most
 _DEEPEST = 8
 
 _TOKEN = re.compile(
@@ -85,6 +85,7 @@ def _parts(reply: str, start: int) -> tuple[list[_Part], int, bool]:
     parts: list[_Part] = []
     opened: list[str] = []
     last = ""
+    in_a_row = 0  # names and values without a mark between them: two, where a comma is missing
     place, limit = start, len(reply.rstrip().removesuffix("```"))
     while place < limit:
         token = _TOKEN.match(reply, place, limit)
@@ -94,6 +95,9 @@ def _parts(reply: str, start: int) -> tuple[list[_Part], int, bool]:
         if token.lastgroup is None:
             continue  # white space, a comment
         last = token[0]
+        in_a_row = 0 if token.lastgroup == "mark" else in_a_row + 1
+        if in_a_row > 2:
+            raise Doubtful
         if token.lastgroup != "mark":
             parts.append(_part(last, quoted=token.lastgroup == "quoted"))
         elif _marked(last, opened, parts):
