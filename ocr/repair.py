@@ -85,7 +85,6 @@ def _parts(reply: str, start: int) -> tuple[list[_Part], int, bool]:
     parts: list[_Part] = []
     opened: list[str] = []
     last = ""
-    in_a_row = 0  # names and values without a mark between them: two, where a comma is missing
     place, limit = start, len(reply.rstrip().removesuffix("```"))
     while place < limit:
         token = _TOKEN.match(reply, place, limit)
@@ -95,9 +94,6 @@ def _parts(reply: str, start: int) -> tuple[list[_Part], int, bool]:
         if token.lastgroup is None:
             continue  # white space, a comment
         last = token[0]
-        in_a_row = 0 if token.lastgroup == "mark" else in_a_row + 1
-        if in_a_row > 2:
-            raise Doubtful
         if token.lastgroup != "mark":
             parts.append(_part(last, quoted=token.lastgroup == "quoted"))
         elif _marked(last, opened, parts):
