@@ -125,7 +125,7 @@ class OpenAICompatibleAdapter:
                     raise
                 raise ladder.error from None  # what was paid for before is what there is to tell
             except ExtractionError as error:
-                error.usage = ladder.paid(error.usage)
+                error.usage, error.raw = ladder.paid(error.usage), ladder.told(error.raw)
                 raise
             else:
                 if ladder.step.quiet:

@@ -213,6 +213,7 @@ def test_whatever_comes_there_are_three_more_requests_at_most(replies: Any, imag
 def test_what_fails_on_the_way_is_told_with_what_was_paid(image: Prepared) -> None:
     busy = Endpoint("no", httpx.Response(429, headers={"Retry-After": "3"}, json={})).error(image)
     assert (type(busy), busy.retry_after, busy.usage.tokens_in) == (errors.RateLimited, 3, 100)
+    assert busy.raw.startswith("no\n")
 
 
 def test_a_way_that_the_endpoint_refuses_does_not_hide_the_reply(image: Prepared) -> None:
