@@ -174,6 +174,10 @@ _ERRORS = {
         gettext_noop("The model's answer was cut off."),
         gettext_noop("Retry. If it happens again, ask for fewer fields or use a model that may answer at length."),
     ),
+    "reply_looping": (
+        gettext_noop("The model repeated itself instead of reading the card."),
+        gettext_noop("It was asked in several ways. Enter the values by hand or use another model."),
+    ),
     "reply_empty": (
         gettext_noop("The model gave no answer for this card."),
         gettext_noop("Retry. If it happens again, enter the values by hand or use another model."),

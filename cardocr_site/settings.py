@@ -58,6 +58,9 @@ ALLOW_PRIVATE_ENGINES = env.list("CARDOCR_ALLOW_PRIVATE_ENGINES", default=[])
 
 PRIVATE_BY_DEFAULT = env.bool("CARDOCR_PRIVATE_BY_DEFAULT", default=False)
 EXTRACTION_THREADS = env.int("CARDOCR_THREADS", default=16)
+# An endpoint that does not answer is asked again after so many seconds, doubled each time up to the second number.
+PROBE_SECONDS = env.float("CARDOCR_PROBE_SECONDS", default=5.0)
+PROBE_SECONDS_MAX = env.float("CARDOCR_PROBE_SECONDS_MAX", default=60.0)
 MAX_IMAGE_BYTES = env.int("CARDOCR_MAX_IMAGE_MB", default=50) * 1_000_000
 MAX_IMAGE_PIXELS = env.int("CARDOCR_MAX_IMAGE_MPX", default=60) * 1_000_000
 MAX_BATCH_CARDS = env.int("CARDOCR_MAX_BATCH_CARDS", default=100_000)

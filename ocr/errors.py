@@ -1,5 +1,7 @@
 """Why a card could not be read. Each error carries its consequence; nobody compares strings."""
 
+import httpx
+
 from ocr.reading import Usage
 
 
@@ -31,9 +33,18 @@ class ExtractionError(Exception):
         self.finish_reason = finish_reason
         self.retry_after = retry_after  # seconds
 
+    @property
+    def no_connection(self) -> bool:
+        """Refused, or no such host: nothing of the card has left, so it cannot be at fault."""
+        return False
+
 
 class EngineUnreachable(ExtractionError):
     reason, retryable = "engine_unreachable", True
+
+    @property
+    def no_connection(self) -> bool:
+        return isinstance(self.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
 
 
 class EngineTimeout(ExtractionError):
@@ -100,3 +111,13 @@ class EngineCrashed(ExtractionError):
     """Reading the card ended the process that read it, twice, alone."""
 
     reason = "engine_crashed"
+
+
+class ReplyLooping(ReplyInvalid):
+    """The model repeats itself until it is stopped."""
+
+    reason = "reply_looping"
+
+
+class ReplyOnlyThought(ReplyEmpty):
+    """The model thought, and said nothing."""

@@ -4,21 +4,18 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from ocr import schema
+from ocr import loops, repair, schema
 from ocr.engines.base import ReadTask
-from ocr.errors import ReplyEmpty, ReplyInvalid, ReplyTruncated
+from ocr.errors import ReplyEmpty, ReplyInvalid, ReplyLooping, ReplyTruncated
 from ocr.fields import FieldSpec, FieldType
 from ocr.reading import FieldReading, ValueState
 
 LONGEST = 2_000_000  # characters
-_MENDED = 200_000  # characters of a reply that is mended at most
 _STARTS = 1000  # places in a reply with prose where an object is looked for
 
-# Possessive: linear on whatever comes. A string without its end runs to the end of the reply.
-_STRING = r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)'
-_COMMAS = re.compile(rf"({_STRING})|,(?=\s*+[}}\]])", re.DOTALL)
+_NAMED = re.compile(r"""\{\s*+(?:/[/*]|(?:"[^"]{0,200}+"|'[^']{0,200}+'|\w{1,200}+)\s*+:)""")  # so begins an object
 _THINKING = re.compile(r"\s*<(think|thinking|reasoning|thought)>", re.IGNORECASE)
 _THOUGHT = re.compile(r"</(?:think|thinking|reasoning|thought)>", re.IGNORECASE)
 _REFUSAL = re.compile(
@@ -29,30 +26,51 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _UNWRAPPED = ("fields", "result", "results", "data", "values", "card", "output", "response", "answer", "properties")
-_NOTHING = {"", "null", "NULL", "<null>"}
+_NULL = {"null", "NULL", "<null>"}
+_LOOPING = "The answer says the same over and over."
+_OTHER_FIELDS = "The answer is JSON, but has none of the fields that were asked for."
 
 
-class _Number(str):
-    """A number as it was written: 1981, and not 1981.0; never too long to convert."""
+class Parsed(NamedTuple):
+    """What a reply says: one reading for each field that was asked for."""
 
-    __slots__ = ()
+    fields: Mapping[str, FieldReading]
+    transcription: str
+    unknown_keys: int  # dropped
 
 
-def parse(reply: str, task: ReadTask, *, finish_reason: str = "") -> tuple[Mapping[str, FieldReading], str]:
-    """The reading of each field that was asked for, and the transcription. Raises ReplyInvalid and its kinds."""
-    if finish_reason == "content_filter":
-        raise ReplyEmpty("The model's filter held the answer back.")
-    if finish_reason == "length":
-        raise ReplyTruncated("The answer was cut off: it reached the limit of its length.")
-    if len(reply) > LONGEST:
-        raise ReplyInvalid(f"The answer is longer than {LONGEST:,} characters.")
+def parse(reply: str, task: ReadTask, *, finish_reason: str = "") -> Parsed:
+    """The right fields, or ReplyInvalid and its kinds."""
+    _check_end(reply, finish_reason)
     text = _without_thoughts(reply.removeprefix("\ufeff")).strip()
     if not text:
         raise ReplyEmpty("The answer is empty.")
     try:
-        return _readings(_object(text, task), task)
-    except RecursionError:
-        raise ReplyInvalid("The answer is nested too deeply.") from None
+        parsed = _readings(_object(text, task), task)
+    except (ReplyInvalid, RecursionError) as error:
+        # A server that ends a loop does not always call the answer cut off.
+        if not isinstance(error, ReplyEmpty) and loops.ends_in_a_loop(text, counting=True):
+            raise ReplyLooping(_LOOPING) from None
+        if isinstance(error, RecursionError):
+            raise ReplyInvalid("The answer is nested too deeply.") from None
+        raise
+    said = (*(field.verbatim or "" for field in parsed.fields.values()), parsed.transcription)
+    if any(map(loops.ends_in_a_loop, said)):
+        raise ReplyLooping(_LOOPING)
+    return parsed
+
+
+def _check_end(reply: str, finish_reason: str) -> None:
+    """Raise where the reply was stopped, not ended."""
+    if finish_reason == "content_filter":
+        raise ReplyEmpty("The model's filter held the answer back.")
+    cut = finish_reason == "length"
+    if (cut or len(reply) > LONGEST) and loops.ends_in_a_loop(reply, counting=True):
+        raise ReplyLooping(_LOOPING)
+    if cut:
+        raise ReplyTruncated("The answer was cut off: it reached the limit of its length.")
+    if len(reply) > LONGEST:
+        raise ReplyInvalid(f"The answer is longer than {LONGEST:,} characters.")
 
 
 def _without_thoughts(reply: str) -> str:
@@ -68,10 +86,11 @@ def _without_thoughts(reply: str) -> str:
 def _object(text: str, task: ReadTask) -> dict[str, Any]:
     """The one object in the reply that has fields that were asked for."""
     wanted = _names(task)
+    values, broken = _objects(text)
+    if broken or (not values and "{" in text and not _REFUSAL.match(text)):
+        return _repaired(text, task)
     found: list[dict[str, Any]] = []
-    some_json = False
-    for value in _values(text):
-        some_json = True
+    for value in values:
         candidate = _unwrapped(value, wanted)
         if candidate is not None and candidate not in found:
             found.append(candidate)
@@ -79,26 +98,18 @@ def _object(text: str, task: ReadTask) -> dict[str, Any]:
         raise ReplyInvalid("The answer gives several different readings of the card.")
     if found:
         return found[0]
-    if some_json:
-        raise ReplyInvalid("The answer is JSON, but has none of the fields that were asked for.")
+    if values:
+        raise ReplyInvalid(_OTHER_FIELDS)
     if _REFUSAL.match(text):
         raise ReplyEmpty("The model refused to read this card.")
-    raise ReplyInvalid("The answer is not valid JSON." if "{" in text else "The answer is not JSON.")
+    raise ReplyInvalid("The answer is not JSON.")
 
 
-def _values(text: str) -> list[Any]:
-    """The JSON objects in the reply, whatever fences or prose stand around them."""
-    if values := _objects(text):
-        return values
-    # A comma after the last value is common and harmless. Amid prose, a lone quotation mark would lead astray.
-    if len(text) > _MENDED or not text.startswith(("{", "[", "```")):
-        return []
-    mended = _COMMAS.sub(lambda found: found[1] or "", text)
-    return _objects(mended) if mended != text else []
+def _objects(text: str) -> tuple[list[Any], bool]:
+    """The JSON objects in the reply, whatever fences or prose stand around them; whether one of them is broken.
 
-
-def _objects(text: str) -> list[Any]:
-    """Each part is read once: the search goes on where the last object ended or broke."""
+    Each part is read once: the search goes on where the last object ended.
+    """
     values: list[Any] = []
     place = 0
     for _ in range(_STARTS):
@@ -108,12 +119,33 @@ def _objects(text: str) -> list[Any]:
         try:
             value, place = _DECODER.raw_decode(text, place)
         except json.JSONDecodeError as error:
-            if error.msg.startswith("Unterminated") or not text[error.pos :].strip():
-                raise ReplyInvalid("The answer is not valid JSON: it breaks off.") from None
+            if _NAMED.match(text, place) or not text[error.pos :].strip():
+                return values, True
             place = max(place + 1, error.pos)
         else:
             values.append(value)
-    return values
+    return values, False
+
+
+def _repaired(text: str, task: ReadTask) -> dict[str, Any]:
+    """The object whose punctuation is wrong, where it is plain what was meant."""
+    try:
+        found = repair.repaired(text)
+    except repair.Doubtful:
+        raise ReplyInvalid("The answer is not valid JSON.") from None
+    names = _names(task)
+    candidate = _unwrapped(found.value, names)
+    if candidate is None:
+        raise ReplyInvalid(_OTHER_FIELDS)
+    if not found.closed:
+        there = {_key(name, names) for name in candidate}
+        if any(spec.key not in there for spec in task.fields) or not _transcribed(candidate, task):
+            raise ReplyInvalid("The answer is not valid JSON: it breaks off.")
+    return candidate
+
+
+def _transcribed(reply: Mapping[str, Any], task: ReadTask) -> bool:
+    return not task.options.transcribe or schema.transcription_key(task) in reply
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,7 +156,11 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_pairs, parse_int=_Number, parse_float=_Number, parse_constant=lambda _name: None, strict=False
+    object_pairs_hook=_pairs,
+    parse_int=repair.Number,
+    parse_float=repair.Number,
+    parse_constant=lambda _name: None,
+    strict=False,
 )
 
 
@@ -158,31 +194,38 @@ def _unwrapped(value: Any, names: Mapping[str, str], *, deep: bool = True) -> di
     return None
 
 
-def _readings(reply: dict[str, Any], task: ReadTask) -> tuple[Mapping[str, FieldReading], str]:
+def _readings(reply: dict[str, Any], task: ReadTask) -> Parsed:
     names = _names(task)
     values: dict[str, Any] = {}
     for name in sorted(reply, key=lambda name: name in names):  # the exact name goes last and holds
         if key := _key(name, names):
             values[key] = reply[name]
-    said = _confidences(reply, names)
+    said, known = _confidences(reply, names)
     fields = {spec.key: _reading(spec, values.get(spec.key), said.get(spec.key)) for spec in task.fields}
-    transcription = reply.get(schema.transcription_key(task)) if task.options.transcribe else None
-    return fields, transcription if type(transcription) is str else ""
+    transcription = None
+    if task.options.transcribe:
+        known.add(schema.transcription_key(task))
+        transcription = reply.get(schema.transcription_key(task))
+    unknown = sum(name not in known and not _key(name, names) for name in reply)
+    return Parsed(fields, transcription if type(transcription) is str else "", unknown)
 
 
-def _confidences(reply: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """By field key, from `<key>__confidence`, `<key>_confidence` or an object `confidence`."""
+def _confidences(reply: Mapping[str, Any], names: Mapping[str, str]) -> tuple[dict[str, Any], set[str]]:
+    """By field key, from `<key>__confidence`, `<key>_confidence` or an object `confidence`; and their names."""
     said: dict[str, Any] = {}
+    known: set[str] = set()
     for name, number in reply.items():
         for ending in ("_confidence", schema.CONFIDENCE):
             if name.endswith(ending) and name not in names and (key := _key(name.removesuffix(ending), names)):
                 said[key] = number
+                known.add(name)
     inside = reply.get("confidence") if "confidence" not in names else None
     if isinstance(inside, dict):
+        known.add("confidence")
         for name, number in inside.items():
             if key := _key(name, names):
                 said.setdefault(key, number)
-    return said
+    return said, known
 
 
 def _reading(spec: FieldSpec, value: Any, certainty: Any) -> FieldReading:
@@ -190,8 +233,10 @@ def _reading(spec: FieldSpec, value: Any, certainty: Any) -> FieldReading:
         certainty = value.get("confidence", certainty)
         value = _inner(value)
     text = _text(spec, value)
-    if text is None or text.strip() in _NOTHING:
+    if text is None or text.strip() in _NULL:
         return FieldReading(None, None, ValueState.ABSENT, confidence=_certainty(certainty))
+    if not text.strip():  # named, but nothing stands there
+        return FieldReading("", None, ValueState.ABSENT, confidence=_certainty(certainty))
     return FieldReading(text, text, confidence=_certainty(certainty))
 
 
@@ -219,7 +264,7 @@ def _text(spec: FieldSpec, value: Any) -> str | None:
 
 def _certainty(said: Any) -> float | None:
     """0 to 1; a number from 2 to 100 was meant in percent. A text is no number."""
-    if not isinstance(said, _Number):
+    if not isinstance(said, repair.Number):
         return None
     number = float(said)
     if not math.isfinite(number):

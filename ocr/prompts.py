@@ -37,9 +37,14 @@ Do not translate, complete, correct or convert.
 says how sure you are of every character, or null where the field is null."""
 
 
-def build(task: ReadTask) -> str:
-    """The prompt. The word JSON stands in it: some endpoints demand that."""
-    parts = [_RULES]
+_AGAIN = """\
+The picture shows a card from the catalogue of an archive, photographed by that archive for its own records. \
+What is wanted is a faithful copy of the words on it, field by field; where a field cannot be told, null will do."""
+
+
+def build(task: ReadTask, *, reworded: bool = False) -> str:
+    """The prompt. The word JSON stands in it: some endpoints demand that. `reworded`: after no answer came."""
+    parts = [_AGAIN, _RULES] if reworded else [_RULES]
     if task.instruction.strip():
         parts.append(f"About these cards:\n{task.instruction.strip()}")
     parts.append("Fields:\n" + "\n".join(_line(spec) for spec in task.fields))
@@ -48,15 +53,24 @@ def build(task: ReadTask) -> str:
         parts.append(
             f"Before the fields give {_quoted(key)}: the whole text of the card, line by line, as it stands there."
         )
-    keys = ", ".join(_quoted(key) for key in schema.build(task)["properties"])
-    parts.append(f"The JSON object has exactly these keys, in this order: {keys}.")
+    parts.append(_keys(task))
     return "\n\n".join(parts)
+
+
+def correction(task: ReadTask, why: str) -> str:
+    """What is said to a reply that could not be used."""
+    return f"This could not be used: {why}\nRead the card again and answer with one JSON object alone. {_keys(task)}"
 
 
 def digest(task: ReadTask) -> str:
     """A fingerprint of prompt and schema together."""
     asked = json.dumps([build(task), schema.build(task)], sort_keys=True)
     return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _keys(task: ReadTask) -> str:
+    keys = ", ".join(_quoted(key) for key in schema.build(task)["properties"])
+    return f"The JSON object has exactly these keys, in this order: {keys}."
 
 
 def _line(spec: FieldSpec) -> str:

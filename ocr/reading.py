@@ -64,3 +64,4 @@ class Reading:
     model: str = ""
     raw: str = ""
     finish_reason: str = ""
+    unknown_keys: int = 0  # that the engine gave besides, dropped

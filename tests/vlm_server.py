@@ -10,8 +10,8 @@ A card is known by the colour of its top-left corner, which survives scaling and
         server.calls                                # a Call for each request, in the order of their arrival
 
 In a process of its own: `python -m tests.vlm_server --port 9000 --delay 0.2`, with GET /calls, POST /fail
-{"image": 7, "mode": "500", "times": 2}, POST /answer {"author": "Author {number}"}, POST /delay {"seconds": 1},
-POST /reset (failures and calls are forgotten).
+{"image": 7, "mode": "500", "times": 2} (null: any image), POST /key {"key": "…"}, POST /answer
+{"author": "Author {number}"}, POST /delay {"seconds": 1}, POST /reset (failures and calls are forgotten).
 """
 
 import argparse
@@ -105,6 +105,10 @@ def _matcher(which: Which) -> Callable[[Image.Image, str, int], bool]:
     if isinstance(which, int):
         return lambda _image, _sha256, card: card == which
     return lambda image, _sha256, _card: which(image)
+
+
+def _which(image: int | str | None) -> Which:
+    return (lambda _image: True) if image is None else image
 
 
 @dataclass
@@ -294,7 +298,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._complete(json.loads(body))
             return
         controls: dict[str, Callable[[dict[str, Any]], None]] = {
-            "/fail": lambda data: self.test.fail(data["image"], data["mode"], data.get("times")),
+            "/fail": lambda data: self.test.fail(_which(data["image"]), data["mode"], data.get("times")),
+            "/key": lambda data: setattr(self.test, "key", data["key"]),
             "/answer": self.test.answer,
             "/delay": lambda data: setattr(self.test, "delay", float(data["seconds"])),
             "/reset": lambda _data: (self.test.heal(), self.test.calls.clear()),  # type: ignore[func-returns-value]

@@ -85,8 +85,9 @@ def resume(batch: Batch) -> Batch:
         if change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED} and not rest:
             raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
         change.move_batch(BatchStatus.QUEUED, finished_at=None, **_UNPAUSED)
+        more = bool(rest) and blocks.read_rest_in(change)
         _ring(change.batch.pk)
-    if rest:
+    if more:
         while blocks.read_rest_some(change.batch.pk):
             continue
         tasks.drain(change.batch.pk)

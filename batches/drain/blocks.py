@@ -62,8 +62,13 @@ def read_rest_some(batch_id: int) -> bool:
     with changes.locked(batch_id) as change:
         if change.batch.status in {BatchStatus.DRAFT, BatchStatus.CANCELLED}:
             return False
-        stopped = change.batch.cards.filter(status=CardStatus.CANCELLED)
-        return change.move_cards(_block(stopped), CardStatus.PENDING, **AFRESH) == BLOCK
+        return read_rest_in(change)
+
+
+def read_rest_in(change: changes.Change) -> bool:
+    """The same, in the change that resumes it: a queued batch in which nothing waits would be taken for done."""
+    stopped = change.batch.cards.filter(status=CardStatus.CANCELLED)
+    return change.move_cards(_block(stopped), CardStatus.PENDING, **AFRESH) == BLOCK
 
 
 def finish_cut_short() -> None:

@@ -1,12 +1,20 @@
-"""The engines of this process: one adapter per configuration, how many calls each may have, and when it rests."""
+"""The engines of this process: adapters, how many calls each may have, when it rests, and whether it answers."""
 
 import logging
 import os
+import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from urllib.parse import urlsplit
 
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from batches.drain.breaker import Breaker, Failure
+from batches.states import PauseReason
 from ocr import engines
 from ocr.engines.base import EngineAdapter, EngineConfig
 from ocr.models import Engine
@@ -14,14 +22,50 @@ from ocr.models import Engine
 log = logging.getLogger(__name__)
 
 Build = Callable[[EngineConfig], EngineAdapter]
-CALLS_AT_A_TIME = 4  # where nobody has said what an endpoint bears
 LONGEST_REST = 60.0
+MODEL_LOADS = 300.0  # seconds that a server in the house gets for its first answer
 
 
 def cap(engine: Engine) -> int:
+    """How many calls at a time the engine may have at most."""
     if engine.max_in_flight:
         return engine.max_in_flight
-    return os.cpu_count() or 1 if engine.kind == Engine.Kind.LOCAL else CALLS_AT_A_TIME
+    return os.cpu_count() or 1 if engine.kind == Engine.Kind.LOCAL else settings.EXTRACTION_THREADS
+
+
+def host(engine: Engine) -> str:
+    """Whom people would look for, without anything secret."""
+    found = urlsplit(engine.address)
+    return (found.netloc.rpartition("@")[2] or engine.name)[:100]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why no call to an engine may start, and in how many seconds one may (None: a person must act)."""
+
+    reason: PauseReason
+    message: str
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class _State:
+    breaker: Breaker
+    limit: int  # calls at a time, for now
+    climbing: bool = True  # no limit met yet: one more call for each answer, later one more for a round of them
+    answers: int = 0  # since the limit was changed
+    in_flight: int = 0
+    probes: int = 0
+    rest_until: float = 0.0
+    limited: int = 0
+    lowered_at: float = 0.0
+    version: datetime | None = None  # of the engine, as it was last called
+    refusal: str | None = None  # what the endpoint said of the key
+    refused: datetime | None = None  # the version of the engine that it said this of
+    warm: set[str] = field(default_factory=set)  # models that have answered
+
+    def start_low(self) -> None:
+        self.limit, self.climbing, self.answers = 1, True, 0
 
 
 class Engines:
@@ -32,49 +76,164 @@ class Engines:
         self._lock = threading.Lock()
         self._building = threading.Lock()  # the local engine takes seconds; nobody else waits for it
         self._adapters: dict[tuple[object, ...], EngineAdapter] = {}
-        self._in_flight: Counter[int] = Counter()
-        self._rest_until: dict[int, float] = {}
-        self._limited: Counter[int] = Counter()
+        self._states: dict[int, _State] = {}
 
     def adapter(self, engine: Engine, model: str) -> EngineAdapter:
         """Raises EngineMissing. An engine that an administrator has changed gets a new adapter."""
-        key = (engine.pk, engine.updated_at, model)
+        with self._lock:
+            state = self._state(engine)
+            patient = engine.place == Engine.Place.INSIDE and not _is_local(engine) and model not in state.warm
+        key = (engine.pk, engine.updated_at, model, patient)
         with self._building:
             if key not in self._adapters:
-                self._adapters[key] = self.build(engine.config(model))
+                config = engine.config(model)
+                if patient:
+                    config = replace(config, timeout=max(config.timeout, MODEL_LOADS))
+                self._adapters[key] = self.build(config)
             return self._adapters[key]
+
+    # -- how many calls
 
     def room(self, engine: Engine) -> int:
         """How many more calls may start now."""
         with self._lock:
-            if time.monotonic() < self._rest_until.get(engine.pk, 0.0):
+            state = self._state(engine)
+            if time.monotonic() < state.rest_until or state.refusal is not None or state.breaker.holds:
                 return 0
-            return max(0, cap(engine) - self._in_flight[engine.pk])
+            if state.breaker.is_open:
+                return max(0, 1 - state.probes)
+            return max(0, min(state.limit, cap(engine)) - state.in_flight)
 
-    def enter(self, engine: Engine) -> None:
+    def enter(self, engine: Engine) -> bool:
+        """A call begins; True: as a probe. `leave` wants to know."""
         with self._lock:
-            self._in_flight[engine.pk] += 1
+            state = self._state(engine)
+            probe = state.breaker.is_open
+            state.in_flight += 1
+            state.probes += probe
+            return probe
 
-    def leave(self, engine: Engine) -> None:
+    def leave(self, engine: Engine, *, probe: bool = False) -> None:
         with self._lock:
-            self._in_flight[engine.pk] -= 1
+            state = self._state(engine)
+            state.in_flight -= 1
+            state.probes -= probe
 
-    def answered(self, engine: Engine) -> None:
+    # -- what the calls say
+
+    def answered(self, engine: Engine, card: int, model: str = "") -> None:
+        """The endpoint gave an answer, whatever is in it."""
         with self._lock:
-            self._limited[engine.pk] = 0
+            state = self._state(engine)
+            state.limited = 0
+            state.warm.add(model)
+            if state.breaker.answered(card):
+                log.warning("Engine %s answers again.", engine.name)
+            if state.limit < cap(engine):
+                state.answers += 1
+                if state.climbing or state.answers >= state.limit:
+                    state.limit, state.answers = state.limit + 1, 0
 
-    def rest(self, engine: Engine, seconds: float | None) -> float:
+    def failed(self, engine: Engine, failure: Failure) -> bool:
+        """The endpoint did not answer; True: the card is charged with it."""
+        with self._lock:
+            state = self._state(engine)
+            was_open = state.breaker.is_open
+            charged = state.breaker.failed(failure)
+            opened = state.breaker.is_open and not was_open
+            if opened and not _is_local(engine):
+                state.start_low()
+        if opened:
+            log.warning("Engine %s does not answer.", engine.name)
+        return charged
+
+    def refuse(self, engine: Engine, said: str) -> None:
+        """The key was refused: no call before a person has changed something."""
+        with self._lock:
+            state = self._state(engine)
+            state.refusal, state.refused = said, engine.updated_at
+            if not _is_local(engine):
+                state.start_low()
+
+    def rest(self, engine: Engine, seconds: float | None, begun: float = 0.0) -> float:
         """A rate limit: no call to this engine, by any thread, before it has rested; returns how long."""
         with self._lock:
-            self._limited[engine.pk] += 1
-            wanted = seconds if seconds is not None else 2.0 ** min(self._limited[engine.pk] - 1, 6)
-            wanted = min(wanted, LONGEST_REST) if seconds is None else wanted
-            self._rest_until[engine.pk] = max(self._rest_until.get(engine.pk, 0.0), time.monotonic() + wanted)
+            state, now = self._state(engine), time.monotonic()
+            if begun >= state.lowered_at:  # one burst is one limit met
+                state.limited += 1
+                state.limit, state.climbing, state.answers = max(1, min(state.limit, cap(engine)) // 2), False, 0
+                state.lowered_at = now
+            wanted = min(2.0 ** min(max(state.limited, 1) - 1, 6), LONGEST_REST) * random.uniform(0.75, 1.25)  # noqa: S311
+            wanted = wanted if seconds is None else seconds
+            state.rest_until = max(state.rest_until, now + wanted)
         log.info("Engine %s rests for %.1f s: it asked for fewer calls.", engine.name, wanted)
         return wanted
+
+    # -- what the batches must know
+
+    def hold(self, engine: Engine) -> Hold | None:
+        """Set while not even a probe may start."""
+        with self._lock:
+            state = self._state(engine)
+            if state.refusal is not None:
+                return Hold(PauseReason.CREDENTIALS, state.refusal)
+            if state.breaker.holds:
+                message = _("%(host)s does not answer") % {"host": host(engine)}
+                return Hold(PauseReason.ENDPOINT, message, state.breaker.probe_in)
+        return None
+
+    def refused_version(self, engine: Engine) -> datetime | None:
+        """The version of the engine whose key was refused last."""
+        with self._lock:
+            return self._state(engine).refused
+
+    def probe_delay(self, engine: Engine) -> float | None:
+        """Seconds between probes; None: the endpoint is thought to answer."""
+        with self._lock:
+            breaker = self._state(engine).breaker
+            return breaker.delay if breaker.is_open else None
+
+    def wants_probe(self, engine: Engine) -> bool:
+        with self._lock:
+            state = self._state(engine)
+            return state.breaker.is_open and not state.breaker.holds and not state.probes
+
+    def has_answered(self, engine: Engine) -> bool:
+        """In this process, and it is not thought to be down."""
+        with self._lock:
+            breaker = self._state(engine).breaker
+            return breaker.has_answered and not breaker.is_open
+
+    def adopt(self, engine: Engine, seconds: float) -> None:
+        """Another process, or this one before its restart, has paused batches for this engine."""
+        with self._lock:
+            self._state(engine).breaker.adopt(seconds)
+
+    def try_now(self, engine: Engine) -> None:
+        """A person started or resumed a batch: it is tried, with one call."""
+        with self._lock:
+            state = self._state(engine)
+            state.refusal = None
+            state.breaker.try_now()
 
     def close(self) -> None:
         with self._building:
             adapters, self._adapters = list(self._adapters.values()), {}
         for adapter in adapters:
             adapter.close()
+
+    def _state(self, engine: Engine) -> _State:
+        if engine.pk not in self._states:
+            first = 1 if engine.place == Engine.Place.INSIDE and not _is_local(engine) else cap(engine)
+            self._states[engine.pk] = _State(Breaker(settings.PROBE_SECONDS, settings.PROBE_SECONDS_MAX), first)
+        state = self._states[engine.pk]
+        if state.version is None:
+            state.version = engine.updated_at
+        elif engine.updated_at > state.version:  # an administrator has saved it: what was known may be over
+            state.version, state.refusal = engine.updated_at, None
+            state.breaker.try_now()
+        return state
+
+
+def _is_local(engine: Engine) -> bool:
+    return engine.kind == Engine.Kind.LOCAL

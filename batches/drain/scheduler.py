@@ -5,13 +5,14 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from django.db import close_old_connections
 
 from batches.drain import claims
 from batches.drain.engines import Engines, cap
+from batches.drain.outages import Outages
 from batches.drain.reading import read_task
 from batches.drain.threads import spawn
 from batches.drain.worker import Job, Reader
@@ -42,6 +43,10 @@ class Run:
     ask_at: float = 0.0
     served_at: float = 0.0
 
+    def is_resumed(self, batch: Batch) -> bool:
+        """Somebody wants it read on, though it was held up."""
+        return not self.active or (self.batch.status, batch.status) == (BatchStatus.RUNNING, BatchStatus.QUEUED)
+
     def limit(self, threads: int) -> int:
         limits = [threads, cap(self.engine)]
         if self.batch.option("concurrency"):
@@ -58,6 +63,7 @@ class Scheduler:
         self._engines = engines
         self._threads = threads
         self._batch_id = batch_id
+        self._outages = Outages(engines, batch_id)
         self._runs: dict[int, Run] = {}
         self._jobs: queue.SimpleQueue[tuple[Run, Job] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -107,7 +113,8 @@ class Scheduler:
                 rung, self._look = self._look, False
                 if rung or time.monotonic() - looked_at >= LOOK_EVERY:
                     looked_at = time.monotonic()
-                    self._refresh(rung=rung)
+                    if self._outages.look(self._refresh(rung=rung)):
+                        self._refresh(rung=True)
                 self._dispatch()
             except Exception:
                 log.exception("A round of the scheduler failed.")
@@ -118,8 +125,8 @@ class Scheduler:
         for run in self._runs.values():
             self._release(run)
 
-    def _refresh(self, *, rung: bool) -> None:
-        """Bring the runs in line with the batches that are to be read."""
+    def _refresh(self, *, rung: bool) -> Collection[Batch]:
+        """Bring the runs in line with the batches that are to be read, and return those."""
         active = Batch.objects.filter(status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING], deleted_at=None)
         if self._batch_id is not None:
             active = active.filter(pk=self._batch_id)
@@ -131,11 +138,14 @@ class Scheduler:
             known = self._runs.get(pk)
             if batch.engine is None:  # the start makes sure of one
                 continue
+            if known is None or known.is_resumed(batch):
+                self._engines.try_now(batch.engine)
             if known is None:
                 self._add(batch, batch.engine)
             else:
                 known.batch, known.engine, known.active = batch, batch.engine, True
                 known.ask_at = 0.0 if rung else known.ask_at
+        return batches.values()
 
     def _leave(self, pk: int, run: Run) -> None:
         """The batch is paused, stopped or done: unread cards go back, calls in flight complete."""
@@ -182,8 +192,8 @@ class Scheduler:
             self._in_flight += 1
             self._idle.clear()
         run.served_at = time.monotonic()
-        self._engines.enter(run.engine)
-        self._jobs.put((run, Job(card, run.batch, run.engine, run.task, run.prompt_hash)))
+        probe = self._engines.enter(run.engine)
+        self._jobs.put((run, Job(card, run.batch, run.engine, run.task, run.prompt_hash, probe=probe)))
         return True
 
     def _claim(self, run: Run) -> bool:
@@ -192,7 +202,9 @@ class Scheduler:
         wanted = min(int(run.batch.option("chunk_size")), 2 * run.limit(self._threads))
         cards = claims.take(run.batch.pk, self._worker, wanted)
         run.waiting.extend(cards)
-        if not cards:
+        if cards:
+            run.batch.status = BatchStatus.RUNNING
+        else:
             run.ask_at = time.monotonic() + HUNGRY
         return bool(cards)
 
@@ -204,10 +216,12 @@ class Scheduler:
             try:
                 self._reader.read(job)
             finally:
-                self._engines.leave(run.engine)
+                self._engines.leave(job.engine, probe=job.probe)
                 with self._lock:
                     run.flying.discard(job.card.pk)
                     self._in_flight -= 1
                     if not self._in_flight:
                         self._idle.set()
+                if self._engines.hold(job.engine) is not None:
+                    self._look = True  # its batches must say so
                 self._bell.set()

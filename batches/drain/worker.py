@@ -12,13 +12,24 @@ from threading import Event as Flag
 from django.utils import timezone
 
 from batches.drain import gate
+from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Start
 from batches.intake import decoders, derive
 from batches.models import Batch, Card
 from ocr import alone, pipeline
 from ocr.engines.base import EngineAdapter, Prepared, ReadTask, gated
-from ocr.errors import CallWithheld, ExtractionError, RateLimited, UnreadableImage
+from ocr.errors import (
+    CallWithheld,
+    EngineFailed,
+    EngineTimeout,
+    EngineUnreachable,
+    ExtractionError,
+    RateLimited,
+    ReplyInvalid,
+    RequestRefused,
+    UnreadableImage,
+)
 from ocr.models import Engine
 from ocr.reading import Reading
 
@@ -38,6 +49,7 @@ class Job:
     engine: Engine
     task: ReadTask
     prompt_hash: str = ""
+    probe: bool = False  # the one call to an endpoint that did not answer
 
 
 class Unexpected(ExtractionError):
@@ -66,7 +78,7 @@ class Reader:
         begun = time.monotonic()
         try:
             outcome.reading = self._read(job, outcome)
-            self._engines.answered(job.engine)
+            self._engines.answered(job.engine, job.card.pk, job.batch.model)
         except CallWithheld as error:
             outcome.error, outcome.started_at = error, None
         except ExtractionError as error:
@@ -78,7 +90,7 @@ class Reader:
             outcome.error = Unexpected(f"{type(error).__name__}: {error}")
         outcome.duration = time.monotonic() - begun
         if outcome.error is not None:
-            outcome.retry_in = self._back_off(job, outcome.error)
+            outcome.retry_in = self._back_off(job, outcome.error, begun)
         self._put(outcome)
 
     def _read(self, job: Job, outcome: Outcome) -> Reading:
@@ -136,11 +148,38 @@ class Reader:
         with door():  # it may have been paused while the mark was written
             pass
 
-    def _back_off(self, job: Job, error: ExtractionError) -> float:
-        """Seconds until this card may be read again, with jitter."""
+    def _back_off(self, job: Job, error: ExtractionError, begun: float) -> float:
+        """Say what the error means for the engine; seconds until this card may be read again, with jitter."""
         if isinstance(error, RateLimited):
-            return self._engines.rest(job.engine, error.retry_after)
+            return self._engines.rest(job.engine, error.retry_after, begun)
+        if error.pauses:
+            self._engines.refuse(job.engine, error.message)
+        elif isinstance(error, ReplyInvalid | RequestRefused):
+            self._engines.answered(job.engine, job.card.pk, job.batch.model)
+        elif isinstance(error, EngineUnreachable | EngineTimeout | EngineFailed) and self._is_down(job, error, begun):
+            return self._until_next_probe(job, error)
         if isinstance(error, CallWithheld) or not error.retryable:
             return 0.0
         wanted = FIRST_BACK_OFF * 2.0**job.card.tries
         return max(error.retry_after or 0.0, wanted * random.uniform(0.75, 1.25))  # noqa: S311
+
+    def _is_down(self, job: Job, error: ExtractionError, begun: float) -> bool:
+        """Whether the endpoint is to blame; then this call is no try of the card's."""
+        if job.engine.kind == Engine.Kind.LOCAL:
+            return False
+        failure = Failure(
+            job.card.pk,
+            begun,
+            last=not error.retryable or job.card.tries + 1 > job.batch.option("retries"),
+            no_connection=error.no_connection,
+            broken=isinstance(error, EngineUnreachable),
+        )
+        error.counts = self._engines.failed(job.engine, failure)
+        return not error.counts and self._engines.probe_delay(job.engine) is not None
+
+    def _until_next_probe(self, job: Job, error: ExtractionError) -> float:
+        """Each probe is another card, where there are others: this one may be at fault after all."""
+        if not job.probe or error.no_connection:
+            return 0.0
+        others = max(1, min(IN_A_ROW, job.batch.pending + job.batch.processing))
+        return others * (self._engines.probe_delay(job.engine) or 0.0)

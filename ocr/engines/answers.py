@@ -18,6 +18,7 @@ from ocr.errors import (
     RateLimited,
     ReplyEmpty,
     ReplyInvalid,
+    ReplyOnlyThought,
     RequestRefused,
 )
 from ocr.reading import Usage
@@ -90,8 +91,9 @@ def answer(response: Response, model: str) -> Answer:
         )
     if not content.strip() and finish != "length":
         thought = message.get("reasoning") or message.get("reasoning_content")
-        why = "The model only thought and gave no answer." if thought else "The answer is empty."
-        raise ReplyEmpty(why, usage=usage, finish_reason=finish)
+        if thought:
+            raise ReplyOnlyThought("The model only thought and gave no answer.", usage=usage, finish_reason=finish)
+        raise ReplyEmpty("The answer is empty.", usage=usage, finish_reason=finish)
     return Answer(content, usage, _short(body.get("model"), 200) or model, finish)
 
 

@@ -15,14 +15,17 @@ from ocr import parsing, prompts, schema
 from ocr.addresses import Forbidden
 from ocr.engines import answers
 from ocr.engines.base import EngineConfig, Prepared, ReadTask
+from ocr.engines.ladder import Ladder, Means, Step
 from ocr.engines.transport import Departure, client
 from ocr.errors import (
+    CallWithheld,
     EngineMissing,
     EngineTimeout,
     EngineUnreachable,
     ExtractionError,
     ReplyInvalid,
     ReplyTruncated,
+    RequestRefused,
     UnreadableImage,
 )
 from ocr.reading import Reading
@@ -34,6 +37,12 @@ _MENDABLE = {400, 404, 422, 501}
 _FORMAT_NAMED = re.compile(
     r"response.?format|json.?schema|json.?object|json.?mode|structured|grammar|guided|requested parameters|schema", re.I
 )
+_QUIET: dict[str, Any] = {
+    "reasoning_effort": "none",
+    "chat_template_kwargs": {"enable_thinking": False},
+    "enable_thinking": False,
+    "reasoning": {"enabled": False},
+}
 _TOO_MANY = re.compile(r"too (?:large|high|big|long)|exceed|maximum|at most|less than", re.I)
 
 
@@ -45,10 +54,14 @@ class Profile:
     temperature: bool = True
     tokens_name: str = "max_tokens"
     tokens_factor: float = 1.0
+    thinking: bool = True
+    quiet: tuple[str, ...] = ("reasoning_effort", "chat_template_kwargs")  # what turns thinking off
 
-    def mended(self, said: str) -> "Profile | None":
+    def mended(self, said: str, *, quiet: bool = False) -> "Profile | None":
         """The next thing to try where an endpoint names what it does not take; None where it names nothing of ours."""
         named = said.casefold()
+        if quiet and (untaken := [name for name in self.quiet if name in named]):
+            return replace(self, quiet=tuple(name for name in self.quiet if name not in untaken))
         if "temperature" in named and self.temperature:
             return replace(self, temperature=False)
         if re.search(r"max.?(?:completion.?)?tokens|context length", named):
@@ -75,7 +88,7 @@ class OpenAICompatibleAdapter:
         self._headers = {"Authorization": f"Bearer {config.key}"} if config.key else {}
         self._client = client(config.timeout, config.private_hosts, transport)
         self._lock = threading.Lock()
-        self._profile = Profile()
+        self._profile = Profile(quiet=_quiet(self.url.host))
 
     def read(self, image: Prepared, task: ReadTask) -> Reading:
         try:
@@ -83,59 +96,96 @@ class OpenAICompatibleAdapter:
         except OSError as error:
             raise UnreadableImage("The prepared image cannot be opened.") from error
         picture = f"data:{image.media_type};base64,{base64.b64encode(data).decode()}"
-        answer = self._ask(task, picture)
-        try:
-            fields, transcription = parsing.parse(answer.content, task, finish_reason=answer.finish_reason)
-        except ExtractionError as error:
-            error.raw = answers.storable(answer.content[: parsing.LONGEST])
-            error.usage, error.finish_reason = answer.usage, answer.finish_reason
-            if isinstance(error, ReplyTruncated):
-                self._allow_more()
-            raise
+        parsed, answer = self._parsed(task, picture)
         return Reading(
-            fields=fields,
-            transcription=transcription,
+            fields=parsed.fields,
+            transcription=parsed.transcription,
             rotation=image.rotation,
             usage=answer.usage,
             model=answer.model,
             raw=answers.storable(answer.content),
             finish_reason=answer.finish_reason,
+            unknown_keys=parsed.unknown_keys,
         )
+
+    def _parsed(self, task: ReadTask, picture: str) -> tuple[parsing.Parsed, answers.Answer]:
+        """A reply that can be used, after a few ways to ask for it; with what all of them said and cost."""
+        ladder = Ladder()
+        latest = time.monotonic() + self.config.timeout  # no rung is taken after that
+        while True:
+            answer = None
+            try:
+                answer = self._ask(task, picture, ladder.step)
+                parsed = parsing.parse(answer.content, task, finish_reason=answer.finish_reason)
+            except ReplyInvalid as error:
+                if not self._climbed(ladder, error, answer, latest):
+                    raise
+            except (CallWithheld, RequestRefused):
+                if ladder.error is None:
+                    raise
+                raise ladder.error from None  # what was paid for before is what there is to tell
+            except ExtractionError as error:
+                error.usage, error.raw = ladder.paid(error.usage), ladder.told(error.raw)
+                raise
+            else:
+                if ladder.step.quiet:
+                    profile = self._profile
+                    self._learn(profile, replace(profile, thinking=False))
+                return parsed, replace(answer, usage=ladder.paid(answer.usage), content=ladder.told(answer.content))
+
+    def _climbed(self, ladder: Ladder, error: ReplyInvalid, answer: answers.Answer | None, latest: float) -> bool:
+        """Whether it may be asked in another way."""
+        reply = ""
+        if answer is not None:
+            reply = answers.storable(answer.content[: parsing.LONGEST])
+            error.usage, error.finish_reason = answer.usage, answer.finish_reason
+        ladder.missed(error, reply)
+        profile = self._profile
+        truncated = isinstance(error, ReplyTruncated)
+        means = Means(
+            temperature=profile.temperature,
+            formats=bool(profile.formats[0]),
+            thinking=profile.thinking and bool(profile.quiet),
+            room=truncated and profile.tokens_factor == 1.0,
+        )
+        if truncated:
+            self._allow_more()
+        return time.monotonic() < latest and ladder.climbed(error, reply, means)
 
     def close(self) -> None:
         self._client.close()
 
-    def _ask(self, task: ReadTask, picture: str) -> answers.Answer:
+    def _ask(self, task: ReadTask, picture: str, step: Step) -> answers.Answer:
         """Ask, and ask again without what the endpoint says it does not take. What was learnt holds for all cards."""
         response = None
         for _ in range(_CORRECTIONS):
             profile = self._profile
-            response = self._post(self.payload(task, picture, profile))
+            response = self._post(self.payload(task, picture, profile, step))
             if response.status == 200:
                 return answers.answer(response, self.config.model)
-            mended = profile.mended(response.said) if response.status in _MENDABLE else None
+            if response.status not in _MENDABLE:
+                break
+            mended = profile.mended(response.said, quiet=step.quiet or not profile.thinking)
             if mended is None:
                 break
             self._learn(profile, mended)
         assert response is not None  # noqa: S101
         raise answers.refused(response)
 
-    def payload(self, task: ReadTask, picture: str, profile: Profile) -> dict[str, Any]:
-        """The body of a request. One user message: not every model takes a system message beside an image."""
-        content = [
-            {"type": "text", "text": prompts.build(task)},
-            {"type": "image_url", "image_url": {"url": picture}},
-        ]
+    def payload(self, task: ReadTask, picture: str, profile: Profile, step: Step) -> dict[str, Any]:
+        """The body of a request."""
         body: dict[str, Any] = {
-            "messages": [{"role": "user", "content": content}],
+            "messages": _messages(task, picture, step),
             profile.tokens_name: int(min(MOST_TOKENS, _tokens(task) * profile.tokens_factor)),
             "stream": False,
         }
         if self.config.model:
             body["model"] = self.config.model
         if profile.temperature:
-            body["temperature"] = 0
-        if profile.formats[0]:
+            body["temperature"] = step.temperature
+        if step.quiet or not profile.thinking:
+            body |= {name: _QUIET[name] for name in profile.quiet}
+        if profile.formats[0] and not step.free:
             body["response_format"] = _response_format(profile.formats[0], task)
         if self.url.host.endswith("openrouter.ai"):
             # Otherwise it may choose a provider that ignores the schema.
@@ -198,6 +248,27 @@ def endpoint(address: str) -> httpx.URL:
     if path.endswith("/chat/completions"):
         return url.copy_with(path=path)
     return url.copy_with(path=f"{path or '/v1'}/chat/completions")
+
+
+def _messages(task: ReadTask, picture: str, step: Step) -> list[dict[str, Any]]:
+    """One user message: not every model takes a system message beside an image. A correction follows a reply."""
+    content = [
+        {"type": "text", "text": prompts.build(task, reworded=step.reworded)},
+        {"type": "image_url", "image_url": {"url": picture}},
+    ]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+    if step.corrected is not None:
+        reply, why = step.corrected
+        messages.append({"role": "assistant", "content": reply})
+        messages.append({"role": "user", "content": prompts.correction(task, why)})
+    return messages
+
+
+def _quiet(host: str) -> tuple[str, ...]:
+    """How a host's models are told not to think."""
+    if host.endswith("openrouter.ai"):
+        return ("reasoning",)
+    return ("enable_thinking",) if host.endswith("aliyuncs.com") else Profile().quiet
 
 
 def _tokens(task: ReadTask) -> int:

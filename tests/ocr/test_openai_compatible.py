@@ -219,7 +219,7 @@ ODD_ANSWERS: list[tuple[Any, type[errors.ExtractionError]]] = [
     (completion(None), errors.ReplyEmpty),
     (completion(5), errors.ReplyEmpty),
     (completion([]), errors.ReplyEmpty),
-    (completion(None, message={"reasoning": "hm"}), errors.ReplyEmpty),
+    (completion(None, message={"reasoning": "hm"}), errors.ReplyOnlyThought),
     (completion(None, message={"refusal": f"No, {KEY}"}), errors.ReplyEmpty),
     (completion(GOOD, "content_filter"), errors.ReplyEmpty),
     (completion(None, "length"), errors.ReplyTruncated),
@@ -245,7 +245,8 @@ def test_each_odd_answer_is_an_error_of_its_kind(
 def test_an_invalid_reply_is_kept_with_what_it_cost(image: Prepared) -> None:
     reply = completion("I see \x00\ud800 a card", usage={"prompt_tokens": 5, "completion_tokens": 2})
     error = error_of(httpx.Response(200, text=json.dumps(reply)), image)
-    assert (error.raw, error.usage, error.finish_reason) == ("I see ? a card", Usage(5, 2), "stop")
+    assert error.raw.endswith("\n\nI see ? a card")
+    assert (error.usage, error.finish_reason) == (Usage(10, 4), "stop"), "it was asked twice"
 
 
 def test_content_may_come_in_parts(image: Prepared) -> None:

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from ocr import pipeline
 from ocr.engines.base import Prepared, ReadTask
 from ocr.fields import FieldSpec, FieldType
@@ -44,3 +46,10 @@ def test_the_transcription_is_tidied_and_the_rest_kept() -> None:
     said = Reading({}, transcription=" a\x00 \r\n\n\n\nb ", rotation=90, model="m", raw="r", finish_reason="stop")
     reading = pipeline.read(IMAGE, ReadTask(()), Said(said))
     assert reading == Reading({}, transcription="a\n\nb", rotation=90, model="m", raw="r", finish_reason="stop")
+
+
+def test_keys_that_nobody_asked_for_are_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "ocr.pipeline")
+    pipeline.read(IMAGE, ReadTask(()), Said(Reading({}, model="m-1", unknown_keys=3)))
+    pipeline.read(IMAGE, ReadTask(()), Said(Reading({}, model="m-2")))
+    assert caplog.messages == ["m-1 gave 3 keys that nobody asked for."]

@@ -25,7 +25,16 @@ def make(number: str, first: str = "0") -> None:
     sys.stdout.write(f"{batch.pk}\n")
 
 
+def key(secret: str) -> None:
+    """An administrator saves the default engine with another key."""
+    from ocr.models import Engine
+
+    engine = Engine.objects.get(is_default=True)
+    engine.set_key(secret)
+    engine.save()
+
+
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "cardocr_site.settings"
     django.setup()
-    {"make": make}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "key": key}[sys.argv[1]](*sys.argv[2:])

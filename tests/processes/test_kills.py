@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -25,7 +25,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.processes
 
-AT_A_TIME = 4  # calls that an engine gets where nobody has said what it bears
+AT_A_TIME = 4  # calls
 
 
 @pytest.fixture
@@ -34,15 +34,21 @@ def server() -> Iterator[vlm_server.Server]:
         yield server
 
 
-def variables(server: vlm_server.Server) -> dict[str, str]:
+class Endpoint(Protocol):
+    @property
+    def url(self) -> str: ...
+
+
+def variables(server: Endpoint) -> dict[str, str]:
     return {
         "CARDOCR_VLM_URL": server.url,
         "CARDOCR_VLM_MODEL": "test-model",
         "CARDOCR_ADMIN_PASSWORD": PASSWORD,
+        "CARDOCR_THREADS": str(AT_A_TIME),
     }
 
 
-def make_batch(data: Path, server: vlm_server.Server, number: int, first: int = 0) -> int:
+def make_batch(data: Path, server: Endpoint, number: int, first: int = 0) -> int:
     made = subprocess.run(
         [sys.executable, "-m", "tests.processes.driver", "make", str(number), str(first)],
         cwd=ROOT,
@@ -80,12 +86,12 @@ def each_card_has_its_own_answer_once(data: Path, pk: int, number: int, first: i
 
 
 @contextmanager
-def consumer(data: Path, server: vlm_server.Server) -> Iterator[subprocess.Popen[bytes]]:
+def consumer(data: Path, server: Endpoint, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     with (data / "consumer.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "run_huey"],
             cwd=ROOT,
-            env=environment(data, **variables(server)),
+            env=environment(data, **variables(server), **more),
             stdout=log,
             stderr=subprocess.STDOUT,
         )

@@ -64,21 +64,21 @@ def authors(batch):
 
 
 @pytest.mark.parametrize(
-    ("mode", "error", "tries"),
-    [("not_json", "reply_invalid", 3), ("500", "engine_failed", 3), ("timeout", "engine_timeout", 3)],
+    ("mode", "error", "calls"),
+    [("not_json", "reply_invalid", 6), ("500", "engine_failed", 3), ("timeout", "engine_timeout", 3)],
 )
 def test_a_bad_reply_fails_its_card_alone_with_a_message_and_a_retry_reads_it(
-    make_batch, server, service, mode, error, tries
+    make_batch, server, service, mode, error, calls
 ):
-    server.fail(3, mode, times=tries)
+    server.fail(3, mode, times=calls)
     batch = make_batch(8, timeout=1)
     service.wake(batch.pk)
     until(over(batch), 20)
     failed = batch.cards.get(status="failed")
-    assert (failed.filename, failed.error, failed.tries) == ("3.jpg", error, tries)
+    assert (failed.filename, failed.error, failed.tries) == ("3.jpg", error, 3)
     assert failed.error_message
     assert Batch.objects.get(pk=batch.pk).completed == 7
-    assert server.calls_of(3) == tries
+    assert server.calls_of(3) == calls
     runs.retry_all(batch)
     service.wake(batch.pk)
     until(lambda: Batch.objects.get(pk=batch.pk).completed == 8, 20)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.batches.live.sockets import read, running
 
 MakeCards = Callable[..., list[Card]]
 HTMX = {"HX-Request": "true"}
+AFTERNOON = datetime(2026, 11, 21, 14, 49, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -155,7 +157,7 @@ def test_failed_cards_are_read_again(page: Client, started: Batch) -> None:
     assert "cut off" in text
     assert "fewer fields" not in text  # advice is for administrators
     one = page.post(address("card_retry", started.pk, cards[0].pk), headers=HTMX | {"HX-Target": f"card-{cards[0].pk}"})
-    assert one.text.count(f'<tr id="card-{cards[0].pk}">') == 1
+    assert one.text.count(f'<tr id="card-{cards[0].pk}" ') == 1
     response = page.post(address("batch_retry", started.pk), headers=HTMX | {"HX-Target": "run-problems"})
     assert "1 card is read again." in response.headers["HX-Trigger"]
     started.refresh_from_db()
@@ -234,7 +236,9 @@ def test_what_nobody_has_seen_is_never_called_done(page: Client, started: Batch)
     [
         ({"status": "queued"}, "Waiting its turn."),
         ({"status": "paused", "pause_reason": "person"}, "Paused."),
-        ({"status": "paused", "pause_reason": "endpoint", "pause_message": "gpu2"}, "The engine does not answer."),
+        ({"status": "paused", "pause_reason": "endpoint", "retry_at": AFTERNOON}, "It is tried again at 2:49 p.m."),
+        ({"status": "paused", "pause_reason": "endpoint"}, "local does not answer."),
+        ({"status": "paused", "pause_reason": "endpoint"}, "Cards that were read are kept, and none fails for it."),
         ({"status": "paused", "pause_reason": "credentials"}, "An administrator must check the engine’s key"),
         ({"status": "paused", "pause_reason": "disk"}, "The disk is full."),
         ({"status": "cancelled", "pending": 0, "cancelled": 4}, "Read the other 4 cards"),

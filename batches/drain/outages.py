@@ -1,0 +1,112 @@
+"""What is known of the engines, written into the batches: pauses with their reason, and the way out of them.
+
+The state is in the rows: a process that starts anew goes on where the last one stood.
+"""
+
+import logging
+import random
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from batches import changes
+from batches.drain.engines import Engines, Hold
+from batches.models import Batch
+from batches.states import BatchStatus, PauseReason
+from ocr.models import Engine
+
+log = logging.getLogger(__name__)
+
+_BY_ITSELF = (PauseReason.ENDPOINT, PauseReason.CREDENTIALS)
+
+
+class Outages:
+    """Used by the scheduling thread alone."""
+
+    def __init__(self, engines: Engines, batch_id: int | None = None) -> None:
+        self._engines = engines
+        self._batch_id = batch_id
+        self._refused: dict[int, datetime | None] = {}  # batch: the version of its engine whose key was refused
+
+    def look(self, active: Collection[Batch]) -> bool:
+        """Pause and resume as the engines say; True: something was changed."""
+        changed = False
+        for batch in active:
+            hold = self._engines.hold(batch.engine) if batch.engine else None
+            if hold is not None and _pause(batch, hold):
+                changed = True
+        busy = {batch.engine_id for batch in active}
+        paused = self._paused()
+        for engine in {batch.engine for batch in paused if batch.engine}:
+            waiting = [batch for batch in paused if batch.engine_id == engine.pk]
+            going = self._changed_key(engine, waiting) or self._reachable(engine, waiting, busy=engine.pk in busy)
+            for batch in going:
+                changed = _resume(batch) or changed
+        return changed
+
+    def _paused(self) -> list[Batch]:
+        paused = Batch.objects.filter(status=BatchStatus.PAUSED, pause_reason__in=_BY_ITSELF, deleted_at=None)
+        if self._batch_id is not None:
+            paused = paused.filter(pk=self._batch_id)
+        found = list(paused.select_related("engine").order_by("pk"))
+        keys = {batch.pk for batch in found if batch.pause_reason == PauseReason.CREDENTIALS}
+        self._refused = {pk: version for pk, version in self._refused.items() if pk in keys}
+        return found
+
+    def _changed_key(self, engine: Engine, waiting: list[Batch]) -> list[Batch]:
+        """Batches whose engine was saved since its key was refused."""
+        going = []
+        for batch in waiting:
+            if batch.pause_reason != PauseReason.CREDENTIALS:
+                continue
+            if batch.pk not in self._refused:
+                seen = engine.updated_at if engine.updated_at <= batch.changed_at else None
+                self._refused[batch.pk] = self._engines.refused_version(engine) or seen
+            if engine.updated_at != self._refused[batch.pk]:
+                going.append(batch)
+        return going
+
+    def _reachable(self, engine: Engine, waiting: list[Batch], *, busy: bool) -> list[Batch]:
+        """All batches of an endpoint that answers; one, as the probe, of one that is due to be asked."""
+        held = [batch for batch in waiting if batch.pause_reason == PauseReason.ENDPOINT]
+        if not held or self._engines.has_answered(engine):
+            return held
+        if busy:
+            return []  # a batch that is being read will tell
+        if self._engines.probe_delay(engine) is None:
+            due = max((batch.retry_at for batch in held if batch.retry_at), default=timezone.now())
+            self._engines.adopt(engine, max(0.0, (due - timezone.now()).total_seconds()))
+        return [random.choice(held)] if self._engines.wants_probe(engine) else []  # noqa: S311
+
+
+def _pause(batch: Batch, hold: Hold) -> bool:
+    retry_at = None if hold.seconds is None else timezone.now() + timedelta(seconds=hold.seconds)
+    with changes.locked(batch) as change:
+        if change.batch.status != batch.status:  # a person was quicker
+            return False
+        change.move_batch(
+            BatchStatus.PAUSED, pause_reason=hold.reason, pause_message=hold.message[:1000], retry_at=retry_at
+        )
+    log.warning("Batch %s is paused: %s", batch.pk, hold.message)
+    if retry_at is not None:
+        _tell_the_others(batch, retry_at)
+    return True
+
+
+def _tell_the_others(batch: Batch, retry_at: datetime) -> None:
+    """Their next try is this one's."""
+    held = Batch.objects.filter(status=BatchStatus.PAUSED, pause_reason=PauseReason.ENDPOINT, engine=batch.engine)
+    for pk in held.exclude(pk=batch.pk).values_list("pk", flat=True):
+        with changes.locked(pk) as change:
+            if change.batch.status == BatchStatus.PAUSED and change.batch.pause_reason == PauseReason.ENDPOINT:
+                change.set(retry_at=retry_at)
+
+
+def _resume(batch: Batch) -> bool:
+    with changes.locked(batch) as change:
+        as_seen = (change.batch.status, change.batch.pause_reason) == (BatchStatus.PAUSED, batch.pause_reason)
+        if not as_seen:  # a person was quicker
+            return False
+        change.move_batch(BatchStatus.QUEUED, pause_reason="", pause_message="", retry_at=None)
+    return True

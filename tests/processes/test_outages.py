@@ -1,0 +1,189 @@
+"""Outages of every kind, time compressed, with real processes: the batch waits, says why, and no card fails for it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.processes.test_kills import (
+    batch_of,
+    consumer,
+    csrf,
+    each_card_has_its_own_answer_once,
+    make_batch,
+    rows,
+    sign_in,
+    variables,
+)
+from tests.site.processes import ROOT, environment, free_port, manage, serve
+from tests.waiting import until
+
+pytestmark = pytest.mark.processes
+
+QUICK = {"CARDOCR_PROBE_SECONDS": "0.5", "CARDOCR_PROBE_SECONDS_MAX": "2"}
+
+
+class Endpoint:
+    """`python -m tests.vlm_server` in a process of its own, on a port that stays the same."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+        self.earlier = 0  # calls answered by those that were killed
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.vlm_server", "--port", str(self.port), "--delay", "0.2"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(self.is_up, 20)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.earlier += self.calls()
+        self.process.kill()
+        self.process.wait(10)
+
+    def is_up(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/calls").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def calls(self) -> int:
+        return int(httpx.get(f"http://127.0.0.1:{self.port}/calls").json()["total"])
+
+    def control(self, path: str, **data: Any) -> None:
+        assert httpx.post(f"http://127.0.0.1:{self.port}/{path}", json=data).status_code == 200
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    endpoint = Endpoint()
+    endpoint.start()
+    yield endpoint
+    if endpoint.process is not None and endpoint.process.poll() is None:
+        endpoint.process.kill()
+        endpoint.process.wait(10)
+
+
+@contextmanager
+def reading(tmp_path: Path, endpoint: Endpoint, number: int, **more: str) -> Iterator[tuple[Path, int]]:
+    """A consumer at work on a batch of so many cards."""
+    data = tmp_path / "data"
+    data.mkdir()
+    given = QUICK | more
+    assert manage(data, "prepare_database", **variables(endpoint), **given).returncode == 0
+    pk = make_batch(data, endpoint, number)
+    with consumer(data, endpoint, **given):
+        yield data, pk
+
+
+def all_were_read(data: Path, pk: int, number: int) -> None:
+    until(lambda: batch_of(data, pk)["status"] == "completed", 30)
+    assert (batch_of(data, pk)["completed"], batch_of(data, pk)["failed"]) == (number, 0)
+    each_card_has_its_own_answer_once(data, pk, number)
+    assert rows(data, "SELECT max(tries) FROM batches_card WHERE batch_id = ?", pk) <= [(2,)]
+
+
+def held(data: Path, pk: int) -> tuple[str, str, str, str]:
+    query = "SELECT status, pause_reason, pause_message, coalesce(retry_at, '') FROM batches_batch WHERE id = ?"
+    (found,) = rows(data, query, pk)
+    return found
+
+
+def is_held(data: Path, pk: int, reason: str) -> bool:
+    return held(data, pk)[:2] == ("paused", reason)
+
+
+def test_an_outage_costs_no_card_and_ends_by_itself(tmp_path, endpoint):
+    with reading(tmp_path, endpoint, 60) as (data, pk):
+        until(lambda: batch_of(data, pk)["completed"] >= 8, 30)
+        endpoint.kill()
+        until(lambda: is_held(data, pk, "endpoint"), 20)
+        _status, _reason, said, retry_at = held(data, pk)
+        assert said == f"127.0.0.1:{endpoint.port} does not answer"
+        assert retry_at
+        until(lambda: held(data, pk)[3] > retry_at, 20)
+        before = batch_of(data, pk)
+        assert (before["failed"], before["processing"]) == (0, 0)
+        endpoint.start()
+        all_were_read(data, pk, 60)
+    (made,) = rows(data, "SELECT count(*) FROM batches_attempt WHERE error = ''")
+    assert made == (60,)
+    assert endpoint.earlier + endpoint.calls() <= 60 + 4, "those in flight at the kill were asked again, no others"
+
+
+def test_an_outage_is_outlived_by_a_batch_whose_consumer_restarts(tmp_path, endpoint):
+    with reading(tmp_path, endpoint, 3) as (data, pk):
+        endpoint.kill()
+        until(lambda: is_held(data, pk, "endpoint"), 20)
+    assert batch_of(data, pk)["failed"] == 0
+    endpoint.start()
+    with consumer(data, endpoint):
+        all_were_read(data, pk, 3)
+
+
+def test_a_storm_of_rate_limits_costs_no_card(tmp_path, endpoint):
+    with reading(tmp_path, endpoint, 40) as (data, pk):
+        until(lambda: batch_of(data, pk)["completed"] >= 6, 30)
+        endpoint.control("fail", image=None, mode="429", times=12)
+        all_were_read(data, pk, 40)
+    assert endpoint.calls() == 40 + 12
+    counted = rows(data, "SELECT counted, count(*) FROM batches_attempt WHERE error = 'rate_limited' GROUP BY counted")
+    assert counted == [(0, 12)]
+    assert rows(data, "SELECT max(tries) FROM batches_card") == [(1,)]
+
+
+def test_an_unpaid_bill_waits_for_a_person(tmp_path, endpoint):
+    endpoint.control("fail", image=None, mode="402", times=1)
+    with serve(tmp_path, **variables(endpoint)) as site, httpx.Client(base_url=site.url, timeout=30) as browser:
+        sign_in(browser)
+        pk = make_batch(site.data, endpoint, 6)
+        until(lambda: is_held(site.data, pk, "credentials"), 30)
+        page = browser.get(f"/batches/{pk}/").text
+        assert "The endpoint wants to be paid (402)" in page
+        assert "whether its bill is paid" in page
+        assert (endpoint.calls(), batch_of(site.data, pk)["failed"]) == (1, 0)
+        answer = browser.post(f"/batches/{pk}/resume/", data={"csrfmiddlewaretoken": csrf(page)})
+        assert answer.status_code in {200, 204, 302, 303}, answer.text
+        all_were_read(site.data, pk, 6)
+    assert endpoint.calls() == 7
+
+
+def test_a_revoked_key_goes_on_once_the_engine_is_saved(tmp_path, endpoint):
+    endpoint.control("key", key="the-old-key-1")
+    with reading(tmp_path, endpoint, 20, CARDOCR_VLM_API_KEY="the-old-key-1") as (data, pk):
+        until(lambda: batch_of(data, pk)["completed"] >= 3, 30)
+        endpoint.control("key", key="the-new-key-2")
+        until(lambda: is_held(data, pk, "credentials") and not batch_of(data, pk)["processing"], 20)
+        assert "does not accept the key (401)" in held(data, pk)[2]
+        asked = endpoint.calls()
+        save_key(data, endpoint, "the-new-key-2")
+        all_were_read(data, pk, 20)
+        refused = rows(data, "SELECT count(*) FROM batches_attempt WHERE error = 'credentials_refused'")[0][0]
+    assert 1 <= refused <= 4, "no more than were in flight"
+    assert endpoint.calls() == 20 + refused
+    assert asked < endpoint.calls()
+
+
+def save_key(data: Path, endpoint: Endpoint, key: str) -> None:
+    """As the administrator's form does it."""
+    saved = subprocess.run(
+        [sys.executable, "-m", "tests.processes.driver", "key", key],
+        cwd=ROOT,
+        env=environment(data, **variables(endpoint)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert saved.returncode == 0, saved.stderr
