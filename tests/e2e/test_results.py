@@ -277,3 +277,14 @@ def test_newer_rows_come_without_a_new_page(
     expect(page.locator("#card-rows tr")).to_have_count(8)
     expect(page.locator("#newer-rows")).to_be_hidden()
     assert pages == []
+
+
+def test_long_neighbours_do_not_cut_a_flagged_value(page: Page, read: int) -> None:
+    for column in (0, 1):
+        value = open_cell(page, 0, column)
+        value.fill("x" * 10_000)
+        value.press("Enter")
+        expect(cell(page, 0, column)).to_contain_text("xxx")
+    flagged = cell(page, 0, 2).locator(".is-flag")
+    expect(flagged).to_have_text("year 1")
+    assert flagged.evaluate("value => value.scrollWidth <= value.clientWidth")
