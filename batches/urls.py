@@ -36,6 +36,7 @@ urlpatterns = [
     path("batches/<int:pk>/cards/<int:card_pk>/values/<slug:key>/", cards.card_edit, name="card_edit"),
     path("batches/<int:pk>/cards/<int:card_pk>/reviewed/", cards.card_reviewed, name="card_reviewed"),
     path("batches/<int:pk>/cards/<int:card_pk>/skip/", cards.card_skip, name="card_skip"),
+    path("batches/<int:pk>/cards/<int:card_pk>/read/", cards.card_read, name="card_read"),
     path("batches/<int:pk>/cards/<int:card_pk>/image/<slug:size>/", images.card_image, name="card_image"),
     path("batches/<int:pk>/problems/", problems.batch_problems, name="batch_problems"),
     path("batches/<int:pk>/problems/retry/", problems.problems_retry, name="problems_retry"),

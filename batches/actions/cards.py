@@ -5,10 +5,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from batches import changes
+from batches import changes, tasks
+from batches.drain import blocks
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.queries.results import corrections_of
-from batches.states import CardStatus
+from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
 from ocr import checking, coercion
 from ocr.models import Engine
@@ -95,6 +96,27 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
             files_due=True,
         )
         change.finish_if_done(now)
+    return fresh
+
+
+def read_after_all(card: Card) -> Card:
+    """Put a card that was left out back to those that wait; one that waits already is left alone.
+
+    A batch that was over goes on with it, one that is paused stays so. Raises TransitionRefused.
+    """
+    while blocks.cancel_some(card.batch_id):  # what a stop left over would be read with it
+        continue
+    with changes.locked(card.batch_id) as change:
+        fresh = change.batch.cards.get(pk=card.pk)
+        if change.batch.is_draft or fresh.status not in {CardStatus.SKIPPED, CardStatus.PENDING, CardStatus.PROCESSING}:
+            raise changes.TransitionRefused(fresh.status, CardStatus.PENDING)
+        if fresh.status != CardStatus.SKIPPED:
+            return fresh
+        change.move_card(fresh, CardStatus.PENDING, **blocks.AFRESH)
+        if change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED}:
+            unpaused = {"pause_reason": "", "pause_message": "", "retry_at": None}
+            change.move_batch(BatchStatus.QUEUED, finished_at=None, **unpaused)
+    tasks.drain(card.batch_id)
     return fresh
 
 

@@ -43,6 +43,7 @@ class Fragment(TypedDict):
 # The id of each fragment of the live page, and its file.
 FILES = {
     "batch-state": "batches/_batch_state.html",
+    "batch-tabs": "batches/_batch_tabs.html",
     "run-actions": "batches/_run_actions.html",
     "run-note": "batches/_run_note.html",
     "progress": "batches/_progress.html",
@@ -51,7 +52,8 @@ FILES = {
     "run-problems": "batches/_run_problems.html",
     "run-facts": "batches/_run_facts.html",
 }
-ON_THE_GRID = ("batch-state",)
+ON_THE_GRID = ("batch-state", "batch-tabs")
+TABS = {"live": "run", "grid": "results"}  # where each view stands
 
 
 def role_of(batch: Batch, user: Any) -> Role:
@@ -96,12 +98,13 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
 def of(batch: Batch, viewer: Viewer) -> list[Fragment]:
     """In the language that is active."""
     drawn = context(batch, viewer) if viewer.view == "live" else {"batch": batch}
+    drawn = drawn | {"current": TABS[viewer.view]}
     names = FILES if viewer.view == "live" else ON_THE_GRID
     return [Fragment(id=name, html=render_to_string(FILES[name], drawn)) for name in names]
 
 
 def one(name: str, batch: Batch, viewer: Viewer) -> str:
-    return render_to_string(FILES[name], context(batch, viewer))
+    return render_to_string(FILES[name], context(batch, viewer) | {"current": TABS[viewer.view]})
 
 
 def rows(batch: Batch, cards: Sequence[Card], viewer: Viewer) -> list[str]:

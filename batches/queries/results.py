@@ -70,6 +70,10 @@ class Row:
         return self.card.status in {CardStatus.FAILED, CardStatus.PENDING}
 
     @property
+    def left_out(self) -> bool:
+        return self.card.status == CardStatus.SKIPPED
+
+    @property
     def is_read(self) -> bool:
         return self.card.status == CardStatus.COMPLETED
 

@@ -278,3 +278,19 @@ def card_skip(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     if request.POST.get("from") == "problems":
         return redirect("batch_problems", pk)
     return redirect("card_detail", pk, card_pk)
+
+
+@require_POST
+@login_required
+def card_read(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
+    """A card that was left out is read after all."""
+    batch = editable(request, pk)
+    card = card_of(batch, card_pk)
+    try:
+        card_actions.read_after_all(card)
+    except TransitionRefused:
+        return _not_now(request, batch, card)
+    if request.htmx and request.htmx.target == f"card-{card.pk}":
+        return _row(request, batch, card)
+    messages.success(request, _("“%(file)s” is read after all.") % {"file": card.display_name})
+    return redirect("card_detail", pk, card_pk)

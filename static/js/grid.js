@@ -89,7 +89,7 @@
     setTimeout(() => {
       const value = form.isConnected ? form.elements.namedItem("value") : null;
       const focus = document.activeElement;
-      if (value && !form.contains(focus) && focus !== document.body && value.value === value.defaultValue) {
+      if (value && !form.contains(focus) && focus !== document.body && !typed(form)) {
         const elsewhere = focus.id;
         cancel(form);
         returning = elsewhere;
@@ -103,9 +103,14 @@
       const form = document.querySelector("form[data-edit]:not([data-ready])");
       if (form) {
         form.dataset.ready = "";
+        window.htmx.process(form); // at once: an Enter before the settling would send it past htmx
         const value = form.elements.namedItem("value");
         value.focus();
         value.select();
+        return;
+      }
+      if (afterwards && !document.querySelector("form[data-edit]")) {
+        goOn();
         return;
       }
       const next = opening ? byId(opening) : null;
@@ -123,17 +128,38 @@
 
   // A conflict or a refusal: the cell stays open, nothing else is opened.
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.xhr?.status >= 400) {
-      opening = "";
-      returning = "";
-    }
+    if (event.detail.xhr?.status >= 400) forget();
   });
+  for (const name of ["htmx:sendError", "session:ended"]) document.addEventListener(name, forget);
+  function forget() {
+    opening = returning = "";
+    afterwards = null;
+  }
 
-  // Rows that came by the socket do not know the filter of this page.
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("#card-rows th a");
-    if (link && !link.search && location.search) link.search = location.search;
+  // What was typed is never drawn over: it is saved first, then what was clicked goes on.
+  let afterwards = null;
+  const typed = (form) => "mine" in form.dataset || form.elements.namedItem("value").value !== form.elements.namedItem("value").defaultValue;
+  document.addEventListener("htmx:confirm", (event) => {
+    const { elt, target } = event.detail;
+    const form = [...document.querySelectorAll("form[data-edit]")].find(typed);
+    if (!form || form.contains(elt) || !elt.closest("#live")) return;
+    if (!target.contains(form) && !elt.matches(".cell--go")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    afterwards = { id: elt.id, query: elt.getAttribute("hx-get"), elt };
+    form.requestSubmit();
   });
+  function goOn() {
+    const { id, query, elt } = afterwards;
+    afterwards = null;
+    const now = elt.isConnected ? elt : (byId(id) ?? document.querySelector(`[hx-get="${CSS.escape(query ?? "")}"]`));
+    if (now?.matches(".cell--go")) edit(now);
+    else if (now instanceof HTMLFormElement) now.requestSubmit();
+    else if (now) {
+      window.htmx.process(now); // htmx knows what has just been drawn only a moment later
+      now.click();
+    }
+  }
 
   // The scan shows where the field that has the focus was read.
   document.addEventListener("focusin", (event) => {

@@ -20,14 +20,18 @@
   const view = liveRows ? "live" : "grid";
   let after = root.dataset.after ?? "";
   const newer = new Set();
-  const held = new Map(); // what came for rows that somebody is typing in
+  const held = new Map(); // what came for rows that somebody is typing in, or that wait for an answer
   let ended = false;
 
   // ---- drawing
   function parsed(html) {
     const template = document.createElement("template");
     template.innerHTML = html;
-    return template.content.firstElementChild;
+    const element = template.content.firstElementChild;
+    // What many share does not know the filter of this page; the way to a card keeps it.
+    const query = byId("card-grid")?.dataset.query;
+    if (query) for (const link of element?.querySelectorAll("th a") ?? []) link.setAttribute("href", `${link.getAttribute("href")}?${query}`);
+    return element;
   }
   const typing = (element) => element?.matches?.("input:not([type=checkbox],[type=radio]),textarea,select") ?? false;
   function edited(element) {
@@ -36,12 +40,14 @@
   }
   function replace(old, html) {
     const fresh = parsed(html);
-    if (!fresh || old.isEqualNode(fresh)) return;
-    if (edited(old)) {
+    if (!fresh) return;
+    held.delete(old.id);
+    // The answer to what was done on this page may have drawn a later state already.
+    if (Number(fresh.dataset.version) < Number(old.dataset.version) || old.isEqualNode(fresh)) return;
+    if (edited(old) || old.querySelector(".htmx-request")) {
       held.set(old.id, html);
       return;
     }
-    held.delete(old.id);
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     for (const box of old.querySelectorAll("input[type=checkbox][id]:checked")) {
       const same = fresh.querySelector(`#${CSS.escape(box.id)}`);
@@ -63,7 +69,7 @@
       liveRows.prepend(fresh);
       window.htmx?.process(fresh);
       while (liveRows.rows.length > KEPT) liveRows.lastElementChild.remove();
-    } else if (row.html && byId("newer-rows")) {
+    } else if (row.html && byId("newer-rows") && parsed(row.html)?.dataset.status !== "processing") {
       newer.add(row.id);
     }
   }
@@ -86,15 +92,14 @@
     tell();
     if (frame.reload) reload();
   }
-  document.addEventListener("focusout", () => {
-    setTimeout(() => {
-      for (const [id, html] of [...held]) {
-        const old = byId(id);
-        if (old) replace(old, html);
-        else held.delete(id);
-      }
-    });
-  });
+  function release() {
+    for (const [id, html] of [...held]) {
+      const old = byId(id);
+      if (old) replace(old, html);
+      else held.delete(id);
+    }
+  }
+  for (const name of ["focusout", "htmx:afterRequest"]) document.addEventListener(name, () => setTimeout(release));
   function reload() {
     let last = 0;
     try {
@@ -103,7 +108,7 @@
       // Storage is switched off: the page reloads as often as it is told.
     }
     const wait = last + RELOAD_AT_MOST_EVERY - Date.now();
-    if (wait > 0 || typing(document.activeElement) || document.querySelector("dialog[open]")) {
+    if (wait > 0 || typing(document.activeElement) || document.querySelector("dialog[open],form[data-edit]")) {
       setTimeout(reload, Math.max(wait, 2000));
       return;
     }
@@ -267,12 +272,30 @@
     now();
   });
   document.addEventListener("click", (event) => event.target.closest?.("[data-live-retry]") && now());
+  // The second click of a double click would undo what the first has done: the button has changed its meaning.
+  document.addEventListener("click", (event) => {
+    if (event.detail < 2 || !event.target.closest?.("[hx-post]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
   // Another page of the list, another filter: other rows are followed.
   let swapped = 0;
   document.addEventListener("htmx:afterSettle", (event) => {
     if (root.dataset.after !== undefined || event.detail.target?.id !== "batches") return;
     clearTimeout(swapped);
     swapped = setTimeout(open, 500);
+  });
+
+  // The grid has been drawn anew, with all that is new.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target?.id === "card-grid") newer.clear();
+  });
+  document.addEventListener("session:ended", () => end(4401));
+  document.addEventListener("session:renewed", () => {
+    ended = false;
+    delay = 500;
+    banner("");
+    open();
   });
 
   tell();

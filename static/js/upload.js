@@ -55,7 +55,7 @@
       const mark = [path, file.size, file.lastModified].join("|");
       if (known.has(mark)) continue; // dropped twice
       known.add(mark);
-      const item = { file, path, key: newKey(), state: "waiting", sent: 0, tries: 0, row: null };
+      const item = { file, path, mark, key: newKey(), state: "waiting", sent: 0, tries: 0, row: null, cards: [] };
       queue.push(item);
       if (file.size > Number(root.dataset.maxBytes)) fail(item, say("msgLarge"), "refused");
     }
@@ -110,6 +110,7 @@
       item.state = "done";
       item.sent = item.file.size;
       putHtml(item, request.responseText);
+      item.cards = item.row.dataset.cards?.split(" ") ?? [];
       const done = [...rows.querySelectorAll("tr[data-done]")];
       item.row.dataset.done = "";
       for (const old of done.slice(0, Math.max(0, done.length + 1 - KEEP_DONE))) old.remove();
@@ -135,11 +136,9 @@
   function fail(item, reason, state = "failed") {
     item.state = state;
     item.sent = 0;
-    put(item, byId("upload-failed"));
+    put(item, byId(`upload-${state}`));
     item.row.querySelector(".help").textContent = reason;
-    const button = item.row.querySelector("button");
-    if (state === "refused") button.remove();
-    else button.addEventListener("click", () => again(item));
+    item.row.querySelector("button")?.addEventListener("click", () => again(item));
     rows.prepend(item.row);
   }
 
@@ -147,6 +146,17 @@
     item.state = "waiting";
     item.tries = 0;
     next();
+  }
+
+  // What was taken out again may be added again. A file of several pages is out when its last page is.
+  function removed(address) {
+    const one = address.match(/\/cards\/(\d+)\/remove\/$/);
+    if (!one && !address.endsWith("/cards/remove/")) return;
+    for (const item of queue) {
+      if (item.state !== "done" || !item.cards.length) continue;
+      item.cards = one ? item.cards.filter((pk) => pk !== one[1]) : [];
+      if (!item.cards.length) known.delete(item.mark);
+    }
   }
 
   // ---- showing
@@ -216,6 +226,9 @@
       input.value = "";
     });
   }
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful) removed(event.detail.pathInfo?.requestPath ?? "");
+  });
   const drop = byId("drop");
   for (const name of ["dragenter", "dragover"]) {
     document.addEventListener(name, (event) => {

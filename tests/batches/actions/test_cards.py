@@ -153,3 +153,34 @@ def test_the_last_card_entered_by_hand_finishes_the_batch(asking: Batch, make_ca
     Batch.objects.filter(pk=asking.pk).update(status=BatchStatus.RUNNING)
     cards.enter_by_hand(card, user, {"author": "Grieg"})
     assert Batch.objects.get().status == BatchStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (BatchStatus.COMPLETED, BatchStatus.QUEUED),
+        (BatchStatus.CANCELLED, BatchStatus.QUEUED),
+        (BatchStatus.PAUSED, BatchStatus.PAUSED),
+        (BatchStatus.RUNNING, BatchStatus.RUNNING),
+    ],
+)
+def test_a_card_that_was_left_out_is_read_after_all(
+    asking: Batch, make_cards: Make, before: BatchStatus, after: BatchStatus
+) -> None:
+    card = make_cards(1, CardStatus.SKIPPED, skip_reason="blank")[0]
+    stopped = make_cards(1, CardStatus.CANCELLED)[0]
+    Batch.objects.filter(pk=asking.pk).update(status=before, skipped=1, cancelled=1, total=2, pending=0)
+    for _twice in range(2):
+        card = cards.read_after_all(card)
+        assert (card.status, card.skip_reason) == (CardStatus.PENDING, "")
+    batch = Batch.objects.get(pk=asking.pk)
+    assert (batch.status, batch.skipped, batch.pending) == (after, 0, 1)
+    assert Card.objects.get(pk=stopped.pk).status == CardStatus.CANCELLED
+
+
+@pytest.mark.parametrize("status", [CardStatus.COMPLETED, CardStatus.FAILED, CardStatus.CANCELLED])
+def test_only_a_card_that_was_left_out_is_read_after_all(asking: Batch, make_cards: Make, status: CardStatus) -> None:
+    card = make_cards(1, status)[0]
+    with pytest.raises(changes.TransitionRefused):
+        cards.read_after_all(card)
+    assert Card.objects.get(pk=card.pk).status == status

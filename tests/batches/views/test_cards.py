@@ -72,7 +72,7 @@ def test_saving_answers_the_row_with_the_machines_value(ingrid: Client, cards: l
         headers={**HTMX, "HX-Current-URL": "http://testserver/batches/1/cards/?filter=check"},
     )
     assert response.status_code == 200
-    assert f'<tr id="card-{cards[0].pk}">' in response.text
+    assert f'<tr id="card-{cards[0].pk}" ' in response.text
     assert "read by the machine" in response.text
     assert 'To check <span class="count count--warn">2</span>' in response.text
     assert value(cards[0], "author") == "Grieg"

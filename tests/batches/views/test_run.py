@@ -96,7 +96,7 @@ def test_polling_gives_the_frame_of_the_socket(page: Client, started: Batch, use
 def test_the_grid_gets_the_grids_rows(page: Client, started: Batch) -> None:
     frame = page.get(address("batch_live", started.pk), {"after": "0.0", "view": "grid"}).json()
     assert len(frame["rows"]) == 4
-    assert [fragment["id"] for fragment in frame["fragments"]] == ["batch-state"]
+    assert [fragment["id"] for fragment in frame["fragments"]] == ["batch-state", "batch-tabs"]
 
 
 def test_a_cursor_from_the_future_and_removed_cards_reload(page: Client, started: Batch) -> None:

@@ -43,7 +43,7 @@ def test_one_file_of_the_script_is_answered_by_its_row(ingrid: Client, batch: Ba
     card = batch.cards.get()
 
     assert response.status_code == 200
-    assert response.text.strip().startswith("<tr>")
+    assert response.text.strip().startswith(f'<tr data-cards="{card.pk}">')
     assert (card.original_name, card.client_key) == ("Drawer/a.jpg", "k1")
 
 
