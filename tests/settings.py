@@ -1,9 +1,12 @@
 """The product's settings, in a data folder of the test run's own."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 os.environ["CARDOCR_DATA_DIR"] = tempfile.mkdtemp(prefix="cardocr-test-")
+atexit.register(shutil.rmtree, os.environ["CARDOCR_DATA_DIR"], ignore_errors=True)
 for name in ("CARDOCR_VLM_URL", "CARDOCR_VLM_MODEL", "CARDOCR_VLM_API_KEY", "CARDOCR_URL", "DATABASE_URL", "REDIS_URL"):
     os.environ.pop(name, None)
 

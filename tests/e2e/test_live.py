@@ -66,8 +66,8 @@ def test_without_websocket_the_page_lives_by_asking(
 def test_pause_and_stop_and_the_rest_later(
     page: Page, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
 ) -> None:
-    vlm.delay = 0.6
-    pk = steps.begun(page, "Pauses", scans(24, first=300))
+    vlm.delay = 1.0
+    pk = steps.begun(page, "Pauses", scans(48, first=300))
     expect(page.locator(ROWS).nth(0)).to_be_visible()
     page.locator("#run-toggle").click()
     expect(page.locator("#run-toggle")).to_contain_text("Resume")
@@ -81,7 +81,7 @@ def test_pause_and_stop_and_the_rest_later(
     vlm.delay = 0.0
     steps.finished(page)
     page.goto(f"/batches/{pk}/cards/")
-    expect(page.locator("#card-rows tr")).to_have_count(24)
+    expect(page.locator("#card-rows tr")).to_have_count(48)
 
 
 def test_the_list_of_batches_follows_by_itself(

@@ -106,19 +106,20 @@ def test_a_storm_of_rate_limits_costs_no_card(make_batch, server, service):
 
 
 def test_after_the_answer_to_cancel_the_server_counts_no_new_call(make_batch, server, service):
-    server.delay = 0.02
-    for round_ in range(8):
-        batch = make_batch(25, first=round_ * 25, max_in_flight=16)
+    """Counted; test_gate.py shows it without chance. Cards come in waves of 16, 0.4 s apart: the second never comes."""
+    server.delay = 0.4
+    for round_ in range(4):
+        batch = make_batch(40, first=round_ * 40, max_in_flight=16)
         before = len(server.calls)
         service.wake(batch.pk)
         until(lambda seen=before, wanted=round_: len(server.calls) >= seen + 2 + wanted, 20, every=0.001)
         runs.cancel(batch)
         answered = time.monotonic()
         until(lambda batch=batch: not batch.cards.filter(status__in=["pending", "processing"]).exists(), 20)
-        late = [call.started - answered for call in server.calls[before:] if call.started > answered + 0.01]
+        late = [call.started - answered for call in server.calls[before:] if call.started > answered + 0.2]
         assert late == [], "what left before the answer may take a moment to be counted, no more"
         batch.refresh_from_db()
-        assert batch.completed + batch.cancelled == 25
+        assert batch.completed + batch.cancelled == 40
         assert batch.completed == len(server.calls) - before, "what was in flight is kept"
 
 
