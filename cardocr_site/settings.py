@@ -55,6 +55,13 @@ VLM_MODEL = env.str("CARDOCR_VLM_MODEL", default="").strip()
 VLM_API_KEY = env.str("CARDOCR_VLM_API_KEY", default="").strip()
 # Hosts in the house (names, addresses, networks) that administrators may add as engines.
 ALLOW_PRIVATE_ENGINES = env.list("CARDOCR_ALLOW_PRIVATE_ENGINES", default=[])
+# How requests to engines leave, where the house has a proxy or certificates of its own.
+OUTBOUND_PROXY = env.str("CARDOCR_OUTBOUND_PROXY", default="").strip()
+if OUTBOUND_PROXY and not OUTBOUND_PROXY.startswith(("http://", "https://")):
+    raise ImproperlyConfigured("CARDOCR_OUTBOUND_PROXY must start with http:// or https://.")
+CA_BUNDLE = env.str("CARDOCR_CA_BUNDLE", default="").strip()
+if CA_BUNDLE and not Path(CA_BUNDLE).is_file():
+    raise ImproperlyConfigured("CARDOCR_CA_BUNDLE is not a file that can be read.")
 
 PRIVATE_BY_DEFAULT = env.bool("CARDOCR_PRIVATE_BY_DEFAULT", default=False)
 EXTRACTION_THREADS = env.int("CARDOCR_THREADS", default=16)

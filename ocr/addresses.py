@@ -25,6 +25,7 @@ _NEVER = tuple(
     )
 )
 _NEVER_NAMES = {"metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+_HOUSE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _EMBEDDING = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -63,6 +64,25 @@ def allowed(host: str, port: int, private_hosts: Collection[str] = (), *, resolv
     return found
 
 
+def in_the_house(host: str, private_hosts: Collection[str] = ()) -> bool:
+    """Whether a host that may be called is one of those in the house, judged without looking its name up.
+
+    For whoever leaves by a proxy, which looks names up itself. Raises Forbidden where it may not be called.
+    """
+    name = host.casefold().rstrip(".")
+    if name in _NEVER_NAMES or "%" in name or not name:
+        raise Forbidden(f"{host} is never called.")
+    if any(entry.casefold().strip("[].") == name for entry in private_hosts):
+        return True
+    literal = _literal(name)
+    if literal is not None:
+        _refuse(name, literal, private_hosts)
+        return not _within(literal).is_global
+    if "." not in name or name.endswith(_HOUSE_NAMES):
+        raise Forbidden(f"{name} is a name in the house. Allow it by adding it to CARDOCR_ALLOW_PRIVATE_ENGINES.")
+    return False
+
+
 def hosts_allowed(private: Collection[str], *addresses: str) -> tuple[str, ...]:
     """What may be called in the house: what the setting names, and the hosts of these addresses."""
     named = [entry.strip() for entry in private if entry.strip()]
@@ -89,6 +109,18 @@ def _parts(address: str) -> tuple[str, int]:
     if not host or "%" in host:
         raise Forbidden("This is not a complete address, like https://example.org/v1.")
     return host, port or (443 if parts.scheme == "https" else 80)
+
+
+def _literal(name: str) -> IP | None:
+    """The address that a host is written as, in the odd ways too that resolvers take (127.1, 0x7f000001)."""
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(name))
+    except (OSError, UnicodeError):
+        return None
 
 
 def _refuse(name: str, found: IP, private_hosts: Collection[str]) -> None:

@@ -63,4 +63,6 @@ class Engine(models.Model):
             timeout=float(self.timeout),
             max_in_flight=self.max_in_flight,
             private_hosts=private_hosts(),
+            proxy=settings.OUTBOUND_PROXY if self.place == self.Place.OUTSIDE else "",
+            ca_bundle=settings.CA_BUNDLE,
         )

@@ -52,6 +52,8 @@ class EngineConfig:
     timeout: float = 120.0
     max_in_flight: int | None = None
     private_hosts: tuple[str, ...] = ()  # names, addresses, networks in the house that may be called
+    proxy: str = field(default="", repr=False)  # for hosts outside; may hold a password
+    ca_bundle: str = ""  # certificates that are trusted besides the usual ones
 
 
 Gate = Callable[[], AbstractContextManager[None]]

@@ -86,7 +86,7 @@ class OpenAICompatibleAdapter:
         if not (config.key.isascii() and config.key.isprintable()):
             raise EngineMissing("The stored key has characters that no key has: enter it again.")
         self._headers = {"Authorization": f"Bearer {config.key}"} if config.key else {}
-        self._client = client(config.timeout, config.private_hosts, transport)
+        self._client = client(config, transport)
         self._lock = threading.Lock()
         self._profile = Profile(quiet=_quiet(self.url.host))
 

@@ -1,4 +1,4 @@
-"""How requests leave: to addresses that were checked, not to names; no redirects; through the gate."""
+"""How requests leave: to addresses that were checked, not to names, or by a proxy; no redirects; through the gate."""
 
 import threading
 import time
@@ -10,15 +10,24 @@ from typing import Any
 import httpx
 
 from ocr import addresses
-from ocr.engines.base import sending
+from ocr.engines.base import EngineConfig, sending
+from ocr.errors import EngineMissing
 
 CONNECT_SECONDS = 10.0
 _RESOLVED_FOR = 30.0  # seconds
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64)
 
 
 @cache
-def _tls() -> SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
+def _tls(ca_bundle: str = "") -> SSLContext:
+    """The usual certificates, and those of the house. Raises EngineMissing where these cannot be used."""
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_bundle:
+        try:
+            context.load_verify_locations(cafile=ca_bundle)
+        except OSError:
+            raise EngineMissing("The file of CARDOCR_CA_BUNDLE cannot be read, or holds no certificate.") from None
+    return context
 
 
 class PinnedTransport(httpx.BaseTransport):
@@ -27,11 +36,9 @@ class PinnedTransport(httpx.BaseTransport):
     Raises ocr.addresses.Forbidden before anything leaves.
     """
 
-    def __init__(self, private_hosts: tuple[str, ...]) -> None:
+    def __init__(self, private_hosts: tuple[str, ...], ca_bundle: str = "") -> None:
         self.private_hosts = private_hosts
-        self._inner = httpx.HTTPTransport(
-            verify=_tls(), limits=httpx.Limits(max_connections=None, max_keepalive_connections=64), trust_env=False
-        )
+        self._inner = httpx.HTTPTransport(verify=_tls(ca_bundle), limits=_LIMITS, trust_env=False)
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], tuple[float, list[str]]] = {}
 
@@ -71,6 +78,32 @@ class PinnedTransport(httpx.BaseTransport):
         self._inner.close()
 
 
+class ProxyTransport(httpx.BaseTransport):
+    """Leaves by the house's proxy, which alone knows where a name leads; hosts in the house are called directly.
+
+    Raises ocr.addresses.Forbidden before anything leaves.
+    """
+
+    def __init__(self, private_hosts: tuple[str, ...], proxy: str, ca_bundle: str = "") -> None:
+        self._private_hosts = private_hosts
+        self._direct = PinnedTransport(private_hosts, ca_bundle)
+        tls = _tls(ca_bundle)
+        try:
+            by = httpx.Proxy(proxy, ssl_context=tls if proxy.startswith("https:") else None)
+            self._outside = httpx.HTTPTransport(verify=tls, limits=_LIMITS, trust_env=False, proxy=by)
+        except (httpx.InvalidURL, ValueError):
+            raise EngineMissing("The address in CARDOCR_OUTBOUND_PROXY cannot be used.") from None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if addresses.in_the_house(request.url.host, self._private_hosts):
+            return self._direct.handle_request(request)
+        return self._outside.handle_request(request)
+
+    def close(self) -> None:
+        self._direct.close()
+        self._outside.close()
+
+
 class Departure:
     """Follows one request: inside the gate while its headers leave. Given to httpx as the extension `trace`."""
 
@@ -85,13 +118,18 @@ class Departure:
             self._inside.close()
 
 
-def client(
-    timeout: float, private_hosts: tuple[str, ...], transport: httpx.BaseTransport | None = None
-) -> httpx.Client:
-    """One for all threads: one per thread halves the throughput."""
+def client(config: EngineConfig, transport: httpx.BaseTransport | None = None) -> httpx.Client:
+    """One for all threads: one per thread halves the throughput. Raises EngineMissing."""
     return httpx.Client(
-        transport=transport or PinnedTransport(private_hosts),
-        timeout=httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout)),
+        transport=transport or outbound(config),
+        timeout=httpx.Timeout(config.timeout, connect=min(CONNECT_SECONDS, config.timeout)),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def outbound(config: EngineConfig) -> httpx.BaseTransport:
+    """The way out of an engine's requests. Raises EngineMissing."""
+    if config.proxy:
+        return ProxyTransport(config.private_hosts, config.proxy, config.ca_bundle)
+    return PinnedTransport(config.private_hosts, config.ca_bundle)

@@ -66,7 +66,7 @@ def test_a_host_in_the_house_is_called_only_when_allowed(
 
 
 def test_no_redirect_is_followed_and_no_environment_read(server: vlm_server.Server) -> None:
-    with transport.client(5, ("127.0.0.1",)) as client:
+    with transport.client(server.config()) as client:
         assert not client.follow_redirects
         assert not client.trust_env
 
