@@ -7,7 +7,16 @@ import tempfile
 
 os.environ["CARDOCR_DATA_DIR"] = tempfile.mkdtemp(prefix="cardocr-test-")
 atexit.register(shutil.rmtree, os.environ["CARDOCR_DATA_DIR"], ignore_errors=True)
-for name in ("CARDOCR_VLM_URL", "CARDOCR_VLM_MODEL", "CARDOCR_VLM_API_KEY", "CARDOCR_URL", "DATABASE_URL", "REDIS_URL"):
+for name in (
+    "CARDOCR_VLM_URL",
+    "CARDOCR_VLM_MODEL",
+    "CARDOCR_VLM_API_KEY",
+    "CARDOCR_URL",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "CARDOCR_OUTBOUND_PROXY",
+    "CARDOCR_CA_BUNDLE",
+):
     os.environ.pop(name, None)
 
 from cardocr_site.settings import *  # noqa: E402, F403

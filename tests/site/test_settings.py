@@ -108,6 +108,19 @@ def test_other_databases_are_refused_for_now(tmp_path: Path, name: str):
     assert "canary" not in answer.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("CARDOCR_OUTBOUND_PROXY", "socks5://proxy:1080", "must start with http:// or https://"),
+        ("CARDOCR_CA_BUNDLE", "/nowhere/house.pem", "is not a file that can be read"),
+    ],
+)
+def test_a_way_out_that_cannot_be_used_is_refused_at_the_start(tmp_path: Path, name: str, value: str, sentence: str):
+    answer = run(tmp_path, **{name: value})
+    assert answer.returncode != 0
+    assert sentence in answer.stderr
+
+
 def test_the_embedded_words_are_accepted(tmp_path: Path):
     assert run(tmp_path, DATABASE_URL="sqlite", REDIS_URL="memory").returncode == 0
 
