@@ -82,3 +82,7 @@ def read(batch: Batch, card: Card, value: str = "Ibsen", **result: Any) -> None:
 def running(batch: Batch) -> Batch:
     changes.move_batch(batch, BatchStatus.QUEUED)
     return changes.move_batch(batch, BatchStatus.RUNNING)
+
+
+def names(frame: dict[str, Any]) -> list[str]:
+    return [row["id"] for row in frame["rows"]]
