@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
+from batches.states import BatchStatus, CardStatus, PauseReason, ResultState, SkipReason
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 from templates_app.models import FieldTemplateVersion
@@ -80,9 +80,17 @@ class Batch(models.Model):
     cancelled = models.PositiveIntegerField(default=0)
     to_check = models.PositiveIntegerField(default=0)
     reviewed = models.PositiveIntegerField(default=0)
-    tokens_in = models.BigIntegerField(default=0)
-    tokens_out = models.BigIntegerField(default=0)
+    tokens_in = models.BigIntegerField(default=0)  # the cached ones among them
+    tokens_cached = models.BigIntegerField(default=0)
+    tokens_out = models.BigIntegerField(default=0)  # the thinking ones among them
+    tokens_thinking = models.BigIntegerField(default=0)
     cost = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    currency = models.CharField(max_length=3, blank=True)  # of cost and budget; the engine's, from the start on
+    budget = models.DecimalField(_("budget"), max_digits=12, decimal_places=2, null=True, blank=True)
+    # So many cards are read first, then the batch waits for a person; null: no pilot, or it is over.
+    pilot = models.PositiveIntegerField(null=True, blank=True)
+    # Cards that were read are being read again; null: no such run is under way.
+    rereading = models.ForeignKey("Rereading", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     # Finished cards a minute, oldest first, ≤ 15: [[minute since the epoch, cards], …]; paused minutes are absent.
     pace = models.JSONField(default=list, blank=True)
 
@@ -133,9 +141,14 @@ DEFAULT_OPTIONS: dict[str, Any] = {
     "concurrency": None,  # null: as many calls as the engine and the threads allow
     "chunk_size": 50,
     "retries": 2,
+    "pilot": 0,  # cards that are read first; 0: all at once
+    "stay_inside": False,  # no engine outside the house
+    "on_duplicate": "skip",  # cards that were read before: skip, overwrite, suffix
     "max_image_px": 1600,
     "transcribe": False,
-    "stay_inside": False,
+    "describe_pictures": False,
+    "summarize": False,
+    "multiple_entries": False,
 }
 
 
@@ -183,6 +196,9 @@ class Card(models.Model):
 
     version = models.BigIntegerField(default=0)
     result = models.OneToOneField("CardResult", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # The run that reads it again; it keeps its result meanwhile, and if that fails.
+    rereading = models.ForeignKey("Rereading", null=True, blank=True, on_delete=models.SET_NULL, related_name="cards")
+    candidates = models.PositiveSmallIntegerField(default=0)  # other readings that nobody has decided about
     to_check = models.BooleanField(default=False)
     reviewed = models.BooleanField(default=False)
     reviewed_by = models.ForeignKey(
@@ -214,6 +230,7 @@ class Card(models.Model):
             models.Index(fields=("worker",), condition=Q(worker__isnull=False), name="card_worker"),
             models.Index(fields=("id",), condition=Q(files_due=True), name="card_files_due"),
             models.Index(fields=("id",), condition=Q(prepared_at=None), name="card_unprepared"),
+            models.Index(fields=("batch", "position"), condition=Q(candidates__gt=0), name="card_candidates"),
         )
 
     def __str__(self) -> str:
@@ -228,23 +245,65 @@ class CardResult(models.Model):
     """One reading of a card. `fields` is the machine's and never changes; `values` is what holds now."""
 
     card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="results")
+    state = models.CharField(max_length=10, choices=ResultState, default=ResultState.CURRENT)
+    engine = models.ForeignKey(Engine, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     engine_name = models.CharField(max_length=80, blank=True)
     model = models.CharField(max_length=200, blank=True)
+    revision = models.CharField(max_length=100, blank=True)  # of the model, where the endpoint tells it
+    prompt_hash = models.CharField(max_length=64, blank=True)
+    schema_hash = models.CharField(max_length=64, blank=True)
+    # The image's bytes and everything that they were read with: the same again need not be paid again.
+    read_key = models.CharField(max_length=64, blank=True)
+    taken_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    rereading = models.ForeignKey("Rereading", null=True, blank=True, on_delete=models.SET_NULL, related_name="results")
     template_version = models.ForeignKey(FieldTemplateVersion, null=True, on_delete=models.SET_NULL, related_name="+")
     # {key: {"verbatim", "value", "state", "confidence", "regions": [[x, y, width, height]], "issues": []}}
     fields = models.JSONField(default=dict)
     values = models.JSONField(default=dict)  # {key: str | None}
     confidence = models.FloatField(null=True, blank=True)  # the lowest of the active fields
     transcription = models.TextField(blank=True)
+    pictures = models.TextField(blank=True)  # what they show
+    summary = models.TextField(blank=True)  # in a sentence
+    # Where several entries stand on one card: each {key: as in `fields`}; null: one was asked for.
+    entries = models.JSONField(null=True, blank=True)
     by_hand = models.BooleanField(default=False)
     search = models.TextField(blank=True)  # lower-case values and transcription, for the text filter
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-id",)
+        indexes = (models.Index(fields=("read_key",), condition=~Q(read_key=""), name="result_read_key"),)
 
     def __str__(self) -> str:
         return f"{self.card_id}: {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Rereading(models.Model):
+    """Cards that were read are read again, with other means; what comes of it stands beside what there is."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="rereadings")
+    engine = models.ForeignKey(Engine, on_delete=models.PROTECT, related_name="+")
+    model = models.CharField(max_length=200, blank=True)
+    template_version = models.ForeignKey(
+        FieldTemplateVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    fields = models.JSONField(default=list)  # that are asked for: FieldSpec.to_dict() each, in order
+    instruction = models.TextField(blank=True)
+    prompt = models.TextField(blank=True)
+    only_new = models.BooleanField(default=False)  # the fields alone that the cards do not have yet
+    total = models.PositiveIntegerField(default=0)
+    equal = models.PositiveIntegerField(default=0)
+    different = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)  # they keep what they had
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.batch}, {self.created_at:%Y-%m-%d %H:%M}"
 
 
 class Attempt(models.Model):
@@ -254,9 +313,12 @@ class Attempt(models.Model):
     result = models.ForeignKey(CardResult, null=True, blank=True, on_delete=models.SET_NULL, related_name="attempts")
     claim = models.PositiveIntegerField(default=0)
     worker_uid = models.CharField(max_length=32, blank=True)
+    engine = models.ForeignKey(Engine, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     engine_name = models.CharField(_("engine"), max_length=80)
     model = models.CharField(_("model"), max_length=200, blank=True)
+    revision = models.CharField(max_length=100, blank=True)
     prompt_hash = models.CharField(max_length=64, blank=True)
+    schema_hash = models.CharField(max_length=64, blank=True)
     started_at = models.DateTimeField(_("started"))
     duration = models.FloatField(_("seconds"), default=0)
     error = models.CharField(_("error"), max_length=40, blank=True)
@@ -264,8 +326,11 @@ class Attempt(models.Model):
     counted = models.BooleanField(_("counts as a try"), default=True)
     finish_reason = models.CharField(max_length=40, blank=True)
     raw_reply = models.TextField(_("raw reply"), blank=True)
-    tokens_in = models.PositiveIntegerField(null=True, blank=True)
-    tokens_out = models.PositiveIntegerField(null=True, blank=True)
+    unknown_keys = models.PositiveIntegerField(_("keys that nobody asked for"), default=0)  # dropped
+    tokens_in = models.PositiveIntegerField(null=True, blank=True)  # the cached ones among them
+    tokens_cached = models.PositiveIntegerField(null=True, blank=True)
+    tokens_out = models.PositiveIntegerField(null=True, blank=True)  # the thinking ones among them
+    tokens_thinking = models.PositiveIntegerField(null=True, blank=True)
     cost = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
 
     class Meta:
@@ -295,6 +360,28 @@ class FieldRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.old!r} → {self.new!r}"
+
+
+class Spending(models.Model):
+    """What an engine has cost in a month, over all batches. Written with the attempts."""
+
+    engine = models.ForeignKey(Engine, on_delete=models.CASCADE, related_name="spendings")
+    month = models.DateField()  # its first day, in UTC
+    calls = models.PositiveIntegerField(default=0)
+    tokens_in = models.BigIntegerField(default=0)
+    tokens_cached = models.BigIntegerField(default=0)
+    tokens_out = models.BigIntegerField(default=0)
+    tokens_thinking = models.BigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+
+    class Meta:
+        ordering = ("-month", "engine")
+        verbose_name = _("spending")
+        verbose_name_plural = _("spendings")
+        constraints = (models.UniqueConstraint(fields=("engine", "month"), name="spending_month_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.engine}, {self.month:%Y-%m}"
 
 
 class Worker(models.Model):

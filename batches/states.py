@@ -39,6 +39,15 @@ class SkipReason(models.TextChoices):
     PERSON = "person", _("skipped by a person")
 
 
+class ResultState(models.TextChoices):
+    CURRENT = "current", _("holds")
+    CANDIDATE = "candidate", _("to be decided")
+    EQUAL = "equal", _("says the same")
+    ACCEPTED = "accepted", _("accepted")
+    REJECTED = "rejected", _("rejected")
+    EARLIER = "earlier", _("replaced")
+
+
 _B, _C = BatchStatus, CardStatus
 
 BATCH_TRANSITIONS: dict[BatchStatus, frozenset[BatchStatus]] = {

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from batches.views import batches, cards, exports, fields, images, problems, results, run, trash, uploads
+from batches.views import batches, cards, confirm, exports, fields, images, problems, results, run, trash, uploads
 
 urlpatterns = [
     path("", batches.home, name="home"),
@@ -21,7 +21,7 @@ urlpatterns = [
     path("batches/<int:pk>/fields/row/<slug:key>/move/", fields.field_move, name="field_move"),
     path("batches/<int:pk>/fields/row/<slug:key>/remove/", fields.field_remove, name="field_remove"),
     path("batches/<int:pk>/engine/", fields.batch_engine, name="batch_engine"),
-    path("batches/<int:pk>/confirm/", fields.batch_confirm, name="batch_confirm"),
+    path("batches/<int:pk>/confirm/", confirm.batch_confirm, name="batch_confirm"),
     path("batches/<int:pk>/", run.batch_detail, name="batch_detail"),
     path("batches/<int:pk>/start/", run.batch_start, name="batch_start"),
     path("batches/<int:pk>/pause/", run.batch_pause, name="batch_pause"),

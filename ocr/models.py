@@ -33,6 +33,23 @@ class Engine(models.Model):
     enabled = models.BooleanField(_("in use"), default=True)
     is_default = models.BooleanField(_("chosen for new batches"), default=False)
     seconds_per_card = models.FloatField(_("seconds per card, measured"), null=True, blank=True)
+    # What each model behind the address was found to take: {model: ocr.engines.profile.Profile as a dict}.
+    # Written by queryset alone: `updated_at` tells that a person has changed the engine.
+    profile = models.JSONField(default=dict, blank=True, editable=False)
+
+    # The way out, where it is not that of the whole installation. A proxy's address may hold a password.
+    sealed_proxy = models.TextField(blank=True, editable=False)
+    ca_bundle = models.CharField(_("file of certificates"), max_length=500, blank=True)
+
+    # Per million tokens; null: not known.
+    price_in = models.DecimalField(_("price of tokens in"), max_digits=12, decimal_places=6, null=True, blank=True)
+    price_cached = models.DecimalField(
+        _("price of cached tokens in"), max_digits=12, decimal_places=6, null=True, blank=True
+    )
+    price_out = models.DecimalField(_("price of tokens out"), max_digits=12, decimal_places=6, null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, default="USD")
+    priced_on = models.DateField(_("prices as of"), null=True, blank=True)
+    month_budget = models.DecimalField(_("budget per month"), max_digits=12, decimal_places=2, null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -63,9 +63,8 @@ def correction(task: ReadTask, why: str) -> str:
 
 
 def digest(task: ReadTask) -> str:
-    """A fingerprint of prompt and schema together."""
-    asked = json.dumps([build(task), schema.build(task)], sort_keys=True)
-    return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
+    """A fingerprint of the prompt."""
+    return hashlib.sha256(build(task).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _keys(task: ReadTask) -> str:

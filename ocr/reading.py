@@ -48,9 +48,13 @@ class FieldReading:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
+    """None: the endpoint does not say. Cached tokens are among those in, thinking ones among those out."""
+
     tokens_in: int | None = None
     tokens_out: int | None = None
     cost: Decimal | None = None
+    tokens_cached: int | None = None
+    tokens_thinking: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,13 @@ class Reading:
 
     fields: Mapping[str, FieldReading]
     transcription: str = ""
+    pictures: str = ""
+    summary: str = ""
+    entries: tuple[Mapping[str, FieldReading], ...] | None = None  # where several were asked for
     rotation: int | None = None
     usage: Usage = field(default_factory=Usage)
     model: str = ""
+    revision: str = ""
     raw: str = ""
     finish_reason: str = ""
     unknown_keys: int = 0  # that the engine gave besides, dropped

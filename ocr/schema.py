@@ -1,5 +1,7 @@
 """The JSON schema of a reply: flat, without references, each field a text or null beside its confidence."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,3 +32,9 @@ def build(task: ReadTask) -> Mapping[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def digest(task: ReadTask) -> str:
+    """A fingerprint of the schema."""
+    asked = json.dumps(build(task), sort_keys=True)
+    return hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()

@@ -33,6 +33,7 @@ class FieldTemplate(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="field_templates"
     )
     shared = models.BooleanField(_("everybody may use it"), default=True)
+    stay_inside = models.BooleanField(_("these cards must not leave the house"), default=False)
     shipped = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

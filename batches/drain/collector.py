@@ -20,7 +20,7 @@ from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import checking
 from ocr.errors import ExtractionError
 from ocr.fields import FieldSpec
-from ocr.reading import Reading
+from ocr.reading import Reading, Usage
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class Collector:
                 log.exception("Card %s: its reading could not be saved.", event.card.pk)
                 if isinstance(event, Outcome):
                     failure = ExtractionError(f"{type(error).__name__} while saving the reading")
-                    self._write_failure(batch_id, Outcome(event.card, event.batch, event.engine_name, error=failure))
+                    self._write_failure(batch_id, Outcome(event.card, event.batch, event.setup, error=failure))
 
     def _write_failure(self, batch_id: int, outcome: Outcome) -> None:
         try:
@@ -194,16 +194,19 @@ class Collector:
 
     def _note(self, group: _Group, outcome: Outcome, started_at: datetime) -> None:
         """The call as it was, whatever becomes of it."""
-        error = outcome.error
-        source = outcome.reading or error
-        usage = source.usage if source is not None else None
+        setup, reading, error = outcome.setup, outcome.reading, outcome.error
+        source = reading or error
+        usage = source.usage if source is not None else Usage()
         attempt = Attempt(
             card_id=outcome.card.pk,
             claim=outcome.card.claim,
             worker_uid=outcome.card.worker.uid if outcome.card.worker else "",
-            engine_name=outcome.engine_name,
-            model=clean(outcome.reading.model if outcome.reading else "")[:200] or outcome.batch.model,
-            prompt_hash=outcome.prompt_hash,
+            engine=setup.engine,
+            engine_name=setup.engine.name,
+            model=clean(reading.model if reading else "")[:200] or setup.model,
+            revision=clean(reading.revision if reading else "")[:100],
+            prompt_hash=setup.prompt_hash,
+            schema_hash=setup.schema_hash,
             started_at=started_at,
             duration=outcome.duration,
             error=error.reason if error else "",
@@ -211,21 +214,23 @@ class Collector:
             counted=error.counts if error else True,
             finish_reason=clean(source.finish_reason)[:40] if source else "",
             raw_reply=clean(source.raw) if source else "",
-            tokens_in=usage.tokens_in if usage else None,
-            tokens_out=usage.tokens_out if usage else None,
-            cost=usage.cost if usage else None,
+            unknown_keys=reading.unknown_keys if reading else 0,
+            tokens_in=usage.tokens_in,
+            tokens_cached=usage.tokens_cached,
+            tokens_out=usage.tokens_out,
+            tokens_thinking=usage.tokens_thinking,
+            cost=usage.cost,
         )
-        group.change.count("tokens_in", attempt.tokens_in or 0)
-        group.change.count("tokens_out", attempt.tokens_out or 0)
+        for name in ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking"):
+            group.change.count(name, getattr(attempt, name) or 0)
         if attempt.cost:
             group.change.add_cost(attempt.cost)
         group.attempts.append(attempt)
 
     def _save(self, group: _Group, card: Card, outcome: Outcome, reading: Reading) -> None:
-        batch = group.change.batch
-        result = result_of(batch, card.pk, reading, outcome.engine_name)
+        result = result_of(outcome.setup, card.pk, reading)
         fields = {
-            "to_check": checking.to_check(group.specs, result.fields, every_value=outcome.every_value),
+            "to_check": checking.to_check(group.specs, result.fields, every_value=outcome.setup.every_value),
             "rotation": card.rotation if reading.rotation is None else reading.rotation,
             "tries": card.tries + 1,
             "error": "",

@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
+from batches.drain.reading import Setup
 from batches.models import Batch, Card
 from ocr.errors import ExtractionError
 from ocr.reading import Reading
@@ -25,14 +26,12 @@ class Outcome:
 
     card: Card
     batch: Batch  # as it was when the card was claimed; for its frozen settings alone
-    engine_name: str
+    setup: Setup
     reading: Reading | None = None
     error: ExtractionError | None = None
     started_at: datetime | None = None  # None: no call was made
     duration: float = 0.0
     retry_in: float = 0.0
-    prompt_hash: str = ""
-    every_value: bool = False  # the engine's confidence proves nothing: every card is to be checked
 
 
 Event = Start | Outcome

@@ -1,17 +1,51 @@
 """From a batch to what an engine is asked, and from its reading to the row that is stored."""
 
+from dataclasses import dataclass, fields
 from typing import Any
 
 from batches.models import Batch, CardResult
+from ocr import prompts, schema
 from ocr.engines.base import ReadOptions, ReadTask
+from ocr.models import Engine
 from ocr.reading import FieldReading, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What cards are read with: as the start of their batch froze it, or a rereading."""
+
+    engine: Engine
+    model: str
+    task: ReadTask
+    template_version_id: int | None = None
+    prompt_hash: str = ""  # none where nobody is prompted
+    schema_hash: str = ""
+    rereading_id: int | None = None
+
+    @property
+    def every_value(self) -> bool:
+        """The engine's confidence proves nothing: every card is to be checked."""
+        return self.engine.kind == Engine.Kind.LOCAL
+
+
+def setup_of(batch: Batch, engine: Engine) -> Setup:
+    task = read_task(batch)
+    prompted = engine.kind != Engine.Kind.LOCAL
+    return Setup(
+        engine=engine,
+        model=batch.model or engine.model,
+        task=task,
+        template_version_id=batch.template_version_id,
+        prompt_hash=prompts.digest(task) if prompted else "",
+        schema_hash=schema.digest(task) if prompted else "",
+    )
 
 
 def read_task(batch: Batch) -> ReadTask:
     return ReadTask(
         fields=tuple(batch.specs()),
         instruction=batch.instruction,
-        options=ReadOptions(max_image_px=batch.option("max_image_px"), transcribe=batch.option("transcribe")),
+        options=ReadOptions(**{option.name: batch.option(option.name) for option in fields(ReadOptions)}),
     )
 
 
@@ -31,20 +65,28 @@ def _stored(field: FieldReading) -> dict[str, Any]:
     }
 
 
-def result_of(batch: Batch, card_id: int, reading: Reading, engine_name: str) -> CardResult:
+def result_of(setup: Setup, card_id: int, reading: Reading) -> CardResult:
     """The row of a reading, not saved yet."""
     fields = {key: _stored(field) for key, field in reading.fields.items()}
     values = {key: field["value"] for key, field in fields.items()}
     confidences = [field["confidence"] for field in fields.values() if field["confidence"] is not None]
-    transcription = clean(reading.transcription)
+    entries = reading.entries
     return CardResult(
         card_id=card_id,
-        engine_name=engine_name,
-        model=clean(reading.model or batch.model)[:200],
-        template_version_id=batch.template_version_id,
+        engine=setup.engine,
+        engine_name=setup.engine.name,
+        model=clean(reading.model or setup.model)[:200],
+        revision=clean(reading.revision)[:100],
+        prompt_hash=setup.prompt_hash,
+        schema_hash=setup.schema_hash,
+        rereading_id=setup.rereading_id,
+        template_version_id=setup.template_version_id,
         fields=fields,
         values=values,
         confidence=min(confidences, default=None),
-        transcription=transcription,
+        transcription=(transcription := clean(reading.transcription)),
+        pictures=clean(reading.pictures),
+        summary=clean(reading.summary),
+        entries=None if entries is None else [{key: _stored(field) for key, field in one.items()} for one in entries],
         search=" ".join([*filter(None, values.values()), transcription]).casefold(),
     )

@@ -6,21 +6,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import close_old_connections
 
 from batches.drain import claims
 from batches.drain.engines import Engines, cap
 from batches.drain.outages import Outages
-from batches.drain.reading import read_task
+from batches.drain.reading import Setup, setup_of
 from batches.drain.threads import spawn
 from batches.drain.worker import Job, Reader
 from batches.intake import store
 from batches.models import Batch, Card, Worker
 from batches.states import BatchStatus
-from ocr import prompts
-from ocr.engines.base import ReadTask
 from ocr.models import Engine
 
 log = logging.getLogger(__name__)
@@ -34,9 +32,7 @@ class Run:
     """A batch that this process reads."""
 
     batch: Batch
-    engine: Engine
-    task: ReadTask
-    prompt_hash: str
+    setup: Setup
     waiting: deque[Card] = field(default_factory=deque)
     flying: set[int] = field(default_factory=set)
     active: bool = True
@@ -46,6 +42,10 @@ class Run:
     def is_resumed(self, batch: Batch) -> bool:
         """Somebody wants it read on, though it was held up."""
         return not self.active or (self.batch.status, batch.status) == (BatchStatus.RUNNING, BatchStatus.QUEUED)
+
+    @property
+    def engine(self) -> Engine:
+        return self.setup.engine
 
     def limit(self, threads: int) -> int:
         limits = [threads, cap(self.engine)]
@@ -143,7 +143,7 @@ class Scheduler:
             if known is None:
                 self._add(batch, batch.engine)
             else:
-                known.batch, known.engine, known.active = batch, batch.engine, True
+                known.batch, known.setup, known.active = batch, replace(known.setup, engine=batch.engine), True
                 known.ask_at = 0.0 if rung else known.ask_at
         return batches.values()
 
@@ -158,9 +158,7 @@ class Scheduler:
 
     def _add(self, batch: Batch, engine: Engine) -> None:
         store.settle(batch)
-        task = read_task(batch)
-        digest = "" if engine.kind == Engine.Kind.LOCAL else prompts.digest(task)
-        self._runs[batch.pk] = Run(batch, engine, task, digest)
+        self._runs[batch.pk] = Run(batch, setup_of(batch, engine))
 
     def _release(self, run: Run) -> None:
         unread = [card.pk for card in run.waiting]
@@ -193,7 +191,7 @@ class Scheduler:
             self._idle.clear()
         run.served_at = time.monotonic()
         probe = self._engines.enter(run.engine)
-        self._jobs.put((run, Job(card, run.batch, run.engine, run.task, run.prompt_hash, probe=probe)))
+        self._jobs.put((run, Job(card, run.batch, run.setup, probe=probe)))
         return True
 
     def _claim(self, run: Run) -> bool:

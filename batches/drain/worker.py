@@ -15,10 +15,11 @@ from batches.drain import gate
 from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Start
+from batches.drain.reading import Setup
 from batches.intake import decoders, derive
 from batches.models import Batch, Card
 from ocr import alone, pipeline
-from ocr.engines.base import EngineAdapter, Prepared, ReadTask, gated
+from ocr.engines.base import EngineAdapter, Prepared, gated
 from ocr.errors import (
     CallWithheld,
     EngineFailed,
@@ -46,10 +47,12 @@ class Job:
 
     card: Card
     batch: Batch
-    engine: Engine
-    task: ReadTask
-    prompt_hash: str = ""
+    setup: Setup
     probe: bool = False  # the one call to an endpoint that did not answer
+
+    @property
+    def engine(self) -> Engine:
+        return self.setup.engine
 
 
 class Unexpected(ExtractionError):
@@ -68,17 +71,11 @@ class Reader:
 
     def read(self, job: Job) -> None:
         """Never raises: whatever happens becomes the card's outcome."""
-        outcome = Outcome(
-            job.card,
-            job.batch,
-            job.engine.name,
-            prompt_hash=job.prompt_hash,
-            every_value=job.engine.kind == Engine.Kind.LOCAL,
-        )
+        outcome = Outcome(job.card, job.batch, job.setup)
         begun = time.monotonic()
         try:
             outcome.reading = self._read(job, outcome)
-            self._engines.answered(job.engine, job.card.pk, job.batch.model)
+            self._engines.answered(job.engine, job.card.pk, job.setup.model)
         except CallWithheld as error:
             outcome.error, outcome.started_at = error, None
         except ExtractionError as error:
@@ -99,8 +96,10 @@ class Reader:
             pass
         if job.card.error == UnreadableImage.reason:
             raise UnreadableImage(job.card.error_message)
-        adapter = self._engines.adapter(job.engine, job.batch.model)
-        image = derive.prepared(job.card, full_resolution=adapter.full_resolution, max_px=job.task.options.max_image_px)
+        adapter = self._engines.adapter(job.engine, job.setup.model)
+        image = derive.prepared(
+            job.card, full_resolution=adapter.full_resolution, max_px=job.setup.task.options.max_image_px
+        )
         reading = self._call(job, adapter, image, door, outcome)
         if reading.rotation is None:
             return reading
@@ -134,9 +133,9 @@ class Reader:
         outcome.started_at = now
         with gated(door):
             if solo:
-                config = job.engine.config(job.batch.model)
-                return alone.read(image, job.task, config, self._engines.build, self._stopping)
-            return pipeline.read(image, job.task, adapter)
+                config = job.engine.config(job.setup.model)
+                return alone.read(image, job.setup.task, config, self._engines.build, self._stopping)
+            return pipeline.read(image, job.setup.task, adapter)
 
     def _mark(self, card: Card, door: Callable[[], AbstractContextManager[None]]) -> None:
         """Wait until the start is recorded: a card that kills the process must be known by name."""
@@ -155,7 +154,7 @@ class Reader:
         if error.pauses:
             self._engines.refuse(job.engine, error.message)
         elif isinstance(error, ReplyInvalid | RequestRefused):
-            self._engines.answered(job.engine, job.card.pk, job.batch.model)
+            self._engines.answered(job.engine, job.card.pk, job.setup.model)
         elif isinstance(error, EngineUnreachable | EngineTimeout | EngineFailed) and self._is_down(job, error, begun):
             return self._until_next_probe(job, error)
         if isinstance(error, CallWithheld) or not error.retryable:

@@ -38,6 +38,7 @@ class Answer:
     usage: Usage
     model: str
     finish_reason: str
+    revision: str = ""  # of the model, where the endpoint tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def answer(response: Response, model: str) -> Answer:
         if thought:
             raise ReplyOnlyThought("The model only thought and gave no answer.", usage=usage, finish_reason=finish)
         raise ReplyEmpty("The answer is empty.", usage=usage, finish_reason=finish)
-    return Answer(content, usage, _short(body.get("model"), 200) or model, finish)
+    revision = _short(body.get("system_fingerprint"), 100)
+    return Answer(content, usage, _short(body.get("model"), 200) or model, finish, revision)
 
 
 def refused(response: Response) -> ExtractionError:
@@ -181,7 +183,18 @@ def _content(content: Any) -> str:
 
 def _usage(said: Any) -> Usage:
     found = said if isinstance(said, dict) else {}
-    return Usage(_count(found.get("prompt_tokens")), _count(found.get("completion_tokens")), _cost(found.get("cost")))
+    return Usage(
+        _count(found.get("prompt_tokens")),
+        _count(found.get("completion_tokens")),
+        _cost(found.get("cost")),
+        _count(_part(found, "prompt_tokens_details").get("cached_tokens")),
+        _count(_part(found, "completion_tokens_details").get("reasoning_tokens")),
+    )
+
+
+def _part(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = found.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def _count(number: Any) -> int | None:

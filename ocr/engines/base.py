@@ -29,6 +29,9 @@ class Prepared:
 class ReadOptions:
     max_image_px: int = 1600
     transcribe: bool = False
+    describe_pictures: bool = False
+    summarize: bool = False
+    multiple_entries: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ class Ladder:
             _sum(self._usage.tokens_in, usage.tokens_in),
             _sum(self._usage.tokens_out, usage.tokens_out),
             _sum(self._usage.cost, usage.cost),
+            _sum(self._usage.tokens_cached, usage.tokens_cached),
+            _sum(self._usage.tokens_thinking, usage.tokens_thinking),
         )
 
     def told(self, reply: str) -> str:

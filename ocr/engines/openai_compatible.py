@@ -103,6 +103,7 @@ class OpenAICompatibleAdapter:
             rotation=image.rotation,
             usage=answer.usage,
             model=answer.model,
+            revision=answer.revision,
             raw=answers.storable(answer.content),
             finish_reason=answer.finish_reason,
             unknown_keys=parsed.unknown_keys,

@@ -9,9 +9,11 @@ from batches import changes
 from batches.drain import claims, collector
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome, Start
+from batches.drain.reading import setup_of
 from batches.models import Attempt, Batch, Card, CardResult, Worker
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import errors
+from ocr.models import Engine
 from ocr.reading import FieldReading, Usage
 from tests.batches.drain.adapters import reading_of
 from tests.batches.drain.test_claims import make_worker
@@ -40,8 +42,10 @@ def saving(worker) -> Collector:
     return Collector(worker.pk)
 
 
-def outcome(card, **fields):
-    return Outcome(card, card.batch, "local", **({"started_at": timezone.now(), "duration": 0.5} | fields))
+def outcome(card, kind=Engine.Kind.OPENAI_COMPATIBLE, **fields):
+    engine, _made = Engine.objects.get_or_create(kind=kind, defaults={"name": str(kind)})
+    setup = setup_of(card.batch, engine)
+    return Outcome(card, card.batch, setup, **({"started_at": timezone.now(), "duration": 0.5} | fields))
 
 
 def read(card, text="Grieg", **fields):
@@ -88,7 +92,7 @@ def test_one_transaction_adds_one_version(saving, claimed, started):
 
 
 def test_every_reading_of_an_engine_whose_confidence_proves_nothing_is_to_be_checked(saving, claimed, started):
-    saving.write([read(claimed[0], every_value=True)])
+    saving.write([read(claimed[0], kind=Engine.Kind.LOCAL)])
     started.refresh_from_db()
     assert started.to_check == 1
     assert fresh(claimed[0]).to_check
@@ -290,10 +294,10 @@ def test_a_busy_database_is_waited_for(saving, claimed, monkeypatch):
 def test_a_row_that_no_database_takes_fails_alone(saving, claimed, monkeypatch):
     make = collector.result_of
 
-    def picky(batch, card_id, reading, engine_name):
+    def picky(setup, card_id, reading):
         if card_id == claimed[1].pk:
             raise ValueError("poison")
-        return make(batch, card_id, reading, engine_name)
+        return make(setup, card_id, reading)
 
     monkeypatch.setattr(collector, "result_of", picky)
     saving.write([read(card) for card in claimed])
