@@ -79,7 +79,8 @@ class Batch(models.Model):
     skipped = models.PositiveIntegerField(default=0)
     cancelled = models.PositiveIntegerField(default=0)
     to_check = models.PositiveIntegerField(default=0)
-    reviewed = models.PositiveIntegerField(default=0)
+    reviewed = models.PositiveIntegerField(default=0)  # and not to be checked again
+    check_again = models.PositiveIntegerField(default=0)  # another reading waits for a person; these are to check, too
     tokens_in = models.BigIntegerField(default=0)  # the cached ones among them
     tokens_cached = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)  # the thinking ones among them
@@ -89,6 +90,8 @@ class Batch(models.Model):
     budget = models.DecimalField(_("budget"), max_digits=12, decimal_places=2, null=True, blank=True)
     # So many cards are read first, then the batch waits for a person; null: no pilot, or it is over.
     pilot = models.PositiveIntegerField(null=True, blank=True)
+    # Up to this position earlier readings of the same images were looked for; null: that is over.
+    compared_upto = models.PositiveIntegerField(null=True, blank=True)
     # Cards that were read are being read again; null: no such run is under way.
     rereading = models.ForeignKey("Rereading", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     # Finished cards a minute, oldest first, ≤ 15: [[minute since the epoch, cards], …]; paused minutes are absent.
