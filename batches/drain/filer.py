@@ -4,10 +4,10 @@ import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
+from batches.drain import files
 from batches.intake import store
-from batches.models import Card, CardResult
+from batches.models import Card
 from batches.states import CardStatus
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def file_due(batch_id: int | None = None, stopping: Callable[[], bool] = lambda:
             due = Card.objects.filter(files_due=True, pk__gt=after, batch__deleted_at=None).exclude(batch__label=None)
             if batch_id is not None:
                 due = due.filter(batch=batch_id)
-            cards = list(due.select_related("batch", "result", "reviewed_by").order_by("pk")[:AT_ONCE])
+            cards = list(files.with_all(due).order_by("pk")[:AT_ONCE])
             written = list(writers.map(_write, cards))
             filed += sum(done and _place(card) for card, done in zip(cards, written, strict=True))
             if len(cards) < AT_ONCE:
@@ -70,36 +70,6 @@ def _write_results(card: Card) -> None:
         as_json.unlink(missing_ok=True)
         as_text.unlink(missing_ok=True)
         return
-    content = json.dumps(_as_json(card, card.result), ensure_ascii=False, indent=2)
+    content = json.dumps(files.of_card(card, card.result), ensure_ascii=False, indent=2)
     store.write_atomic(as_json, content.encode("utf-8", "replace"))
-    store.write_atomic(as_text, _as_text(card, card.result).encode("utf-8", "replace"))
-
-
-def _as_json(card: Card, result: CardResult) -> dict[str, Any]:
-    return {
-        "card_id": card.pk,
-        "file": card.display_name,
-        "stored_name": card.filename,
-        "batch": card.batch.label,
-        "position": card.position,
-        "status": card.status,
-        "values": result.values,
-        "machine_reading": result.fields,
-        "confidence": result.confidence,
-        "transcription": result.transcription,
-        "to_check": card.to_check,
-        "reviewed": card.reviewed,
-        "reviewed_by": card.reviewed_by.get_username() if card.reviewed_by else None,
-        "by_hand": result.by_hand,
-        "engine": result.engine_name,
-        "model": result.model,
-        "duration_seconds": card.duration,
-        "finished_at": card.finished_at.isoformat() if card.finished_at else None,
-    }
-
-
-def _as_text(card: Card, result: CardResult) -> str:
-    lines = [f"{spec.label}: {result.values.get(spec.key) or ''}".rstrip() for spec in card.batch.specs()]
-    if result.transcription:
-        lines += ["", result.transcription]
-    return "\n".join(lines) + "\n"
+    store.write_atomic(as_text, files.as_text(card, card.result).encode("utf-8", "replace"))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from batches.drain import filer
 from batches.drain.engines import Engines
+from batches.drain.overview import Overviews
 from batches.drain.service import Service
 from batches.models import Batch
 
@@ -28,3 +29,4 @@ def run_here(batch: Batch, *, on_change: Callable[[Batch], None], engines: Engin
     finally:
         service.stop()
     filer.file_due(batch.pk)
+    Overviews(batch.pk).write_due()

@@ -14,6 +14,7 @@ from django.conf import settings
 from batches.drain import claims, filer
 from batches.drain.collector import Collector
 from batches.drain.engines import Engines
+from batches.drain.overview import Overviews
 from batches.drain.preparation import Preparation
 from batches.drain.presence import Presence
 from batches.drain.scheduler import Scheduler
@@ -45,6 +46,7 @@ class Service:
         self._scheduler = Scheduler(self.worker, reader, self.engines, threads, batch_id)
         self._preparation = Preparation(self._scheduler.prepared, batch_id)
         self._sweeper = Rounds("sweep", Sweeper(self.worker).sweep, EVERY)
+        self._overviews = Overviews(batch_id)
         self._filer = Rounds("file", self._file, FILE_EVERY)
         self._scheduler.on_gone = self._sweeper.wake
         self._collecting = spawn("collect", self.collector.run)
@@ -90,6 +92,7 @@ class Service:
 
     def _file(self) -> None:
         filer.file_due(self._batch_id, lambda: self._filer.is_stopping)
+        self._overviews.write_due(lambda: self._filer.is_stopping)
 
 
 _lock = threading.Lock()

@@ -69,7 +69,8 @@ def test_the_folder_is_settled_and_files_follow(services, start_batch):
     until(lambda: not Card.objects.filter(files_due=True).exists())
     results = store.results_folder(Batch.objects.get(pk=batch.pk))
     assert results.parent.name == batch.label
-    assert sorted(path.name for path in results.iterdir()) == ["a.jpg_ocr_results.json", "a.jpg_ocr_results.txt"]
+    assert {path.name for path in results.glob("a.jpg*")} == {"a.jpg_ocr_results.json", "a.jpg_ocr_results.txt"}
+    until(lambda: (results / "batch.json").is_file())
     assert "Author: a.jpg" in (results / "a.jpg_ocr_results.txt").read_text()
 
 

@@ -1,0 +1,138 @@
+"""What the result files say: rows in, JSON and text out. Nothing here touches a disk or asks the database."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+
+from batches.models import Attempt, Batch, Card, CardResult
+from ocr import checking
+
+_COUNTS = ("total", "pending", "processing", "completed", "failed", "skipped", "cancelled", "to_check", "reviewed")
+_TOKENS = ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking")
+
+
+def with_all(cards: QuerySet[Card]) -> QuerySet[Card]:
+    """The cards with all that `of_card` and `as_text` look at, in two queries."""
+    calls = Prefetch("result__attempts", Attempt.objects.defer("raw_reply", "error_message"))
+    return cards.select_related("batch", "result__template_version", "reviewed_by").prefetch_related(calls)
+
+
+def of_card(card: Card, result: CardResult) -> dict[str, Any]:
+    """A card that was read: the machine's reading, what holds now, and how it was come by."""
+    return {
+        "card_id": card.pk,
+        "file": card.display_name,
+        "stored_name": card.filename,
+        "batch": card.batch.label,
+        "position": card.position,
+        "status": card.status,
+        "image": {
+            "sha256": card.sha256,
+            "page": card.page or None,
+            "width": card.width,
+            "height": card.height,
+            "rotation": card.rotation,
+        },
+        "values": result.values,
+        "machine_reading": result.fields,
+        "entries": result.entries,
+        "issues": _issues(card.batch, result.fields),
+        "confidence": result.confidence,
+        "transcription": result.transcription,
+        "pictures": result.pictures,
+        "summary": result.summary,
+        "to_check": card.to_check,
+        "reviewed": card.reviewed,
+        "reviewed_by": card.reviewed_by.get_username() if card.reviewed_by else None,
+        "by_hand": result.by_hand,
+        **_means(result),
+        **_call(card, result),
+        "finished_at": _when(card.finished_at),
+    }
+
+
+def _means(result: CardResult) -> dict[str, Any]:
+    return {
+        "engine": result.engine_name,
+        "model": result.model,
+        "revision": result.revision,
+        "prompt_sha256": result.prompt_hash,
+        "schema_sha256": result.schema_hash,
+        "template_version": result.template_version.number if result.template_version else None,
+        "taken_over_from_result": result.taken_from_id,
+    }
+
+
+def _call(card: Card, result: CardResult) -> dict[str, Any]:
+    """The call that the reading came of; without one where it was entered by hand or taken over."""
+    call = max(result.attempts.all(), key=lambda attempt: attempt.pk, default=None)
+    usage = {name: getattr(call, name, None) for name in _TOKENS}
+    cost = call.cost if call else None
+    return {
+        "started_at": _when(call.started_at) if call else None,
+        "duration_seconds": call.duration if call else card.duration,
+        "tries": card.tries,
+        "usage": {**usage, "cost": _money(cost), "currency": card.batch.currency or None},
+    }
+
+
+def _issues(batch: Batch, fields: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Of each field that deserves a look: why."""
+    found = {spec.key: checking.doubts(spec, fields[spec.key]) for spec in batch.specs() if spec.key in fields}
+    return {key: [str(issue) for issue in issues] for key, issues in found.items() if issues}
+
+
+def as_text(card: Card, result: CardResult) -> str:
+    """The values by label, then whatever else was asked for; for people."""
+    entries = result.entries or []
+    specs = card.batch.specs()
+    lines = [f"{spec.label}: {result.values.get(spec.key) or ''}".rstrip() for spec in specs]
+    for number, entry in enumerate(entries[1:], 2):  # the first one's values are the card's
+        read = {key: field.get("value") for key, field in entry.items()}
+        lines += ["", f"[{number}]", *(f"{spec.label}: {read.get(spec.key) or ''}".rstrip() for spec in specs)]
+    for text in (result.summary, result.pictures, result.transcription):
+        if text:
+            lines += ["", text]
+    return "\n".join(lines) + "\n"
+
+
+def of_batch(batch: Batch) -> dict[str, Any]:
+    """What all cards of a started batch share, and how far it is."""
+    version = batch.template_version
+    return {
+        "uid": batch.uid,
+        "name": batch.name,
+        "label": batch.label,
+        "collection": batch.collection,
+        "owner": batch.owner.get_username(),
+        "status": batch.status,
+        "pause_reason": batch.pause_reason or None,
+        "version": batch.version,
+        "started_at": _when(batch.started_at),
+        "finished_at": _when(batch.finished_at),
+        "template": {"name": version.template.name, "version": version.number} if version else None,
+        "fields": batch.fields,
+        "instruction": batch.instruction,
+        "prompt": batch.prompt,
+        "engine": batch.engine.name if batch.engine else None,
+        "model": batch.model,
+        "options": batch.options,
+        "cards": {name: getattr(batch, name) for name in _COUNTS},
+        "usage": {
+            **{name: getattr(batch, name) for name in _TOKENS},
+            "cost": _money(batch.cost),
+            "currency": batch.currency or None,
+        },
+    }
+
+
+def _when(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _money(amount: Decimal | None) -> str | None:
+    """As text: a number of JSON would round it."""
+    return None if amount is None else f"{amount:f}"
