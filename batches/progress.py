@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, ngettext
+from django.utils.translation import ngettext
 
 from batches.models import Batch
 from batches.states import BatchStatus
+from ocr import errors
 from ocr.fields import FieldSpec
 from ocr.reading import Issue
 
@@ -136,75 +137,14 @@ def _pace_in_words(rate: float | None) -> str:
     return ngettext("%(n)s card a minute", "%(n)s cards a minute", round(rate)) % {"n": round(rate)}
 
 
-# code: (what a curator reads, what helps)
-_ERRORS = {
-    "engine_unreachable": (
-        gettext_noop("The reading engine could not be reached."),
-        gettext_noop("Retry. If it happens again: is the engine running, and is its address right?"),
-    ),
-    "engine_timeout": (
-        gettext_noop("The reading engine took too long to answer."),
-        gettext_noop("Retry. If it happens often, allow the engine more seconds, or fewer calls at a time."),
-    ),
-    "engine_failed": (
-        gettext_noop("The reading engine reported an error of its own."),
-        gettext_noop("Retry. If it happens again, look into the engine's log."),
-    ),
-    "rate_limited": (
-        gettext_noop("The reading engine asked us to slow down."),
-        gettext_noop("It goes on by itself. If it stays slow, allow the engine fewer calls at a time."),
-    ),
-    "credentials_refused": (
-        gettext_noop("The reading engine refuses our key."),
-        gettext_noop("Check the engine's key and whether its bill is paid, then resume."),
-    ),
-    "engine_missing": (
-        gettext_noop("The reading engine is not set up completely."),
-        gettext_noop("Complete the engine's address, model and key in the administration, then resume."),
-    ),
-    "request_refused": (
-        gettext_noop("The reading engine refused the request."),
-        gettext_noop("Look at the attempt's reply: often the model does not exist or takes no images."),
-    ),
-    "reply_invalid": (
-        gettext_noop("The model's answer could not be understood."),
-        gettext_noop("Retry. If it happens often, another model may keep to the asked-for form."),
-    ),
-    "reply_truncated": (
-        gettext_noop("The model's answer was cut off."),
-        gettext_noop("Retry. If it happens again, ask for fewer fields or use a model that may answer at length."),
-    ),
-    "reply_looping": (
-        gettext_noop("The model repeated itself instead of reading the card."),
-        gettext_noop("It was asked in several ways. Enter the values by hand or use another model."),
-    ),
-    "reply_empty": (
-        gettext_noop("The model gave no answer for this card."),
-        gettext_noop("Retry. If it happens again, enter the values by hand or use another model."),
-    ),
-    "unreadable_image": (
-        gettext_noop("The image cannot be opened."),
-        gettext_noop("The file is damaged or not an image: scan the card again, or enter the values by hand."),
-    ),
-    "engine_crashed": (
-        gettext_noop("Reading this card ended the program that read it, twice."),
-        gettext_noop("Enter the values by hand, and send the scan to whoever looks after cardocr."),
-    ),
-    "error": (
-        gettext_noop("Something unexpected went wrong with this card."),
-        gettext_noop("Retry. If it happens again, the log says more."),
-    ),
-}
-
-
-def error_sentence(code: str) -> str:
+def error_sentence(reason: str) -> str:
     """What went wrong, for a curator."""
-    return _(_ERRORS.get(code, _ERRORS["error"])[0])
+    return _(errors.of_reason(reason).sentence)
 
 
-def error_advice(code: str) -> str:
+def error_advice(reason: str) -> str:
     """What helps, for whoever looks after the engine."""
-    return _(_ERRORS.get(code, _ERRORS["error"])[1])
+    return _(errors.of_reason(reason).advice)
 
 
 def issue_sentence(issue: Issue | str, spec: FieldSpec) -> str:

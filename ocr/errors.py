@@ -1,8 +1,19 @@
-"""Why a card could not be read. Each error carries its consequence; nobody compares strings."""
+"""Why a card could not be read. Each error carries its consequence and its words; nobody compares strings.
+
+This is the whole catalogue: docs/errors.md is written from it by `manage.py error_table`. A new class needs a `reason`
+of its own with `sentence` and `advice`, or it is told as the class above it.
+"""
+
+from collections.abc import Iterator
 
 import httpx
 
 from ocr.reading import Usage
+
+
+def gettext_noop(text: str) -> str:
+    """Marks a text for the translators; it is translated where it is shown."""
+    return text
 
 
 class ExtractionError(Exception):
@@ -10,12 +21,19 @@ class ExtractionError(Exception):
 
     retryable: asking again may help. counts: the call counts against `options.retries`.
     pauses: the whole batch waits with this pause reason, no card is charged.
+    ladder: what is asked differently within the same try, in this order (ocr/engines/ladder.py).
+    others_may: the card is sound, so another engine or model may read it; a person decides.
+    sentence, advice: for the curator, and for whoever looks after the engine.
     """
 
     reason = "error"
     retryable = False
     counts = True
     pauses: str | None = None
+    ladder: tuple[str, ...] = ()
+    others_may = False
+    sentence = gettext_noop("Something unexpected went wrong with this card.")
+    advice = gettext_noop("Retry. If it happens again, the log says more.")
 
     def __init__(
         self,
@@ -39,8 +57,13 @@ class ExtractionError(Exception):
         return False
 
 
+# The endpoint
+
+
 class EngineUnreachable(ExtractionError):
     reason, retryable = "engine_unreachable", True
+    sentence = gettext_noop("The reading engine could not be reached.")
+    advice = gettext_noop("Retry. If it happens again: is the engine running, and is its address right?")
 
     @property
     def no_connection(self) -> bool:
@@ -49,75 +72,128 @@ class EngineUnreachable(ExtractionError):
 
 class EngineTimeout(ExtractionError):
     reason, retryable = "engine_timeout", True
+    sentence = gettext_noop("The reading engine took too long to answer.")
+    advice = gettext_noop("Retry. If it happens often, allow the engine more seconds, or fewer calls at a time.")
 
 
 class EngineFailed(ExtractionError):
     """The endpoint answered 5xx."""
 
     reason, retryable = "engine_failed", True
+    sentence = gettext_noop("The reading engine reported an error of its own.")
+    advice = gettext_noop("Retry. If it happens again, look into the engine's log.")
 
 
 class RateLimited(ExtractionError):
     """429: waiting, not a try; the engine rests for `retry_after` seconds."""
 
     reason, retryable, counts = "rate_limited", True, False
+    sentence = gettext_noop("The reading engine asked us to slow down.")
+    advice = gettext_noop("It goes on by itself. If it stays slow, allow the engine fewer calls at a time.")
 
 
 class CredentialsRefused(ExtractionError):
     """401, 402 or 403: the batch waits until a person has changed something."""
 
     reason, counts, pauses = "credentials_refused", False, "credentials"
-
-
-class RequestRefused(ExtractionError):
-    """The endpoint answered another 4xx: asking again would give the same."""
-
-    reason = "request_refused"
-
-
-class ReplyInvalid(ExtractionError):
-    """Not JSON, or JSON of another shape than asked for."""
-
-    reason, retryable = "reply_invalid", True
-
-
-class ReplyTruncated(ReplyInvalid):
-    reason = "reply_truncated"
-
-
-class ReplyEmpty(ReplyInvalid):
-    """No content, or refused by the model or its filter."""
-
-    reason = "reply_empty"
-
-
-class UnreadableImage(ExtractionError):
-    reason = "unreadable_image"
+    sentence = gettext_noop("The reading engine refuses our key.")
+    advice = gettext_noop("Check the engine's key and whether its bill is paid, then resume.")
 
 
 class EngineMissing(ExtractionError):
     """The engine is not configured, or its key cannot be opened: the batch waits."""
 
     reason, counts, pauses = "engine_missing", False, "credentials"
+    sentence = gettext_noop("The reading engine is not set up completely.")
+    advice = gettext_noop("Complete the engine's address, model and key in the administration, then resume.")
+
+
+class RequestRefused(ExtractionError):
+    """The endpoint answered another 4xx: asking again would give the same."""
+
+    reason = "request_refused"
+    sentence = gettext_noop("The reading engine refused the request.")
+    advice = gettext_noop("Look at the attempt's reply: often the model does not exist or takes no images.")
 
 
 class CallWithheld(ExtractionError):
     """Nobody wants the answer any more (paused, stopped): the call was not made."""
 
     reason, counts = "call_withheld", False
+    sentence = gettext_noop("The card was not read: its batch was paused or stopped.")
+    advice = gettext_noop("Nothing is wrong, and nothing was paid. Resume the batch to read the card.")
 
 
-class EngineCrashed(ExtractionError):
-    """Reading the card ended the process that read it, twice, alone."""
+# The model's reply
 
-    reason = "engine_crashed"
+
+class ReplyInvalid(ExtractionError):
+    """Not JSON, or JSON of another shape than asked for."""
+
+    reason, retryable, others_may = "reply_invalid", True, True
+    ladder: tuple[str, ...] = ("corrected",)
+    sentence = gettext_noop("The model's answer could not be understood.")
+    advice = gettext_noop("Retry. If it happens often, another model may keep to the asked-for form.")
+
+
+class ReplyTruncated(ReplyInvalid):
+    reason = "reply_truncated"
+    ladder = ("room", "quiet")
+    sentence = gettext_noop("The model's answer was cut off.")
+    advice = gettext_noop("Retry. If it happens again, ask for fewer fields or use a model that may answer at length.")
 
 
 class ReplyLooping(ReplyInvalid):
     """The model repeats itself until it is stopped."""
 
     reason = "reply_looping"
+    ladder = ("0.1", "0.5", "free")
+    sentence = gettext_noop("The model repeated itself instead of reading the card.")
+    advice = gettext_noop("It was asked in several ways. Enter the values by hand or use another model.")
+
+
+class ReplyEmpty(ReplyInvalid):
+    """No content, or refused by the model or its filter."""
+
+    reason = "reply_empty"
+    ladder = ("reworded",)
+    sentence = gettext_noop("The model gave no answer for this card.")
+    advice = gettext_noop("Retry. If it happens again, enter the values by hand or use another model.")
 
 
 class ReplyOnlyThought(ReplyEmpty):
     """The model thought, and said nothing."""
+
+
+# The card
+
+
+class UnreadableImage(ExtractionError):
+    """The same comes of the same bytes: the card fails at once."""
+
+    reason = "unreadable_image"
+    sentence = gettext_noop("The image cannot be opened.")
+    advice = gettext_noop(
+        "The file is damaged or not an image: scan the card again, or enter the values by hand. Retrying cannot help."
+    )
+
+
+class EngineCrashed(ExtractionError):
+    """Reading the card ended the process that read it, twice, alone."""
+
+    reason, others_may = "engine_crashed", True
+    sentence = gettext_noop("Reading this card ended the program that read it, twice.")
+    advice = gettext_noop("Enter the values by hand, and send the scan to whoever looks after cardocr.")
+
+
+def catalogue(kind: type[ExtractionError] = ExtractionError) -> Iterator[type[ExtractionError]]:
+    """Every class that has a reason of its own, each before those below it."""
+    if "reason" in vars(kind):
+        yield kind
+    for below in kind.__subclasses__():
+        yield from catalogue(below)
+
+
+def of_reason(reason: str) -> type[ExtractionError]:
+    """The class that a stored reason belongs to; the general one where none does any more."""
+    return next((kind for kind in catalogue() if kind.reason == reason), ExtractionError)

@@ -21,6 +21,7 @@ check "arrows" "$BIN/lint-imports" --no-logo
 check "migrations" "$BIN/python" manage.py makemigrations --check --dry-run
 check "deployment" env CARDOCR_URL=https://cards.example.org "$BIN/python" manage.py check --deploy --fail-level WARNING
 check "states" "$BIN/python" manage.py state_diagram --check
+check "errors" "$BIN/python" manage.py error_table --check
 check "translations and locks" "$BIN/python" -m pytest -q tests/site/test_translations.py tests/site/test_locks.py
 
 if [ -n "$failed" ]; then

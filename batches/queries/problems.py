@@ -7,6 +7,7 @@ from django.db.models import Count
 from batches import progress
 from batches.models import Batch, Card
 from batches.states import CardStatus
+from ocr import errors
 
 SHOWN = 10  # cards of a cause that are drawn
 
@@ -17,6 +18,7 @@ class Group:
     number: int
     sentence: str
     advice: str
+    others_may: bool  # another engine or model may read these
     message: str  # what the engine or the decoder said of the first one
     cards: list[Card]
 
@@ -37,4 +39,5 @@ def groups(batch: Batch, opened: str = "") -> list[Group]:
 def _group(batch: Batch, code: str, number: int, limit: int) -> Group:
     cards = list(batch.cards.filter(status=CardStatus.FAILED, error=code).order_by("position")[:limit])
     message = next((card.error_message for card in cards if card.error_message), "")
-    return Group(code, number, progress.error_sentence(code), progress.error_advice(code), message, cards)
+    others_may = errors.of_reason(code).others_may
+    return Group(code, number, progress.error_sentence(code), progress.error_advice(code), others_may, message, cards)

@@ -35,6 +35,16 @@ def test_problems_stand_by_cause_with_what_helps(ingrid: Client, batch: Batch, f
         assert words in page
 
 
+def test_another_engine_is_offered_where_it_may_help_and_nowhere_else(
+    ingrid: Client, administrator: User, batch: Batch, failed: list[Card]
+) -> None:
+    page = ingrid.get(f"/batches/{batch.pk}/problems/").text
+    assert page.count("Another engine or model may read these") == 1
+    assert "/admin/ocr/engine/" not in page
+    ingrid.force_login(administrator)
+    assert "/admin/ocr/engine/" in ingrid.get(f"/batches/{batch.pk}/problems/").text
+
+
 def test_blank_cards_are_no_problem(ingrid: Client, batch: Batch, make_cards: Make) -> None:
     make_cards(2, CardStatus.SKIPPED, skip_reason="blank")
     Batch.objects.update(status=BatchStatus.COMPLETED)
