@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -86,7 +87,7 @@ class EngineForm(forms.Form):
                     max_length=200,
                     required=False,
                     initial=batch.model if engine.pk == batch.engine_id else "",
-                    widget=forms.TextInput(attrs={**TEXT, "placeholder": engine.model}),
+                    widget=forms.TextInput(attrs={**TEXT, "placeholder": engine.model, **offered(engine)}),
                 )
 
     def clean(self) -> dict[str, Any]:
@@ -101,6 +102,20 @@ class EngineForm(forms.Form):
 
     def options(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in OPTIONS}
+
+
+def offered(engine: Engine) -> dict[str, str]:
+    """Attributes of a text field that asks for the models of an engine when a person comes to it."""
+    return {
+        "list": f"models-of-{engine.pk}",
+        "autocomplete": "off",
+        "hx-get": reverse("engine_models", args=[engine.pk]),
+        "hx-trigger": "focus once",
+        "hx-target": f"#models-{engine.pk}",
+        "hx-swap": "outerHTML",
+        "hx-params": "none",
+        "hx-sync": "this:drop",
+    }
 
 
 OPTIONS = [name for name in DEFAULT_OPTIONS if name in {"transcribe", "concurrency", "retries"}]

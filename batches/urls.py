@@ -1,6 +1,19 @@
 from django.urls import path
 
-from batches.views import batches, cards, confirm, exports, fields, images, problems, results, run, trash, uploads
+from batches.views import (
+    batches,
+    cards,
+    confirm,
+    engines,
+    exports,
+    fields,
+    images,
+    problems,
+    results,
+    run,
+    trash,
+    uploads,
+)
 
 urlpatterns = [
     path("", batches.home, name="home"),
@@ -21,6 +34,7 @@ urlpatterns = [
     path("batches/<int:pk>/fields/row/<slug:key>/move/", fields.field_move, name="field_move"),
     path("batches/<int:pk>/fields/row/<slug:key>/remove/", fields.field_remove, name="field_remove"),
     path("batches/<int:pk>/engine/", fields.batch_engine, name="batch_engine"),
+    path("engines/<int:pk>/models/", engines.engine_models, name="engine_models"),
     path("batches/<int:pk>/confirm/", confirm.batch_confirm, name="batch_confirm"),
     path("batches/<int:pk>/", run.batch_detail, name="batch_detail"),
     path("batches/<int:pk>/start/", run.batch_start, name="batch_start"),

@@ -120,6 +120,7 @@ class Server:
     confidence: float | None = 0.95
     retry_after: str = "1"  # sent with a 429
     key: str = ""  # when set, another key is answered with 401
+    models: list[dict[str, Any]] = field(default_factory=lambda: [{"id": "test-model", "object": "model"}])
     refused_formats: set[str] = field(default_factory=set)  # response_format types answered with 400
     calls: list[Call] = field(default_factory=list)
     most_in_flight: int = 0
@@ -196,6 +197,12 @@ class Server:
                     call.mode = rule.mode
                     break
         return call
+
+    def listed(self, authorization: str) -> Reply:
+        """What GET /v1/models gives."""
+        if self.key and authorization != f"Bearer {self.key}":
+            return 401, {}, _error("Incorrect API key provided.", 401)
+        return 200, {}, {"object": "list", "data": self.models}
 
     def reply(self, call: Call) -> Reply:
         """Status, headers and body for every mode but those that cut the connection."""
@@ -288,7 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/calls":
             self._send(200, {}, self.test.counts())
         elif self.path == "/v1/models":
-            self._send(200, {}, {"object": "list", "data": [{"id": "test-model", "object": "model"}]})
+            self._send(*self.test.listed(self.headers.get("Authorization", "")))
         else:
             self._send(404, {}, _error("Not found.", 404))
 
