@@ -1,27 +1,21 @@
 """Any chat-completions endpoint that takes images: OpenRouter, Ollama, vLLM, llama.cpp, DashScope, OpenAI, Mistral."""
 
 import base64
-import json
 import re
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 
 from ocr import parsing, prompts, schema
-from ocr.addresses import Forbidden
 from ocr.engines import answers
 from ocr.engines.base import EngineConfig, Prepared, ReadTask
+from ocr.engines.exchange import Exchange
 from ocr.engines.ladder import Ladder, Means, Step
-from ocr.engines.transport import Departure, client
 from ocr.errors import (
     CallWithheld,
-    EngineMissing,
-    EngineTimeout,
-    EngineUnreachable,
     ExtractionError,
     ReplyInvalid,
     ReplyTruncated,
@@ -30,7 +24,6 @@ from ocr.errors import (
 )
 from ocr.reading import Reading
 
-LONGEST_BODY = 8_000_000  # bytes of a response
 MOST_TOKENS = 32_768
 _CORRECTIONS = 8  # requests that may be mended and sent again, for one card
 _MENDABLE = {400, 404, 422, 501}
@@ -82,13 +75,10 @@ class OpenAICompatibleAdapter:
 
     def __init__(self, config: EngineConfig, transport: httpx.BaseTransport | None = None) -> None:
         self.config = config
-        self.url = endpoint(config.address)
-        if not (config.key.isascii() and config.key.isprintable()):
-            raise EngineMissing("The stored key has characters that no key has: enter it again.")
-        self._headers = {"Authorization": f"Bearer {config.key}"} if config.key else {}
-        self._client = client(config, transport)
+        self._exchange = Exchange(config, transport)
+        self._host = self._exchange.completions.host
         self._lock = threading.Lock()
-        self._profile = Profile(quiet=_quiet(self.url.host))
+        self._profile = Profile(quiet=_quiet(self._host))
 
     def read(self, image: Prepared, task: ReadTask) -> Reading:
         try:
@@ -154,14 +144,14 @@ class OpenAICompatibleAdapter:
         return time.monotonic() < latest and ladder.climbed(error, reply, means)
 
     def close(self) -> None:
-        self._client.close()
+        self._exchange.close()
 
     def _ask(self, task: ReadTask, picture: str, step: Step) -> answers.Answer:
         """Ask, and ask again without what the endpoint says it does not take. What was learnt holds for all cards."""
         response = None
         for _ in range(_CORRECTIONS):
             profile = self._profile
-            response = self._post(self.payload(task, picture, profile, step))
+            response = self._exchange.post(self.payload(task, picture, profile, step), self.config.timeout)
             if response.status == 200:
                 return answers.answer(response, self.config.model)
             if response.status not in _MENDABLE:
@@ -188,42 +178,10 @@ class OpenAICompatibleAdapter:
             body |= {name: _QUIET[name] for name in profile.quiet}
         if profile.formats[0] and not step.free:
             body["response_format"] = _response_format(profile.formats[0], task)
-        if self.url.host.endswith("openrouter.ai"):
+        if self._host.endswith("openrouter.ai"):
             # Otherwise it may choose a provider that ignores the schema.
             body |= {"provider": {"require_parameters": True}, "usage": {"include": True}}
         return body
-
-    def _post(self, body: dict[str, Any]) -> answers.Response:
-        deadline = time.monotonic() + self.config.timeout
-        try:
-            with self._client.stream(
-                "POST",
-                self.url,
-                content=json.dumps(body).encode(),
-                headers={**self._headers, "Content-Type": "application/json", "Accept": "application/json"},
-                extensions={"trace": Departure()},
-            ) as response:
-                text = self._without_key(_body(response, deadline).decode("utf-8", "replace"))
-                return answers.Response(response.status_code, _plain(response.headers), text)
-        except Forbidden as error:
-            raise EngineMissing(str(error)) from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise EngineMissing("The address of this engine cannot be used.") from None
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise EngineUnreachable(f"The endpoint cannot be reached: {self._why(error)}") from error
-        except httpx.TimeoutException as error:
-            raise EngineTimeout(f"No answer within {self.config.timeout:.0f} s.") from error
-        except httpx.DecodingError as error:
-            raise ReplyInvalid("The endpoint's answer is packed in a way that cannot be read.") from error
-        except httpx.RequestError as error:
-            raise EngineUnreachable(f"The connection broke: {self._why(error)}") from error
-
-    def _why(self, error: httpx.RequestError) -> str:
-        return self._without_key(str(error))[:300] or type(error).__name__
-
-    def _without_key(self, text: str) -> str:
-        """Endpoints like to repeat the key that they refuse."""
-        return text.replace(self.config.key, "…") if len(self.config.key) >= 8 else text
 
     def _learn(self, before: Profile, after: Profile) -> None:
         with self._lock:
@@ -235,20 +193,6 @@ class OpenAICompatibleAdapter:
         with self._lock:
             if self._profile.tokens_factor == 1.0:
                 self._profile = replace(self._profile, tokens_factor=2.0)
-
-
-def endpoint(address: str) -> httpx.URL:
-    """The full address, from that or from the base address (`…/v1`). Raises EngineMissing."""
-    if not address.strip():
-        raise EngineMissing("This engine has no address yet.")
-    try:
-        url = httpx.URL(address.strip())
-    except httpx.InvalidURL:
-        raise EngineMissing("The address of this engine cannot be used.") from None
-    path = url.path.rstrip("/")
-    if path.endswith("/chat/completions"):
-        return url.copy_with(path=path)
-    return url.copy_with(path=f"{path or '/v1'}/chat/completions")
 
 
 def _messages(task: ReadTask, picture: str, step: Step) -> list[dict[str, Any]]:
@@ -281,19 +225,3 @@ def _response_format(kind: str, task: ReadTask) -> dict[str, Any]:
     if kind == "json_object":
         return {"type": "json_object"}
     return {"type": "json_schema", "json_schema": {"name": "card", "strict": True, "schema": schema.build(task)}}
-
-
-def _body(response: httpx.Response, deadline: float) -> bytes:
-    """The body, to its end, or no further than may be."""
-    data = bytearray()
-    for chunk in response.iter_bytes():
-        data += chunk
-        if len(data) > LONGEST_BODY:
-            raise ReplyInvalid(f"The endpoint's answer is longer than {LONGEST_BODY // 1_000_000} MB.")
-        if time.monotonic() > deadline:
-            raise EngineTimeout("The answer came too slowly.")
-    return bytes(data)
-
-
-def _plain(headers: httpx.Headers) -> Mapping[str, str]:
-    return {name.lower(): value for name, value in headers.items()}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from ocr import errors
-from ocr.engines import openai_compatible
+from ocr.engines import exchange, openai_compatible
 from ocr.engines.base import EngineConfig, Prepared, gated, sending
 from ocr.engines.openai_compatible import OpenAICompatibleAdapter
 from ocr.reading import Reading, Usage
@@ -235,7 +235,9 @@ def test_no_way_is_tried_once_the_time_is_up(image: Prepared, monkeypatch: pytes
             self.now += 10
             return self.now
 
-    monkeypatch.setattr(openai_compatible, "time", Clock())
+    clock = Clock()
+    for module in (openai_compatible, exchange):
+        monkeypatch.setattr(module, "time", clock)
     endpoint = Endpoint(loop)
     error = endpoint.error(image, timeout=45)
     assert (type(error), error.retryable) == (errors.ReplyLooping, True)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from ocr import engines, errors, pipeline
-from ocr.engines import openai_compatible
+from ocr.engines import exchange
 from ocr.engines.base import EngineConfig, Prepared, ReadOptions, ReadTask
 from ocr.reading import Usage
 from tests.ocr.endpoint import GOOD, KEY, TASK, adapter, asked, completion, error_of
@@ -78,7 +78,7 @@ def test_openrouter_is_told_to_keep_to_the_schema(image: Prepared) -> None:
     ],
 )
 def test_the_address_is_the_base_or_the_whole(address: str, full: str) -> None:
-    assert str(openai_compatible.endpoint(address)) == full
+    assert str(exchange.endpoint(address)) == full
 
 
 @pytest.mark.parametrize(
