@@ -1,6 +1,7 @@
 """When an endpoint is down, and when it is asked again. No threads and no database: Engines holds the lock."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ class Breaker:
         self._row: set[int] = set()
         self._failing: dict[int, float] = {}  # card: when its first failing call began
         self._spared: set[int] = set()
+        self._charged: Counter[int] = Counter()  # card: tries, in this row
+        self._owed: Counter[int] = Counter()
         self._answered_at: float | None = None
         self._opened_at: float | None = None
         self._proven = False
@@ -65,14 +68,27 @@ class Breaker:
         closed, self._opened_at = self.is_open, None
         self._answered_at = self._clock()
         self._row.clear()
+        self._charged.clear()
         self._failing.pop(card, None)
         self._spared.discard(card)
         return closed
 
     def failed(self, failure: Failure) -> bool:
-        """True: the card is charged with it. The first calls of an outage may be; none of them is a card's last."""
+        """True: the card is charged with it. The first calls of an outage may be; `owed` gives them back."""
         if self.is_open:
             return self._failed_again(failure)
+        charged = self._failed_first(failure)
+        self._charged[failure.card] += charged
+        if self.is_open:
+            self._owed, self._charged = +self._charged, Counter()
+        return charged
+
+    def owed(self) -> dict[int, int]:
+        """The tries that cards were charged with before it was known that the endpoint is down; told once."""
+        owed, self._owed = self._owed, Counter()
+        return dict(owed)
+
+    def _failed_first(self, failure: Failure) -> bool:
         self._row.add(failure.card)
         first = self._failing.setdefault(failure.card, failure.begun)
         if failure.no_connection:

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import OperationalError
+from django.db.models import F
 from django.utils import timezone
 
 from batches import changes
-from batches.drain.outcomes import Event, Outcome, Start
+from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import clean, result_of
 from batches.models import Attempt, Batch, Card, CardResult
 from batches.states import BatchStatus, CardStatus, PauseReason
@@ -143,6 +144,9 @@ class Collector:
                 if isinstance(event, Outcome):
                     self._settle(group, event)
             self._save_rows(group)
+            for event in events:
+                if isinstance(event, Refund):
+                    self._refund(event)
             if group.finished:
                 change.keep_pace(timezone.now(), group.finished)
                 change.finish_if_done(timezone.now())
@@ -264,6 +268,15 @@ class Collector:
             group.change.move_card(card, to, **back)
         if error.pauses and batch.is_active:
             self._pause(group, PauseReason(error.pauses), clean(error.message))
+
+    def _refund(self, refund: Refund) -> None:
+        """After the rows of its group: the calls to be forgiven may be among them."""
+        waiting = Card.objects.filter(pk=refund.card.pk, status=CardStatus.PENDING, tries__gte=refund.tries)
+        if waiting.update(tries=F("tries") - refund.tries):
+            charged = Attempt.objects.filter(card=refund.card, counted=True).exclude(error="").order_by("-pk")
+            Attempt.objects.filter(pk__in=list(charged.values_list("pk", flat=True)[: refund.tries])).update(
+                counted=False
+            )
 
     def _pause(self, group: _Group, reason: PauseReason, message: str) -> None:
         log.warning("Batch %s is paused: %s", group.change.batch.pk, message or reason)

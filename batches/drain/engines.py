@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches.drain.breaker import Breaker, Failure
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 Build = Callable[[EngineConfig], EngineAdapter]
 LONGEST_REST = 60.0
+WORTH_TELLING = 1.0  # seconds of rest, or of rest more than was told
 MODEL_LOADS = 300.0  # seconds that a server in the house gets for its first answer
 
 
@@ -57,6 +60,7 @@ class _State:
     in_flight: int = 0
     probes: int = 0
     rest_until: float = 0.0
+    told_until: datetime | None = None  # the rest that is known to the other processes, or from them
     limited: int = 0
     lowered_at: float = 0.0
     version: datetime | None = None  # of the engine, as it was last called
@@ -147,6 +151,11 @@ class Engines:
             log.warning("Engine %s does not answer.", engine.name)
         return charged
 
+    def owed(self, engine: Engine) -> dict[int, int]:
+        """{card: tries} that an outage was charged to before it was known for one; told once."""
+        with self._lock:
+            return self._state(engine).breaker.owed()
+
     def refuse(self, engine: Engine, said: str) -> None:
         """The key was refused: no call before a person has changed something."""
         with self._lock:
@@ -166,8 +175,35 @@ class Engines:
             wanted = min(2.0 ** min(max(state.limited, 1) - 1, 6), LONGEST_REST) * random.uniform(0.75, 1.25)  # noqa: S311
             wanted = wanted if seconds is None else seconds
             state.rest_until = max(state.rest_until, now + wanted)
+            calls = state.limit
         log.info("Engine %s rests for %.1f s: it asked for fewer calls.", engine.name, wanted)
+        if wanted > WORTH_TELLING:
+            self._tell(engine, timezone.now() + timedelta(seconds=wanted), calls)
         return wanted
+
+    def _tell(self, engine: Engine, until: datetime, calls: int) -> None:
+        """Into the row, once a burst: every process that calls this engine rests with it."""
+        with self._lock:
+            state = self._state(engine)
+            if state.told_until is not None and until < state.told_until + timedelta(seconds=WORTH_TELLING):
+                return
+            state.told_until = until
+        shorter = Engine.objects.filter(Q(rest_until=None) | Q(rest_until__lt=until), pk=engine.pk)
+        shorter.update(rest_until=until, calls_after_rest=calls)
+
+    def heed(self, engine: Engine) -> None:
+        """A row as it stands now: where another process was asked to wait, this one waits and lowers its calls too."""
+        until = engine.rest_until
+        seconds = (until - timezone.now()).total_seconds() if until is not None else 0.0
+        with self._lock:
+            state = self._state(engine)
+            if until is None or seconds <= 0 or (state.told_until is not None and until <= state.told_until):
+                return
+            state.told_until = until
+            state.rest_until = max(state.rest_until, time.monotonic() + seconds)
+            if engine.calls_after_rest:
+                state.limit = max(1, min(state.limit, engine.calls_after_rest))
+                state.climbing, state.answers = False, 0
 
     # -- what the batches must know
 

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from ocr.errors import CallWithheld
 
 _SQL = (
-    "SELECT 1 FROM batches_card c JOIN batches_batch b ON b.id = c.batch_id"
+    "SELECT (SELECT 1 FROM ocr_engine e WHERE e.id = %s AND e.rest_until > %s)"
+    " FROM batches_card c JOIN batches_batch b ON b.id = c.batch_id"
     " WHERE c.id = %s AND c.worker_id = %s AND c.claim = %s AND c.status IN ('pending', 'processing')"
     " AND b.status = 'running' AND b.deleted_at IS NULL"
 )
@@ -29,17 +31,24 @@ def _path(batch_id: int) -> Path:
     return folder / f"batch-{batch_id % 256}.gate"  # a few files, never removed; sharing one costs nothing
 
 
+class EngineRests(CallWithheld):
+    """The engine has asked for a pause, perhaps another process of ours."""
+
+
 @contextmanager
-def passing(batch_id: int, card_id: int, worker_id: int, claim: int) -> Iterator[None]:
-    """Raises CallWithheld where the batch does not run any more or the card is another's."""
+def passing(batch_id: int, card_id: int, worker_id: int, claim: int, engine_id: int) -> Iterator[None]:
+    """Raises CallWithheld where the batch does not run any more or the card is another's, EngineRests in a rest."""
     handle = os.open(_path(batch_id), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH)
         with connection.cursor() as cursor:
-            cursor.execute(_SQL, [card_id, worker_id, claim])
-            wanted = cursor.fetchone() is not None
-        if not wanted:
+            now = connection.ops.adapt_datetimefield_value(timezone.now())
+            cursor.execute(_SQL, [engine_id, now, card_id, worker_id, claim])
+            wanted = cursor.fetchone()
+        if wanted is None:
             raise CallWithheld
+        if wanted[0]:
+            raise EngineRests
         yield
     finally:
         os.close(handle)

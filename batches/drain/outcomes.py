@@ -34,4 +34,12 @@ class Outcome:
     retry_in: float = 0.0
 
 
-Event = Start | Outcome
+@dataclass(slots=True)
+class Refund:
+    """Calls that a card was charged with, and that were the endpoint's fault after all."""
+
+    card: Card
+    tries: int
+
+
+Event = Start | Outcome | Refund

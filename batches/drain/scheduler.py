@@ -138,6 +138,7 @@ class Scheduler:
             known = self._runs.get(pk)
             if batch.engine is None:  # the start makes sure of one
                 continue
+            self._engines.heed(batch.engine)
             if known is None or known.is_resumed(batch):
                 self._engines.try_now(batch.engine)
             if known is None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from batches.drain import gate
 from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
-from batches.drain.outcomes import Event, Outcome, Start
+from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import Setup
 from batches.intake import decoders, derive
 from batches.models import Batch, Card
@@ -91,7 +91,8 @@ class Reader:
         self._put(outcome)
 
     def _read(self, job: Job, outcome: Outcome) -> Reading:
-        door = partial(gate.passing, job.batch.pk, job.card.pk, job.card.worker_id or 0, job.card.claim)
+        card = job.card
+        door = partial(gate.passing, job.batch.pk, card.pk, card.worker_id or 0, card.claim, job.engine.pk)
         with door():  # before any work is done for it; again as the request leaves
             pass
         if job.card.error == UnreadableImage.reason:
@@ -151,6 +152,8 @@ class Reader:
         """Say what the error means for the engine; seconds until this card may be read again, with jitter."""
         if isinstance(error, RateLimited):
             return self._engines.rest(job.engine, error.retry_after, begun)
+        if isinstance(error, gate.EngineRests):
+            self._engines.heed(Engine.objects.get(pk=job.engine.pk))
         if error.pauses:
             self._engines.refuse(job.engine, error.message)
         elif isinstance(error, ReplyInvalid | RequestRefused):
@@ -174,6 +177,9 @@ class Reader:
             broken=isinstance(error, EngineUnreachable),
         )
         error.counts = self._engines.failed(job.engine, failure)
+        owed = self._engines.owed(job.engine)
+        for card in Card.objects.filter(pk__in=owed):
+            self._put(Refund(card, owed[card.pk]))
         return not error.counts and self._engines.probe_delay(job.engine) is not None
 
     def _until_next_probe(self, job: Job, error: ExtractionError) -> float:

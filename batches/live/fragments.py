@@ -79,6 +79,7 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "advise": viewer.role == Role.ADMINISTRATOR,
         "progress": done,
         "phase": outlook.phase(batch),
+        "resting": outlook.is_resting(batch, now),
         "parts": outlook.parts(batch),
         "say": outlook.sentence(batch, done),
         "say_problems": outlook.problems(batch),

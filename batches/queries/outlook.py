@@ -1,6 +1,7 @@
 """A batch's counters as its page shows them: bar, legend, pace, and the sentence that is read out."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,10 +19,17 @@ _PHASES = {
 }
 WIDTH = 1000  # of the bar's drawing, in its own units
 GAP = 2
+WORTH_A_WORD = timedelta(seconds=3)
 
 
 def phase(batch: Batch) -> str:
     return _PHASES.get(BatchStatus(batch.status), OVER)
+
+
+def is_resting(batch: Batch, now: datetime) -> bool:
+    """Its engine has asked for a pause that is worth a word."""
+    until = batch.engine.rest_until if batch.engine else None
+    return batch.is_active and until is not None and until - now >= WORTH_A_WORD
 
 
 def unseen(batch: Batch) -> int:

@@ -161,3 +161,20 @@ def test_five_cards_prove_an_outage_of_any_length(breaker, clock):
     opened(breaker, clock)
     clock.now += 10 * PATIENCE
     assert fail(breaker, clock, 1, last=True) is False
+
+
+def test_what_was_charged_before_it_opened_is_owed_once(breaker, clock):
+    for card in (1, 2, 2, 3, 4):
+        assert fail(breaker, clock, card)
+    assert breaker.owed() == {}, "it may be the cards"
+    assert not fail(breaker, clock, 5)
+    assert breaker.owed() == {1: 1, 2: 2, 3: 1, 4: 1}
+    assert breaker.owed() == {}
+
+
+def test_what_was_charged_before_an_answer_stays_charged(breaker, clock):
+    assert fail(breaker, clock, 1)
+    breaker.answered(9)
+    for card in (2, 3, 4, 5, 6):
+        fail(breaker, clock, card)
+    assert set(breaker.owed()) == {2, 3, 4, 5}

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from batches.drain import engines as engines_module
 from batches.drain.breaker import Failure
@@ -132,3 +133,44 @@ def test_the_first_answer_of_a_server_in_the_house_may_take_five_minutes(reader)
         if answer:
             engines.answered(reader, 1, model)
     assert [(config.model, config.timeout) for config in built] == [("a", 120), ("a", 300), ("b", 300)]
+
+
+def test_a_rest_is_told_to_every_process_that_reads(engines, reader):
+    reader.max_in_flight = 8
+    saved = reader.updated_at
+    engines.rest(reader, 30.0)
+    row = Engine.objects.get(pk=reader.pk)
+    assert (row.calls_after_rest, row.updated_at) == (4, saved), "nobody has saved it: nothing is tried anew for it"
+    assert 28 < (row.rest_until - timezone.now()).total_seconds() <= 30
+
+    other = Engines(lambda config: Scripted())
+    row.max_in_flight = 8
+    assert other.room(row) == 8
+    other.heed(row)
+    assert other.room(row) == 0
+    row.rest_until -= timedelta(seconds=60)
+    fresh = Engines(lambda config: Scripted())
+    fresh.heed(row)
+    assert fresh.room(row) == 8, "that is over"
+
+
+def test_who_heeds_a_rest_calls_less_often_after_it(engines, reader, clock):
+    reader.max_in_flight, reader.calls_after_rest = 8, 2
+    reader.rest_until = timezone.now() + timedelta(seconds=5)
+    engines.heed(reader)
+    clock.now += 5.1
+    assert engines.room(reader) == 2
+    for card in range(2):
+        engines.answered(reader, card)
+    assert engines.room(reader) == 3
+    engines.heed(reader)
+    assert engines.room(reader) == 3, "once for each rest"
+
+
+def test_a_moment_is_not_told_and_a_shorter_rest_does_not_end_a_longer_one(engines, reader):
+    engines.rest(reader, 0.5)
+    assert Engine.objects.get(pk=reader.pk).rest_until is None
+    engines.rest(reader, 60.0)
+    until = Engine.objects.get(pk=reader.pk).rest_until
+    Engines(lambda config: Scripted()).rest(reader, 10.0)
+    assert Engine.objects.get(pk=reader.pk).rest_until == until

@@ -1,12 +1,15 @@
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from batches.actions import runs
 from batches.drain import gate
 from batches.models import Batch
 from batches.states import BatchStatus
+from ocr.models import Engine
 from tests.batches.drain.test_claims import make_worker
 from tests.waiting import until
 
@@ -19,7 +22,7 @@ def claimed(batch, make_cards):
     worker = make_worker("me")
     (card,) = make_cards(1, worker=worker, claim=1)
     Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
-    return batch.pk, card.pk, worker.pk, 1
+    return batch.pk, card.pk, worker.pk, 1, batch.engine_id
 
 
 def in_a_thread(work) -> threading.Thread:
@@ -73,7 +76,7 @@ def test_who_stands_in_the_gate_for_too_long_is_not_waited_for_for_ever(batch, c
 
 @pytest.mark.parametrize("claim", [0, 2])
 def test_nobody_passes_with_another_claim(claimed, claim):
-    with pytest.raises(gate.CallWithheld), gate.passing(*claimed[:3], claim):
+    with pytest.raises(gate.CallWithheld), gate.passing(*claimed[:3], claim, 0):
         pass
 
 
@@ -82,4 +85,16 @@ def test_nobody_passes_once_the_batch_is_in_the_trash_or_over(batch, claimed, de
     changed = {"deleted_at": "2026-11-21T12:00Z"} if deleted else {"status": BatchStatus.COMPLETED}
     Batch.objects.filter(pk=batch.pk).update(**changed)
     with pytest.raises(gate.CallWithheld), gate.passing(*claimed):
+        pass
+
+
+def test_nobody_passes_while_the_engine_rests_and_everybody_after(batch, claimed):
+    resting = Engine.objects.filter(pk=batch.engine_id)
+    resting.update(rest_until=timezone.now() + timedelta(seconds=20))
+    with pytest.raises(gate.EngineRests), gate.passing(*claimed):
+        pass
+    with gate.passing(*claimed[:4], 0):  # read by another engine
+        pass
+    resting.update(rest_until=timezone.now() - timedelta(seconds=1))
+    with gate.passing(*claimed):
         pass

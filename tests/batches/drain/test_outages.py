@@ -98,6 +98,38 @@ def test_an_outage_pauses_all_batches_of_the_engine_and_ends_by_itself(make, ser
     assert not lost.filter(counted=True).exists()
 
 
+def test_the_tries_of_the_calls_that_found_it_are_given_back(make, server, service):
+    server.fail(lambda image: True, "500")
+    batch = make(8)
+    service.wake(batch.pk)
+    until(paused_for(batch, PauseReason.ENDPOINT), 20)
+    until(lambda: not fresh(batch).processing and set(Card.objects.values_list("tries", flat=True)) == {0}, 10)
+    assert not Attempt.objects.filter(counted=True).exists()
+    server.heal()
+    until(completed(batch, 8), 20)
+    assert set(Card.objects.values_list("tries", flat=True)) == {1}
+
+
+def test_a_rest_that_one_process_was_asked_for_is_kept_by_all(make, server, service):
+    server.delay, server.retry_after = 0.05, "3"
+    other = Service(threads=4, engines=Engines())
+    try:
+        batch = make(60)
+        service.wake(batch.pk)
+        other.wake(batch.pk)
+        until(lambda: len(set(Attempt.objects.values_list("worker_uid", flat=True))) == 2, 20)
+        server.fail(lambda image: True, "429", times=1)
+        refused = until(lambda: next((call for call in server.calls if call.mode == "429" and call.finished), None))
+        until(lambda: Engine.objects.get(name="gpu").rest_until, 5)
+        until(completed(batch, 60), 30)
+    finally:
+        other.stop(10)
+    begun = [call.started - refused.finished for call in server.calls]
+    assert not [seconds for seconds in begun if 0.3 < seconds < 2.9]
+    assert len(server.calls) == 61
+    assert set(Card.objects.values_list("tries", flat=True)) == {1}
+
+
 def test_in_an_outage_one_call_at_a_time_is_made(make, server, service):
     server.fail(lambda image: True, "500")
     batch = make(12)

@@ -1,10 +1,11 @@
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from batches import changes
@@ -14,6 +15,7 @@ from batches.models import Batch, Card
 from batches.queries import live
 from batches.states import BatchStatus, CardStatus, PauseReason
 from cardocr_site.accounts.models import User
+from ocr.models import Engine
 from tests.batches.live.sockets import read, running
 
 MakeCards = Callable[..., list[Card]]
@@ -302,3 +304,14 @@ def test_the_list_answers_for_the_rows_it_shows(page: Client, started: Batch, ot
 def test_a_pace_is_drawn_from_three_minutes_on(page: Client, started: Batch) -> None:
     Batch.objects.filter(pk=started.pk).update(pace=[[1, 3], [2, 5], [3, 4], [4, 1]])
     assert "Between 3 and 5 cards a minute" in page.get(address("batch_detail", started.pk)).text
+
+
+def test_a_batch_whose_engine_asked_for_a_pause_says_so(page: Client, started: Batch) -> None:
+    resting = Engine.objects.filter(pk=started.engine_id)
+    resting.update(rest_until=timezone.now() + timedelta(seconds=90))
+    text = page.get(address("batch_detail", started.pk)).text
+    assert "local asked us to wait." in text
+    assert "Reading goes on by itself at" in text
+    assert "No card fails for it." in text
+    resting.update(rest_until=timezone.now() + timedelta(seconds=1))
+    assert "asked us to wait" not in page.get(address("batch_detail", started.pk)).text, "too short for a word"
