@@ -1,12 +1,14 @@
 """Why a stored value deserves a person's look, and whether its card does."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ocr.fields import FieldSpec
 from ocr.reading import Issue
 
 DEFAULT_THRESHOLD = 0.8
+
+Stored = Mapping[str, Any]  # a field as CardResult.fields holds it
 
 _KNOWN = {str(issue): issue for issue in Issue}
 
@@ -22,9 +24,30 @@ def doubts(spec: FieldSpec, stored: Mapping[str, Any]) -> list[Issue]:
     return found
 
 
-def to_check(specs: Iterable[FieldSpec], fields: Mapping[str, Mapping[str, Any]], *, every_value: bool) -> bool:
-    """Whether a card is to be looked at: a field is in doubt, nothing was found, or the engine proves nothing."""
+def to_check(
+    specs: Iterable[FieldSpec],
+    fields: Mapping[str, Stored],
+    *,
+    every_value: bool,
+    entries: Sequence[Mapping[str, Stored]] | None = None,
+) -> bool:
+    """Whether a card is to be looked at: a field of any entry is in doubt, nothing was found, or nothing is proven.
+
+    `fields` are the card's own, which with entries are the first one's.
+    """
     active = [spec for spec in specs if spec.active]
-    if every_value or all(fields.get(spec.key, {}).get("value") is None for spec in active):
-        return True
-    return any(doubts(spec, fields.get(spec.key, {})) for spec in active)
+    return (
+        every_value
+        or nothing_found(active, fields)
+        or any(in_doubt(active, entry) for entry in (fields, *(entries or ())[1:]))
+    )
+
+
+def nothing_found(specs: Iterable[FieldSpec], fields: Mapping[str, Stored]) -> bool:
+    """Whether a valid reading has no value at all."""
+    return all(fields.get(spec.key, {}).get("value") is None for spec in specs if spec.active)
+
+
+def in_doubt(specs: Iterable[FieldSpec], fields: Mapping[str, Stored]) -> bool:
+    """Whether any of these fields deserves a look."""
+    return any(doubts(spec, fields.get(spec.key, {})) for spec in specs)

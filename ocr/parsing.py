@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ocr import loops, repair, schema
@@ -13,6 +13,7 @@ from ocr.fields import FieldSpec, FieldType
 from ocr.reading import FieldReading, ValueState
 
 LONGEST = 2_000_000  # characters
+MOST_ENTRIES = 200  # on one card
 _STARTS = 1000  # places in a reply with prose where an object is looked for
 
 _NAMED = re.compile(r"""\{\s*+(?:/[/*]|(?:"[^"]{0,200}+"|'[^']{0,200}+'|\w{1,200}+)\s*+:)""")  # so begins an object
@@ -32,11 +33,17 @@ _OTHER_FIELDS = "The answer is JSON, but has none of the fields that were asked 
 
 
 class Parsed(NamedTuple):
-    """What a reply says: one reading for each field that was asked for."""
+    """What a reply says: one reading for each field that was asked for, and what was asked for besides.
+
+    entries: where several may stand on a card, those in which something stands; the first one's fields are the card's.
+    """
 
     fields: Mapping[str, FieldReading]
-    transcription: str
-    unknown_keys: int  # dropped
+    transcription: str = ""
+    pictures: str = ""
+    summary: str = ""
+    entries: tuple[Mapping[str, FieldReading], ...] | None = None
+    unknown_keys: int = 0  # dropped
 
 
 def parse(reply: str, task: ReadTask, *, finish_reason: str = "") -> Parsed:
@@ -54,10 +61,18 @@ def parse(reply: str, task: ReadTask, *, finish_reason: str = "") -> Parsed:
         if isinstance(error, RecursionError):
             raise ReplyInvalid("The answer is nested too deeply.") from None
         raise
-    said = (*(field.verbatim or "" for field in parsed.fields.values()), parsed.transcription)
-    if any(map(loops.ends_in_a_loop, said)):
+    if any(map(loops.ends_in_a_loop, _said(parsed))):
         raise ReplyLooping(_LOOPING)
     return parsed
+
+
+def _said(parsed: Parsed) -> Iterator[str]:
+    """Every text of a reply, and its entries as one."""
+    entries = parsed.entries or (parsed.fields,)
+    for entry in entries:
+        yield from (field.verbatim or "" for field in entry.values())
+    yield from (parsed.transcription, parsed.pictures, parsed.summary)
+    yield "\n".join(field.verbatim or "" for entry in entries[1:] for field in entry.values())
 
 
 def _check_end(reply: str, finish_reason: str) -> None:
@@ -85,7 +100,7 @@ def _without_thoughts(reply: str) -> str:
 
 def _object(text: str, task: ReadTask) -> dict[str, Any]:
     """The one object in the reply that has fields that were asked for."""
-    wanted = _names(task)
+    wanted = _known(task)
     values, broken = _objects(text)
     if broken or (not values and "{" in text and not _REFUSAL.match(text)):
         return _repaired(text, task)
@@ -95,7 +110,7 @@ def _object(text: str, task: ReadTask) -> dict[str, Any]:
         if candidate is not None and candidate not in found:
             found.append(candidate)
     if len(found) > 1:
-        raise ReplyInvalid("The answer gives several different readings of the card.")
+        raise ReplyInvalid(_several(task))
     if found:
         return found[0]
     if values:
@@ -103,6 +118,12 @@ def _object(text: str, task: ReadTask) -> dict[str, Any]:
     if _REFUSAL.match(text):
         raise ReplyEmpty("The model refused to read this card.")
     raise ReplyInvalid("The answer is not JSON.")
+
+
+def _several(task: ReadTask) -> str:
+    if name := schema.extras(task).get(schema.ENTRIES):
+        return f'The answer gives several objects: one is wanted, with all entries in its list "{name}".'
+    return "The answer gives several different readings of the card."
 
 
 def _objects(text: str) -> tuple[list[Any], bool]:
@@ -133,19 +154,20 @@ def _repaired(text: str, task: ReadTask) -> dict[str, Any]:
         found = repair.repaired(text)
     except repair.Doubtful:
         raise ReplyInvalid("The answer is not valid JSON.") from None
-    names = _names(task)
-    candidate = _unwrapped(found.value, names)
+    candidate = _unwrapped(found.value, _known(task))
     if candidate is None:
         raise ReplyInvalid(_OTHER_FIELDS)
-    if not found.closed:
-        there = {_key(name, names) for name in candidate}
-        if any(spec.key not in there for spec in task.fields) or not _transcribed(candidate, task):
-            raise ReplyInvalid("The answer is not valid JSON: it breaks off.")
+    if not found.closed and not _whole(candidate, task):
+        raise ReplyInvalid("The answer is not valid JSON: it breaks off.")
     return candidate
 
 
-def _transcribed(reply: Mapping[str, Any], task: ReadTask) -> bool:
-    return not task.options.transcribe or schema.transcription_key(task) in reply
+def _whole(reply: Mapping[str, Any], task: ReadTask) -> bool:
+    """Whether everything that was asked for is there, though the end is missing. A list that is there is closed."""
+    if not all(name in reply for name in schema.extras(task).values()):
+        return False
+    there = {_key(name, _names(task)) for name in reply}
+    return task.options.multiple_entries or all(spec.key in there for spec in task.fields)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -174,6 +196,12 @@ def _names(task: ReadTask) -> dict[str, str]:
     return names
 
 
+def _known(task: ReadTask) -> dict[str, str]:
+    """By which names the object is known: those of the fields, or that of the list of entries."""
+    listed = schema.extras(task).get(schema.ENTRIES)
+    return _names(task) | ({listed: listed} if listed else {})
+
+
 def _key(name: str, names: Mapping[str, str]) -> str | None:
     return names.get(name) or names.get(name.casefold().strip())
 
@@ -195,19 +223,77 @@ def _unwrapped(value: Any, names: Mapping[str, str], *, deep: bool = True) -> di
 
 
 def _readings(reply: dict[str, Any], task: ReadTask) -> Parsed:
-    names = _names(task)
+    names, besides = _names(task), schema.extras(task)
+    if task.options.multiple_entries:
+        entries, unknown = _several_fields(reply, task, names)
+        fields = entries[0] if entries else {spec.key: _reading(spec, None, None) for spec in task.fields}
+    else:
+        entries, (fields, unknown) = None, _fields(reply, task, names)
+    return Parsed(
+        fields,
+        transcription=_prose(schema.TRANSCRIPTION, reply, besides),
+        pictures=_prose(schema.PICTURES, reply, besides),
+        summary=_prose(schema.SUMMARY, reply, besides),
+        entries=entries,
+        unknown_keys=unknown,
+    )
+
+
+def _several_fields(
+    reply: dict[str, Any], task: ReadTask, names: Mapping[str, str]
+) -> tuple[tuple[Mapping[str, FieldReading], ...], int]:
+    """The entries in which something stands, and the number of keys that nobody asked for."""
+    found = [_fields(entry, task, names) for entry in _entries(reply, task, names)]
+    unknown = sum(unknown for _read, unknown in found)
+    besides = schema.extras(task)
+    if besides[schema.ENTRIES] in reply:
+        unknown += sum(name not in besides.values() and _key(name, names) is None for name in reply)
+    return tuple(fields for fields, _unknown in found if any(map(_stands, fields.values()))), unknown
+
+
+def _stands(field: FieldReading) -> bool:
+    return field.state is not ValueState.ABSENT
+
+
+def _entries(reply: dict[str, Any], task: ReadTask, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The objects in the list of entries; a reply without that list is one entry."""
+    name = schema.extras(task)[schema.ENTRIES]
+    if name not in reply:
+        if not any(_key(other, names) for other in reply):
+            raise ReplyInvalid(_OTHER_FIELDS)
+        return [reply]
+    listed = reply[name]
+    if any(value is not None and _key(other, names) for other, value in reply.items()):
+        raise ReplyInvalid(f'The answer gives fields beside the list "{name}", which has all of them.')
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise ReplyInvalid(f'In the answer "{name}" is no list of objects.')
+    if len(listed) > MOST_ENTRIES:
+        raise ReplyInvalid(f"The answer gives more than {MOST_ENTRIES} entries.")
+    if not all(any(_key(other, names) for other in entry) for entry in listed):
+        raise ReplyInvalid(f'The answer has in "{name}" none of the fields that were asked for.')
+    return listed
+
+
+def _prose(kind: str, reply: Mapping[str, Any], besides: Mapping[str, str]) -> str:
+    """A text that was asked for besides the fields, perhaps given as lines."""
+    said = reply.get(besides[kind]) if kind in besides else None
+    lines = said if isinstance(said, list) else [said]
+    if not all(line is None or isinstance(line, str) for line in lines):
+        raise ReplyInvalid(f'In the answer "{besides[kind]}" is no text.')
+    return "\n".join(str(line) for line in lines if line is not None and line.strip() not in _NULL)
+
+
+def _fields(reply: dict[str, Any], task: ReadTask, names: Mapping[str, str]) -> tuple[Mapping[str, FieldReading], int]:
+    """A reading of each field, and the number of keys that nobody asked for."""
     values: dict[str, Any] = {}
     for name in sorted(reply, key=lambda name: name in names):  # the exact name goes last and holds
         if key := _key(name, names):
             values[key] = reply[name]
     said, known = _confidences(reply, names)
     fields = {spec.key: _reading(spec, values.get(spec.key), said.get(spec.key)) for spec in task.fields}
-    transcription = None
-    if task.options.transcribe:
-        known.add(schema.transcription_key(task))
-        transcription = reply.get(schema.transcription_key(task))
-    unknown = sum(name not in known and not _key(name, names) for name in reply)
-    return Parsed(fields, transcription if type(transcription) is str else "", unknown)
+    known |= set(schema.extras(task).values())
+    unknown = sum(name not in known and _key(name, names) is None for name in reply)
+    return fields, unknown
 
 
 def _confidences(reply: Mapping[str, Any], names: Mapping[str, str]) -> tuple[dict[str, Any], set[str]]:

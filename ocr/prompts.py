@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 
 from ocr import schema
 from ocr.coercion import UNREADABLE_MARK
@@ -48,13 +49,25 @@ def build(task: ReadTask, *, reworded: bool = False) -> str:
     if task.instruction.strip():
         parts.append(f"About these cards:\n{task.instruction.strip()}")
     parts.append("Fields:\n" + "\n".join(_line(spec) for spec in task.fields))
-    if task.options.transcribe:
-        key = schema.transcription_key(task)
-        parts.append(
-            f"Before the fields give {_quoted(key)}: the whole text of the card, line by line, as it stands there."
-        )
+    parts += _besides(schema.extras(task))
     parts.append(_keys(task))
     return "\n\n".join(parts)
+
+
+def _besides(names: Mapping[str, str]) -> list[str]:
+    """What is wanted besides the fields, in the order of the reply."""
+    wanted = {
+        schema.TRANSCRIPTION: "Before the fields give {}: the whole text of the card, line by line, as it stands "
+        "there.",
+        schema.ENTRIES: "A card may hold several entries, each with the same fields. Give {} as a list with one object "
+        "for each entry, in the order of the card: one object where there is a single entry, none where there is none. "
+        "What an entry does not say itself is null, even where the one before says it.",
+        schema.PICTURES: "After that give {}: what drawings, photographs, maps, stamps and the like on the card show, "
+        "in a sentence or two, or null where there are none. Only here use your own words.",
+        schema.SUMMARY: "Last give {}: in one sentence of your own, in the language of the card, what the card is "
+        "about, from what stands on it alone; null where nothing can be read.",
+    }
+    return [wanted[name].format(_quoted(key)) for name, key in names.items()]
 
 
 def correction(task: ReadTask, why: str) -> str:
@@ -68,8 +81,14 @@ def digest(task: ReadTask) -> str:
 
 
 def _keys(task: ReadTask) -> str:
-    keys = ", ".join(_quoted(key) for key in schema.build(task)["properties"])
-    return f"The JSON object has exactly these keys, in this order: {keys}."
+    said = f"The JSON object has exactly these keys, in this order: {_listed(schema.build(task)['properties'])}."
+    if name := schema.extras(task).get(schema.ENTRIES):
+        said += f" Each object in {_quoted(name)} has exactly these: {_listed(schema.entry(task))}."
+    return said
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return ", ".join(_quoted(key) for key in keys)
 
 
 def _line(spec: FieldSpec) -> str:

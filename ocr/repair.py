@@ -98,7 +98,7 @@ def _parts(reply: str, start: int) -> tuple[list[_Part], int, bool]:
             parts.append(_part(last, quoted=token.lastgroup == "quoted"))
         elif _marked(last, opened, parts):
             return parts, place, True
-    if opened[-1] == "[" or not (last in _CLOSES or last == "," or last.endswith(('"', "'"))):
+    if "[" in opened[1:] or opened[-1] == "[" or not (last in _CLOSES or last == "," or last.endswith(('"', "'"))):
         raise Doubtful  # a list or a value may go on
     return parts, limit, False
 

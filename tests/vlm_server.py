@@ -118,6 +118,7 @@ class Server:
     port: int = 0
     delay: float = 0.0  # seconds before each answer
     confidence: float | None = 0.95
+    entries: int = 2  # on a card, where a list of them is asked for
     retry_after: str = "1"  # sent with a 429
     key: str = ""  # when set, another key is answered with 401
     models: list[dict[str, Any]] = field(default_factory=lambda: [{"id": "test-model", "object": "model"}])
@@ -127,7 +128,7 @@ class Server:
     stopping: threading.Event = field(default_factory=threading.Event)
     _values: dict[str, Any] = field(default_factory=dict)
     _failures: list[_Failure] = field(default_factory=list)
-    _keys: list[str] = field(default_factory=list)
+    _asked: Mapping[str, Any] = field(default_factory=dict)  # the properties of the last schema
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -224,16 +225,23 @@ class Server:
         schema = _format(call.payload).get("json_schema", {}).get("schema", {}).get("properties", {})
         with self._lock:
             if schema:
-                self._keys = list(schema)
-            keys = self._keys or list(self._values)
+                self._asked = schema
+            asked = self._asked or {key: {} for key in self._values}
             given = dict(self._values)
+        return self._filled(asked, given, str(call.card))
+
+    def _filled(self, asked: Mapping[str, Any], given: Mapping[str, Any], number: str) -> dict[str, Any]:
+        """A value for each key; of a list of entries, `entries` objects, whose later ones say which they are."""
         answer: dict[str, Any] = {}
-        for key in keys:
+        for key, kind in asked.items():
+            value = given.get(key, f"{key} {{number}}")
             if key.endswith("__confidence"):
                 answer[key] = self.confidence
-                continue
-            value = given.get(key, f"{key} {{number}}")
-            answer[key] = value.replace("{number}", str(call.card)) if isinstance(value, str) else value
+            elif kind.get("type") == "array" and key not in given:
+                numbers = [number, *(f"{number}, entry {n}" for n in range(2, self.entries + 1))]
+                answer[key] = [self._filled(kind["items"]["properties"], given, one) for one in numbers]
+            else:
+                answer[key] = value.replace("{number}", number) if isinstance(value, str) else value
         return answer
 
 
@@ -259,7 +267,7 @@ def _message(mode: str, values: dict[str, Any], card: int) -> tuple[dict[str, An
     contents = {
         "not_json": "I can see an index card with some writing on it.",
         "empty": "",
-        "null_values": json.dumps(dict.fromkeys(values)),
+        "null_values": json.dumps({key: [] if isinstance(value, list) else None for key, value in values.items()}),
         "number_values": json.dumps(dict.fromkeys(plain, card)),
         "fenced": f"```json\n{text}\n```",
         "prose": f"Here is what the card says:\n\n{text}\n\nLet me know if you need anything else.",

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from batches import changes, tasks
 from batches.drain import blocks
+from batches.drain.reading import searchable
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.queries.results import corrections_of
 from batches.states import BatchStatus, CardStatus
@@ -120,11 +121,6 @@ def read_after_all(card: Card) -> Card:
     return fresh
 
 
-def searchable(result: CardResult) -> str:
-    """What the text filter looks through."""
-    return " ".join([*filter(None, result.values.values()), result.transcription]).casefold()
-
-
 def _read(change: changes.Change, card: Card) -> tuple[Card, CardResult]:
     fresh = change.batch.cards.select_related("result").get(pk=card.pk)
     if fresh.status != CardStatus.COMPLETED or fresh.result is None:
@@ -165,7 +161,10 @@ def _to_check(batch: Batch, card: Card) -> bool:
     corrected = {key for _card, key in corrections_of([card])}
     open_specs = [spec for spec in batch.specs() if spec.key not in corrected]
     if not corrected:
-        return checking.to_check(open_specs, result.fields, every_value=every_value)
+        return checking.to_check(open_specs, result.fields, every_value=every_value, entries=result.entries)
     if every_value:
         return bool(open_specs)
-    return any(checking.doubts(spec, result.fields.get(spec.key, {})) for spec in open_specs)
+    further = (result.entries or ())[1:]  # they cannot be corrected yet, only be found right
+    return checking.in_doubt(open_specs, result.fields) or any(
+        checking.in_doubt(batch.specs(), entry) for entry in further
+    )

@@ -234,7 +234,9 @@ class Collector:
     def _save(self, group: _Group, card: Card, outcome: Outcome, reading: Reading) -> None:
         result = result_of(outcome.setup, card.pk, reading)
         fields = {
-            "to_check": checking.to_check(group.specs, result.fields, every_value=outcome.setup.every_value),
+            "to_check": checking.to_check(
+                group.specs, result.fields, every_value=outcome.setup.every_value, entries=result.entries
+            ),
             "rotation": card.rotation if reading.rotation is None else reading.rotation,
             "tries": card.tries + 1,
             "error": "",

@@ -71,7 +71,7 @@ def result_of(setup: Setup, card_id: int, reading: Reading) -> CardResult:
     values = {key: field["value"] for key, field in fields.items()}
     confidences = [field["confidence"] for field in fields.values() if field["confidence"] is not None]
     entries = reading.entries
-    return CardResult(
+    result = CardResult(
         card_id=card_id,
         engine=setup.engine,
         engine_name=setup.engine.name,
@@ -84,9 +84,17 @@ def result_of(setup: Setup, card_id: int, reading: Reading) -> CardResult:
         fields=fields,
         values=values,
         confidence=min(confidences, default=None),
-        transcription=(transcription := clean(reading.transcription)),
+        transcription=clean(reading.transcription),
         pictures=clean(reading.pictures),
         summary=clean(reading.summary),
         entries=None if entries is None else [{key: _stored(field) for key, field in one.items()} for one in entries],
-        search=" ".join([*filter(None, values.values()), transcription]).casefold(),
     )
+    result.search = searchable(result)
+    return result
+
+
+def searchable(result: CardResult) -> str:
+    """What the text filter looks through: the values that hold, further entries, whatever else was written down."""
+    further = [field.get("value") for entry in (result.entries or ())[1:] for field in entry.values()]
+    texts = (*result.values.values(), *further, result.transcription, result.pictures, result.summary)
+    return " ".join(filter(None, texts)).casefold()

@@ -25,6 +25,7 @@ from ocr.errors import (
 from ocr.reading import Reading
 
 MOST_TOKENS = 32_768
+_ENTRIES = 12  # that there is room for from the beginning, where a card may hold several
 _CORRECTIONS = 8  # requests that may be mended and sent again, for one card
 _MENDABLE = {400, 404, 422, 501}
 _FORMAT_NAMED = re.compile(
@@ -90,6 +91,9 @@ class OpenAICompatibleAdapter:
         return Reading(
             fields=parsed.fields,
             transcription=parsed.transcription,
+            pictures=parsed.pictures,
+            summary=parsed.summary,
+            entries=parsed.entries,
             rotation=image.rotation,
             usage=answer.usage,
             model=answer.model,
@@ -218,7 +222,10 @@ def _quiet(host: str) -> tuple[str, ...]:
 
 def _tokens(task: ReadTask) -> int:
     """Room for the answer, and for some thinking before it; without a limit some servers never stop."""
-    return min(MOST_TOKENS // 2, 4096 + 64 * len(task.fields) + (4096 if task.options.transcribe else 0))
+    options = task.options
+    room = 4096 + 64 * len(task.fields) * (_ENTRIES if options.multiple_entries else 1)
+    room += 4096 * options.transcribe + 512 * options.describe_pictures + 256 * options.summarize
+    return min(MOST_TOKENS // 2, room)
 
 
 def _response_format(kind: str, task: ReadTask) -> dict[str, Any]:

@@ -50,3 +50,11 @@ def test_an_inactive_field_is_not_looked_at() -> None:
 
 def test_an_engine_that_proves_nothing_leaves_every_card_to_check() -> None:
     assert check(every_value=True, name=stored(confidence=1.0), year=stored(confidence=1.0))
+
+
+def test_every_entry_is_looked_at() -> None:
+    sure = {"name": stored(), "year": stored()}
+    unsure = sure | {"name": stored(confidence=0.2)}
+    assert not checking.to_check((NAME, YEAR), sure, every_value=False, entries=[sure, sure])
+    assert checking.to_check((NAME, YEAR), sure, every_value=False, entries=[sure, sure, unsure])
+    assert checking.to_check((NAME, YEAR), {}, every_value=False, entries=[])

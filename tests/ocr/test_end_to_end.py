@@ -1,6 +1,7 @@
 """From a model's reply to what the batch holds: real server, real drain."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -28,15 +29,15 @@ def server() -> Iterator[vlm_server.Server]:
 
 
 @pytest.fixture
-def read(user: User, server: vlm_server.Server, settings: Settings) -> Iterator[Callable[[int], list[Card]]]:
+def read(user: User, server: vlm_server.Server, settings: Settings) -> Iterator[Callable[..., list[Card]]]:
     settings.ALLOW_PRIVATE_ENGINES = ["127.0.0.1"]
     service = Service(threads=2, engines=Engines())
 
-    def read(number: int) -> list[Card]:
+    def read(number: int, **options: Any) -> list[Card]:
         engine = Engine.objects.create(
             name="gpu", kind=Engine.Kind.OPENAI_COMPATIBLE, address=server.url, model="test-model", timeout=5
         )
-        batch = Batch.objects.create(name="Drawer 12", owner=user, engine=engine, fields=FIELDS)
+        batch = Batch.objects.create(name="Drawer 12", owner=user, engine=engine, fields=FIELDS, options=options)
         for card in range(number):
             adding.add_file(batch, f"{card}.jpg", [vlm_server.card_image(card, (160, 120))])
         runs.start(batch, user)
@@ -50,7 +51,7 @@ def read(user: User, server: vlm_server.Server, settings: Settings) -> Iterator[
 
 @pytest.mark.parametrize("nothing", [None, "", "  "])
 def test_a_card_on_which_nothing_was_found_is_read_and_to_be_checked(
-    nothing: str | None, server: vlm_server.Server, read: Callable[[int], list[Card]]
+    nothing: str | None, server: vlm_server.Server, read: Callable[..., list[Card]]
 ) -> None:
     server.answer(dict.fromkeys((field["key"] for field in FIELDS), nothing))
     cards = read(2)
@@ -67,7 +68,7 @@ def test_a_card_on_which_nothing_was_found_is_read_and_to_be_checked(
 
 
 def test_a_card_on_which_the_model_repeats_itself_says_so_and_is_not_tried_for_ever(
-    server: vlm_server.Server, read: Callable[[int], list[Card]]
+    server: vlm_server.Server, read: Callable[..., list[Card]]
 ) -> None:
     server.answer({FIELDS[0]["key"]: "Das Meer " * 500})
     (card,) = read(1)
@@ -78,3 +79,38 @@ def test_a_card_on_which_the_model_repeats_itself_says_so_and_is_not_tried_for_e
     attempt = card.attempts.get()
     assert (attempt.tokens_in, attempt.tokens_out, float(attempt.cost)) == (4800, 600, pytest.approx(4 * 0.00039))
     assert attempt.raw_reply.count("Asked again") == 3
+
+
+def test_all_that_can_be_asked_for_comes_in_one_call(
+    server: vlm_server.Server, read: Callable[..., list[Card]]
+) -> None:
+    options = {"transcribe": True, "describe_pictures": True, "summarize": True, "multiple_entries": True}
+    server.answer({"year": "81"})
+    (card,) = read(1, **options)
+    result = card.result
+    assert (card.status, len(server.calls)) == (CardStatus.COMPLETED, 1)
+    assert [entry["author"]["value"] for entry in result.entries] == ["author 0", "author 0, entry 2"]
+    assert {entry["year"]["value"] for entry in result.entries} == {"1981"}
+    assert result.values == {"author": "author 0", "title": "title 0", "year": "1981"}
+    assert (result.transcription, result.pictures, result.summary) == ("transcription 0", "pictures 0", "summary 0")
+    for words in ("author 0, entry 2", "transcription 0", "pictures 0", "summary 0"):
+        assert words in result.search
+    asked = server.calls[0].payload["response_format"]["json_schema"]["schema"]["properties"]
+    assert list(asked) == ["transcription", "entries", "pictures", "summary"]
+
+
+def test_doubt_about_a_further_entry_leaves_the_card_to_check(
+    server: vlm_server.Server, read: Callable[..., list[Card]]
+) -> None:
+    sure = {"author": "A", "author__confidence": 0.9, "title": None, "year": "1981", "year__confidence": 0.9}
+    server.answer({"entries": [sure, sure | {"author": "B", "author__confidence": 0.3}]})
+    assert [card.to_check for card in read(1, multiple_entries=True)] == [True]
+
+
+def test_a_card_with_no_entry_is_read_and_to_be_checked(
+    server: vlm_server.Server, read: Callable[..., list[Card]]
+) -> None:
+    server.answer({"entries": []})
+    (card,) = read(1, multiple_entries=True)
+    assert (card.status, card.to_check, card.result.entries) == (CardStatus.COMPLETED, True, [])
+    assert set(card.result.values.values()) == {None}

@@ -18,7 +18,13 @@ FIELDS = tuple(
 )
 TASK = ReadTask(FIELDS)
 TRANSCRIBED = ReadTask(FIELDS, options=ReadOptions(transcribe=True))
+SEVERAL = ReadTask(FIELDS, options=ReadOptions(multiple_entries=True))
+ALL = ReadTask(
+    FIELDS, options=ReadOptions(transcribe=True, describe_pictures=True, summarize=True, multiple_entries=True)
+)
+BESIDES = ["entries", "transcription", "pictures", "summary"]
 NAMES = [spec.key for spec in FIELDS]
+NULLS = {"null", "NULL", "<null>"}
 # No deadline: another process may have the machine. How long the worst may take is told in test_parsing.
 quick = settings(
     derandomize=True, max_examples=250, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -26,29 +32,40 @@ quick = settings(
 
 texts = st.text(st.characters(), max_size=40)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
-names = st.sampled_from([*NAMES, *(name + "__confidence" for name in NAMES), "confidence", "fields", "value"]) | texts
+names = (
+    st.sampled_from([*NAMES, *(name + "__confidence" for name in NAMES), "confidence", "fields", "value", *BESIDES])
+    | texts
+)
 values = st.recursive(
     scalars, lambda inside: st.lists(inside, max_size=4) | st.dictionaries(names, inside, max_size=4), max_leaves=12
 )
 objects = st.dictionaries(names, values, max_size=8)
+entries = st.lists(st.dictionaries(st.sampled_from(NAMES) | names, scalars | values, max_size=6), max_size=4)
 PIECES = [
     *"{}[],:\"'\\ \n",
-    *("```json", "```", "//", "/*", "*/", "<think>", "</think>", "I'm sorry", "\\u00"),
+    *("```json", "```", '{"entries": [', "//", "/*", "*/", "<think>", "</think>", "I'm sorry", "\\u00"),
     *("null", "None", "1981", "text", '"text"', "'text'", "text:", "{'text': 'x'", '"x"'),
 ]
 rubble = st.lists(st.sampled_from(PIECES) | texts, max_size=25).map("".join)
 
 
 def check(reply: str, finish: str = "stop") -> None:
-    for task in (TASK, TRANSCRIBED):
+    for task in (TASK, TRANSCRIBED, SEVERAL, ALL):
         try:
             parsed = parsing.parse(reply, task, finish_reason=finish)
         except ExtractionError:
             continue
         assert list(parsed.fields) == NAMES
         assert parsed.unknown_keys >= 0
-        for spec in FIELDS:
-            whole(spec, coercion.coerce(spec, parsed.fields[spec.key]))
+        assert (parsed.entries is not None) == task.options.multiple_entries
+        for text in (parsed.transcription, parsed.pictures, parsed.summary):
+            coercion.tidy(text).encode()
+        for read in (parsed.fields, *(parsed.entries or ())):
+            for spec in FIELDS:
+                whole(spec, coercion.coerce(spec, read[spec.key]))
+        if parsed.entries:
+            assert parsed.fields == parsed.entries[0]
+            assert len(parsed.entries) <= parsing.MOST_ENTRIES
 
 
 def whole(spec: FieldSpec, reading: FieldReading) -> None:
@@ -82,6 +99,23 @@ def test_any_json_is_fields_or_an_error(reply: Any) -> None:
 
 
 @quick
+@given(entries | values, objects)
+def test_any_list_of_entries_is_entries_or_an_error(listed: Any, beside: dict[str, Any]) -> None:
+    check(json.dumps({"entries": listed}))
+    check(json.dumps(beside | {"entries": listed}))
+
+
+@quick
+@given(st.lists(st.dictionaries(st.sampled_from(NAMES), st.none() | texts, min_size=1), max_size=5))
+def test_no_entry_is_lost_and_none_is_made(said: list[dict[str, str | None]]) -> None:
+    parsed = parsing.parse(json.dumps({"entries": said}), SEVERAL)
+    written = [[text for text in one.values() if text and text.strip() not in {"", *NULLS}] for one in said]
+    assert parsed.entries is not None
+    found = [[one[name].verbatim for name in NAMES if one[name].verbatim] for one in parsed.entries]
+    assert [sorted(texts) for texts in found] == [sorted(texts) for texts in written if texts]
+
+
+@quick
 @given(objects, st.data())
 def test_json_with_a_piece_broken_is_fields_or_an_error(reply: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(reply | {"text": "x"}, ensure_ascii=data.draw(st.booleans()))
@@ -97,7 +131,7 @@ def test_a_valid_reply_comes_through_as_it_is(said: dict[str, str | None], certa
     fields = parsing.parse(json.dumps(reply), TASK).fields
     for key, text in said.items():
         assert fields[key].confidence == certainty
-        if text is None or text.strip() in {"null", "NULL", "<null>"}:
+        if text is None or text.strip() in NULLS:
             assert fields[key].verbatim is None
         else:
             assert fields[key].verbatim == (text if text.strip() else "")

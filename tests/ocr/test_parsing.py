@@ -19,12 +19,14 @@ REPLIES = [
     json.loads(line)
     for line in (Path(__file__).parents[1] / "data" / "replies" / "replies.jsonl").read_text("utf-8").splitlines()
 ]
+ASKED = ("transcribe", "describe_pictures", "summarize", "multiple_entries")
 GOOD = json.dumps({"author": "x", "title": "y", "year": "1981"})
 
 
 @pytest.mark.parametrize("case", REPLIES, ids=lambda case: case["name"])
 def test_each_reply_gives_its_fields_or_its_error(case: dict[str, Any]) -> None:
-    task = ReadTask(FIELDS, options=ReadOptions(transcribe=case.get("transcribe", False)))
+    asked = {name: case[name] for name in ASKED if name in case}
+    task = ReadTask(FIELDS, options=ReadOptions(**asked))
     finish = case.get("finish_reason", "")
     started = time.thread_time()
     if "error" in case:
@@ -32,18 +34,25 @@ def test_each_reply_gives_its_fields_or_its_error(case: dict[str, Any]) -> None:
             parsing.parse(case["reply"], task, finish_reason=finish)
         assert raised.value.reason == case["error"]
     else:
-        fields, transcription, unknown = parsing.parse(case["reply"], task, finish_reason=finish)
+        parsed = parsing.parse(case["reply"], task, finish_reason=finish)
+        fields = parsed.fields
         assert {key: field.value for key, field in fields.items()} == case["fields"]
         assert {key: field.verbatim for key, field in fields.items()} == case.get("verbatim", case["fields"])
-        assert unknown == case.get("unknown", unknown)
-        assert transcription == case.get("transcription", "")
+        assert parsed.unknown_keys == case.get("unknown", parsed.unknown_keys)
+        for name in ("transcription", "pictures", "summary"):
+            assert getattr(parsed, name) == case.get(name, "")
         if "confidence" in case:
             assert {key: field.confidence for key, field in fields.items()} == case["confidence"]
+        assert _values(parsed.entries) == case.get("entries")
     assert time.thread_time() - started < 1
 
 
+def _values(entries: Any) -> list[dict[str, str | None]] | None:
+    return None if entries is None else [{key: field.value for key, field in entry.items()} for entry in entries]
+
+
 def test_there_are_replies_enough() -> None:
-    assert len(REPLIES) == len({case["name"] for case in REPLIES}) >= 168
+    assert len(REPLIES) == len({case["name"] for case in REPLIES}) >= 240
 
 
 @pytest.mark.parametrize(
@@ -92,7 +101,8 @@ def test_fields_may_be_called_like_our_own_keys() -> None:
     fields = tuple(FieldSpec(key, key.title()) for key in ("confidence", "transcription", "fields", "value"))
     task = ReadTask(fields, options=ReadOptions(transcribe=True))
     reply = dict.fromkeys(schema.build(task)["properties"], 0.5) | {spec.key: spec.label for spec in fields}
-    found, transcription, _ = parsing.parse(json.dumps(reply | {"card_transcription": "all"}), task)
+    parsed = parsing.parse(json.dumps(reply | {"card_transcription": "all"}), task)
+    found, transcription = parsed.fields, parsed.transcription
     assert {key: (field.value, field.confidence) for key, field in found.items()} == {
         spec.key: (spec.label, 0.5) for spec in fields
     }

@@ -53,3 +53,27 @@ def test_keys_that_nobody_asked_for_are_told_in_the_log(caplog: pytest.LogCaptur
     pipeline.read(IMAGE, ReadTask(()), Said(Reading({}, model="m-1", unknown_keys=3)))
     pipeline.read(IMAGE, ReadTask(()), Said(Reading({}, model="m-2")))
     assert caplog.messages == ["m-1 gave 3 keys that nobody asked for."]
+
+
+def test_every_entry_is_brought_to_the_types_and_the_first_one_is_the_cards() -> None:
+    fields = (FieldSpec("year", "Year", type=FieldType.YEAR), FieldSpec("author", "Author", required=True))
+    said = Reading(
+        {"year": FieldReading("1876", "1876")},
+        entries=({"year": FieldReading("81", "81"), "other": FieldReading("y", "y")}, {"year": FieldReading("x", "x")}),
+        pictures=" A \r\n\n\n stamp. ",
+        summary=" Two\nworks. ",
+    )
+    reading = pipeline.read(IMAGE, ReadTask(fields), Said(said))
+    assert reading.entries is not None
+    assert [entry["year"].value for entry in reading.entries] == ["1981", "x"]
+    assert reading.entries[1]["year"].issues == (Issue.TYPE,)
+    assert [entry["author"].issues for entry in reading.entries] == [(Issue.REQUIRED,)] * 2
+    assert set(reading.entries[0]) == {"year", "author"}
+    assert reading.fields == reading.entries[0]
+    assert (reading.pictures, reading.summary) == ("A\n\nstamp.", "Two works.")
+
+
+def test_without_any_entry_nothing_was_found() -> None:
+    reading = pipeline.read(IMAGE, ReadTask((FieldSpec("author", "Author"),)), Said(Reading({}, entries=())))
+    assert reading.entries == ()
+    assert reading.fields["author"].state is ValueState.ABSENT

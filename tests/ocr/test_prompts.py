@@ -53,3 +53,39 @@ def test_the_digest_follows_what_is_asked() -> None:
     transcribed = replace(TASK, options=ReadOptions(transcribe=True))
     assert len({prompts.digest(task) for task in (TASK, *others, transcribed)}) == 4
     assert len(prompts.digest(TASK)) == 64
+
+
+ALL = ReadOptions(transcribe=True, describe_pictures=True, summarize=True, multiple_entries=True)
+
+
+def test_each_thing_besides_the_fields_is_asked_for_only_when_wanted() -> None:
+    plain = prompts.build(TASK)
+    for option, key in (("describe_pictures", "pictures"), ("summarize", "summary"), ("multiple_entries", "entries")):
+        wanted = prompts.build(replace(TASK, options=ReadOptions(**{option: True})))
+        assert f'"{key}"' in wanted
+        assert f'"{key}"' not in plain
+    assert len({prompts.digest(replace(TASK, options=replace(ALL, summarize=yes))) for yes in (True, False)}) == 2
+
+
+def test_several_entries_are_one_list_of_flat_objects() -> None:
+    built = schema.build(replace(TASK, options=ALL))
+    assert list(built["properties"]) == built["required"] == ["transcription", "entries", "pictures", "summary"]
+    listed = built["properties"]["entries"]
+    assert listed["type"] == "array"
+    flat = schema.build(TASK)
+    assert listed["items"] == flat
+    assert {"$ref", "$defs", "anyOf", "oneOf", "allOf"}.isdisjoint(str(built).replace("'", " ").split())
+    prompt = prompts.build(replace(TASK, options=ALL))
+    assert 'exactly these keys, in this order: "transcription", "entries", "pictures", "summary".' in prompt
+    assert 'Each object in "entries" has exactly these: "author", "author__confidence"' in prompt
+
+
+def test_what_is_asked_for_besides_is_never_called_like_a_field() -> None:
+    fields = (FieldSpec("summary", "Kurz"), FieldSpec("a", "Pictures "), FieldSpec("card_entries", "entries"))
+    names = schema.extras(ReadTask(fields, options=ALL))
+    assert names == {
+        "transcription": "transcription",
+        "entries": "card_card_entries",
+        "pictures": "card_pictures",
+        "summary": "card_summary",
+    }
