@@ -1,6 +1,7 @@
 """What a chat-completions endpoint sent back: the model's reply and what it used, or the error that it means."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,11 @@ _MOST_TOKENS = 2_147_483_647
 _MOST_COST = Decimal(1_000_000)
 _SAID = 300  # characters of an endpoint's own words that are kept in a message
 _KEPT = 20_000  # characters of an error's body that are kept
+# A 400 that means the key: a gateway without a database has nowhere to look another key up.
+_OF_THE_KEY = {"authentication_error", "invalid_api_key", "no_db_connection"}
+_OF_THE_MODEL = re.compile(
+    r"invalid model\b|unknown model\b|not a valid model\b|model\W.{0,120}?(?:not found|does not exist)", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,21 @@ def _error(status: int, said: str, body: str, *, retry_after: float | None) -> E
         return EngineTimeout(f"The endpoint gave up waiting (408){told}", raw=raw)
     if status >= 500:
         return EngineFailed(f"The endpoint failed ({status}){told}", raw=raw, retry_after=retry_after)
+    if status in (400, 404):
+        kinds = _kinds(body)
+        if kinds & _OF_THE_KEY:
+            return CredentialsRefused(f"{_CREDENTIALS[401]} ({status}){told}", raw=raw)
+        if "model_not_found" in kinds or _OF_THE_MODEL.search(said):
+            return EngineMissing(f"The endpoint does not have this model ({status}){told}", raw=raw)
     return RequestRefused(f"The endpoint refused the request ({status}){told}", raw=raw)
+
+
+def _kinds(body: str) -> set[str]:
+    """The words by which programs are told what an error is."""
+    found = _json(body)
+    error = found.get("error") if isinstance(found, dict) else None
+    words = (error.get("type"), error.get("code")) if isinstance(error, dict) else ()
+    return {word for word in words if isinstance(word, str)}
 
 
 _CREDENTIALS = {
@@ -140,8 +160,11 @@ _CREDENTIALS = {
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from a number of seconds or a date; None where it is absent or odd."""
-    text = headers.get("retry-after", "").strip()
+    """Seconds, from a number of seconds or a date; None where it is absent or odd.
+
+    LiteLLM's proxy hands on what the provider behind it asked for under another name.
+    """
+    text = (headers.get("retry-after") or headers.get("llm_provider-retry-after", "")).strip()
     if not text:
         return None
     try:

@@ -174,6 +174,47 @@ def test_an_odd_retry_after_is_none(header: str, image: Prepared) -> None:
     assert error_of(httpx.Response(429, headers={"Retry-After": header}), image).retry_after is None
 
 
+def test_a_gateway_hands_the_wait_on_under_another_name(image: Prepared) -> None:
+    assert error_of(httpx.Response(429, headers={"llm_provider-retry-after": "7"}), image).retry_after == 7
+    both = {"retry-after": "3", "llm_provider-retry-after": "7"}
+    assert error_of(httpx.Response(429, headers=both), image).retry_after == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "No connected db.", "type": "no_db_connection", "code": "400"},
+        {"message": "Incorrect API key provided", "code": "invalid_api_key"},
+    ],
+)
+def test_a_400_can_mean_the_key_and_stops_the_batch(error: dict[str, str], image: Prepared) -> None:
+    refused = error_of(httpx.Response(400, json={"error": error}), image)
+    assert (type(refused), refused.pauses) == (errors.CredentialsRefused, "credentials")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"message": "/chat/completions: Invalid model name passed in model=nope."}),
+        (400, {"message": "nope is not a valid model ID"}),
+        (404, {"message": "The model `nope` does not exist.", "type": "NotFoundError"}),
+        (404, {"message": 'model "nope" not found, try pulling it first'}),
+        (404, {"message": "You have no access.", "code": "model_not_found"}),
+    ],
+)
+def test_a_model_that_is_not_there_stops_the_batch_and_fails_no_card(
+    status: int, error: dict[str, str], image: Prepared
+) -> None:
+    refused = error_of(httpx.Response(status, json={"error": error}), image)
+    assert (type(refused), refused.pauses) == (errors.EngineMissing, "credentials")
+    assert "does not have this model" in refused.message
+
+
+def test_a_model_that_is_named_in_another_complaint_is_there(image: Prepared) -> None:
+    error = {"message": "This model does not support images."}
+    assert type(error_of(httpx.Response(400, json={"error": error}), image)) is errors.RequestRefused
+
+
 @pytest.mark.parametrize(
     ("raised", "kind"),
     [
