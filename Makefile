@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev run test check cover bench screenshots messages locks
+.PHONY: help install dev servers run test check cover bench screenshots messages locks
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make install      the environment in $(VENV), exact versions with hashes"
 	@echo "make run          install, then serve on http://127.0.0.1:8000 (Ctrl-C stops it)"
 	@echo "make test         every test, the browser tests too"
+	@echo "make servers      what 'make test' installs first: servers of others, each in .servers/NAME"
 	@echo "make check        formatting, linters, types, arrows, migrations, deployment, translations, locks"
 	@echo "make cover        tests with branch coverage of batches and ocr"
 	@echo "make bench        the benchmarks"
@@ -41,7 +42,10 @@ dev: $(VENV)/.installed-dev
 run: install
 	@exec $(BIN)/python manage.py serve
 
-test: dev
+servers: dev
+	@BIN=$(BIN) scripts/servers.sh
+
+test: dev servers
 	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && $(BIN)/python -m pytest
 
 check: dev
@@ -66,3 +70,4 @@ messages: dev
 locks: dev
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --group dev -c requirements.lock -o requirements-dev.lock
+	@for wanted in tests/servers/requirements/*.in; do $(BIN)/uv pip compile $$wanted --excludes tests/servers/requirements/unneeded.txt --universal --python-version 3.11 --generate-hashes --no-header -q -o $${wanted%.in}.lock; done

@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVERS = "tests/servers/requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -38,7 +39,19 @@ def test_both_locks_agree():
     assert plain == {name: dev.get(name) for name in plain}
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def of_servers(kind: str) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / SERVERS).glob(f"*.{kind}"))
+
+
+@pytest.mark.parametrize("wanted", of_servers("in"))
+def test_the_lock_of_a_server_satisfies_what_is_wanted(wanted: str):
+    pins = locked(wanted.removesuffix("in") + "lock")
+    for text in (ROOT / wanted).read_text().splitlines():
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), f"{text}: make locks"
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", *of_servers("lock")])
 def test_every_pin_has_a_hash_and_no_address_is_named(lock: str):
     text = (ROOT / lock).read_text()
     assert "://" not in text
