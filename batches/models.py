@@ -85,7 +85,9 @@ class Batch(models.Model):
     tokens_cached = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)  # the thinking ones among them
     tokens_thinking = models.BigIntegerField(default=0)
-    cost = models.DecimalField(max_digits=14, decimal_places=6, default=0)
+    calls = models.PositiveIntegerField(default=0)  # that may have cost something
+    unpriced = models.PositiveIntegerField(default=0)  # of them, those whose cost nobody knows
+    cost = models.DecimalField(max_digits=14, decimal_places=6, default=0)  # of the others
     currency = models.CharField(max_length=3, blank=True)  # of cost and budget; the engine's, from the start on
     budget = models.DecimalField(_("budget"), max_digits=12, decimal_places=2, null=True, blank=True)
     # So many cards are read first, then the batch waits for a person; null: no pilot, or it is over.
@@ -370,7 +372,8 @@ class Spending(models.Model):
 
     engine = models.ForeignKey(Engine, on_delete=models.CASCADE, related_name="spendings")
     month = models.DateField()  # its first day, in UTC
-    calls = models.PositiveIntegerField(default=0)
+    calls = models.PositiveIntegerField(_("calls"), default=0)  # that may have cost something
+    unpriced = models.PositiveIntegerField(_("calls of unknown cost"), default=0)
     tokens_in = models.BigIntegerField(default=0)
     tokens_cached = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)

@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ocr import addresses, sealing
 from ocr.engines.base import EngineConfig
+from ocr.pricing import Prices
 
 
 def private_hosts() -> tuple[str, ...]:
@@ -71,6 +72,10 @@ class Engine(models.Model):
     def set_key(self, key: str) -> None:
         """Seal and keep a key; an empty one removes it."""
         self.sealed_key = sealing.seal(key) if key else ""
+
+    @property
+    def prices(self) -> Prices:
+        return Prices(self.price_in, self.price_out, self.price_cached, free=self.kind == self.Kind.LOCAL)
 
     def config(self, model: str = "") -> EngineConfig:
         """What an adapter needs. Raises ocr.errors.EngineMissing where the key cannot be opened."""

@@ -51,6 +51,7 @@ def start(batch: Batch, user: Any) -> Batch:
             fields=change.batch.fields,
             options=options,
             model=change.batch.model or engine.model,
+            currency=engine.currency,
             prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
         )
         _ring(change.batch.pk)

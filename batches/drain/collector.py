@@ -16,6 +16,7 @@ from django.utils import timezone
 from batches import changes
 from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import clean, result_of
+from batches.drain.spending import Tally
 from batches.models import Attempt, Batch, Card, CardResult
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import checking
@@ -40,6 +41,7 @@ class _Group:
     change: changes.Change
     cards: dict[int, Card]
     specs: list[FieldSpec]
+    spent: Tally
     attempts: list[Attempt] = field(default_factory=list)
     readings: list[tuple[CardResult, Card, dict[str, Any]]] = field(default_factory=list)
     finished: int = 0
@@ -137,13 +139,14 @@ class Collector:
         outcomes = {event.card.pk for event in events if isinstance(event, Outcome)}
         with changes.locked(batch_id) as change:
             cards = change.batch.cards.in_bulk([event.card.pk for event in events])
-            group = _Group(change, cards, change.batch.specs())
+            group = _Group(change, cards, change.batch.specs(), Tally(change))
             starts = [event for event in events if isinstance(event, Start)]
             self._start(group, [start for start in starts if start.card.pk not in outcomes])
             for event in events:
                 if isinstance(event, Outcome):
                     self._settle(group, event)
             self._save_rows(group)
+            group.spent.write()
             for event in events:
                 if isinstance(event, Refund):
                     self._refund(event)
@@ -200,7 +203,6 @@ class Collector:
         """The call as it was, whatever becomes of it."""
         setup, reading, error = outcome.setup, outcome.reading, outcome.error
         source = reading or error
-        usage = source.usage if source is not None else Usage()
         attempt = Attempt(
             card_id=outcome.card.pk,
             claim=outcome.card.claim,
@@ -219,16 +221,8 @@ class Collector:
             finish_reason=clean(source.finish_reason)[:40] if source else "",
             raw_reply=clean(source.raw) if source else "",
             unknown_keys=reading.unknown_keys if reading else 0,
-            tokens_in=usage.tokens_in,
-            tokens_cached=usage.tokens_cached,
-            tokens_out=usage.tokens_out,
-            tokens_thinking=usage.tokens_thinking,
-            cost=usage.cost,
         )
-        for name in ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking"):
-            group.change.count(name, getattr(attempt, name) or 0)
-        if attempt.cost:
-            group.change.add_cost(attempt.cost)
+        group.spent.add(attempt, setup.engine, source.usage if source is not None else Usage(), error)
         group.attempts.append(attempt)
 
     def _save(self, group: _Group, card: Card, outcome: Outcome, reading: Reading) -> None:
