@@ -17,6 +17,7 @@ from batches import changes
 from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import clean, result_of
 from batches.drain.spending import Tally
+from batches.drain.spool import Spool
 from batches.models import Attempt, Batch, Card, CardResult
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import checking
@@ -49,13 +50,21 @@ class _Group:
 
 
 class Collector:
-    def __init__(self, worker_id: int, on_saved: Callable[[int], None] = lambda batch_id: None) -> None:
+    def __init__(
+        self,
+        worker_id: int,
+        on_saved: Callable[[int], None] = lambda batch_id: None,
+        spool: Spool | None = None,
+    ) -> None:
         self._worker_id = worker_id
+        self._spool = spool
         self._on_saved = on_saved
         self._queue: queue.Queue[Event | None] = queue.Queue(QUEUE)
         self.dropped = 0
 
     def put(self, event: Event) -> None:
+        if self._spool is not None:
+            self._spool.keep(event)
         self._queue.put(event)
 
     def close(self) -> None:
@@ -101,6 +110,8 @@ class Collector:
             for event in by_batch[batch_id]:
                 if isinstance(event, Start) and event.decided is not None:
                     event.decided.set()
+                if self._spool is not None:
+                    self._spool.forget(event)
             self._on_saved(batch_id)
 
     def _write_patiently(self, batch_id: int, events: list[Event]) -> None:

@@ -19,7 +19,7 @@ def run_folder() -> Path:
     return folder
 
 
-def _lock_file(uid: str) -> Path:
+def lock_file(uid: str) -> Path:
     return run_folder() / f"{uid}.lock"
 
 
@@ -28,7 +28,7 @@ class Presence:
 
     def __init__(self) -> None:
         uid = secrets.token_hex(8)
-        self._handle = os.open(_lock_file(uid), os.O_RDWR | os.O_CREAT, 0o600)
+        self._handle = os.open(lock_file(uid), os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._handle, fcntl.LOCK_EX)
         now = timezone.now()
         self.worker = Worker.objects.create(
@@ -37,7 +37,7 @@ class Presence:
 
     def leave(self) -> None:
         Worker.objects.filter(pk=self.worker.pk).delete()
-        _lock_file(self.worker.uid).unlink(missing_ok=True)
+        lock_file(self.worker.uid).unlink(missing_ok=True)
         os.close(self._handle)
 
 
@@ -45,7 +45,7 @@ def is_dead(worker: Worker) -> bool:
     if worker.host != socket.gethostname():
         return worker.seen_at < timezone.now() - LEASE
     try:
-        handle = os.open(_lock_file(worker.uid), os.O_RDWR)
+        handle = os.open(lock_file(worker.uid), os.O_RDWR)
     except FileNotFoundError:
         return True
     try:
@@ -60,4 +60,4 @@ def is_dead(worker: Worker) -> bool:
 def forget(worker: Worker) -> None:
     """Remove the traces of a dead worker that holds nothing any more."""
     Worker.objects.filter(pk=worker.pk).delete()
-    _lock_file(worker.uid).unlink(missing_ok=True)
+    lock_file(worker.uid).unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from batches.drain.overview import Overviews
 from batches.drain.preparation import Preparation
 from batches.drain.presence import Presence
 from batches.drain.scheduler import Scheduler
+from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
 from batches.drain.threads import Rounds, spawn
 from batches.drain.worker import Reader
@@ -40,7 +41,8 @@ class Service:
         self.worker = self._presence.worker
         self.engines = engines or Engines()
         self._batch_id = batch_id
-        self.collector = Collector(self.worker.pk, self._saved)
+        self._spool = Spool(self.worker)
+        self.collector = Collector(self.worker.pk, self._saved, self._spool)
         self._no_more = threading.Event()
         reader = Reader(self.engines, self.collector.put, self._no_more)
         self._scheduler = Scheduler(self.worker, reader, self.engines, threads, batch_id)
@@ -80,6 +82,7 @@ class Service:
                 log.warning("%s cards in flight were given back.", given_back)
             if ended:
                 self.engines.close()
+            self._spool.close()
             self._presence.leave()
             self._stopped.set()
 

@@ -4,7 +4,8 @@ import logging
 import time
 from contextlib import suppress
 
-from batches.drain import blocks, claims, presence
+from batches.drain import blocks, claims, presence, spool
+from batches.drain.collector import Collector
 from batches.intake import store
 from batches.models import Batch, Worker
 
@@ -40,9 +41,12 @@ class Sweeper:
     def free_the_dead(self) -> None:
         for worker in Worker.objects.exclude(pk=self._worker.pk):
             if presence.is_dead(worker):
+                with spool.left_by(worker) as answers:
+                    Collector(worker.pk).write(answers)
                 freed = claims.give_back(worker, crashed=True)
                 presence.forget(worker)
-                log.warning("Worker %s is gone; %s of its cards wait again.", worker, freed)
+                told = "Worker %s is gone; %s of its cards wait again, %s answers that it had not written are kept."
+                log.warning(told, worker, freed, len(answers))
         claims.free_orphans()
 
     def settle_folders(self) -> None:

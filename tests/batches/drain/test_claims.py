@@ -162,7 +162,7 @@ def test_a_lock_file_that_nobody_holds_is_a_dead_worker_and_is_forgotten():
     presence.os.close(here._handle)  # as a crash does
     assert presence.is_dead(here.worker)
     presence.forget(here.worker)
-    assert not presence._lock_file(here.worker.uid).exists()
+    assert not presence.lock_file(here.worker.uid).exists()
 
 
 def test_on_another_host_a_worker_lives_as_long_as_it_is_seen(worker):
