@@ -83,7 +83,17 @@ class ReasonFilter(admin.SimpleListFilter):
 
 class AttemptInline(admin.TabularInline):  # type: ignore[type-arg]
     model = Attempt
-    fields = ("started_at", "engine_name", "model", "duration", "error", "error_message", "counted", "raw_reply")
+    fields = (
+        "started_at",
+        "engine_name",
+        "model",
+        "duration",
+        "error",
+        "error_message",
+        "counted",
+        "unknown_keys",
+        "raw_reply",
+    )
     readonly_fields = fields
     extra = 0
     can_delete = False
@@ -175,7 +185,7 @@ class CardAdmin(LookOnly):
 
 @admin.register(Attempt)
 class AttemptAdmin(LookOnly):
-    list_display = ("started_at", "card", "engine_name", "model", "duration", "error", "counted")
+    list_display = ("started_at", "card", "engine_name", "model", "duration", "error", "counted", "unknown_keys")
     list_filter = ("error", "engine_name", "counted")
     list_select_related = ("card",)
     search_fields = ("card__original_name", "card__batch__label", "model")

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from batches.models import DEFAULT_OPTIONS, Batch
+from batches.queries import besides
 from ocr.models import Engine
 from templates_app.models import FieldTemplate
 
@@ -56,7 +57,6 @@ class EngineForm(forms.Form):
     """Which engine reads, with which model, and the options that few people need."""
 
     engine = forms.ModelChoiceField(queryset=Engine.objects.none(), widget=forms.RadioSelect, empty_label=None)
-    transcribe = forms.BooleanField(label=gettext_lazy("Also write down all text on the card"), required=False)
     concurrency = forms.IntegerField(
         label=gettext_lazy("Calls at a time"),
         min_value=1,
@@ -78,7 +78,11 @@ class EngineForm(forms.Form):
         field = self.fields["engine"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101
         field.queryset = engines
-        self.fields["transcribe"].widget.attrs["class"] = "box"
+        for name, wish in besides.WISHES.items():
+            box = forms.CheckboxInput(attrs={"class": "box"})
+            self.fields[name] = forms.BooleanField(
+                label=_(wish.label), required=False, initial=initial[name], widget=box
+            )
         self.engines = list(engines)
         for engine in self.engines:
             if engine.kind != Engine.Kind.LOCAL:
@@ -101,7 +105,13 @@ class EngineForm(forms.Form):
         return str(self.cleaned_data.get(f"model_{self.cleaned_data['engine'].pk}", ""))
 
     def options(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in OPTIONS}
+        """What is not offered for an engine is not asked of it, though its box may have been ticked before."""
+        chosen = {name: self.cleaned_data[name] for name in OPTIONS}
+        return besides.possible(self.cleaned_data["engine"], chosen)
+
+    def wishes(self) -> list[tuple[forms.BoundField, bool]]:
+        """What may be asked for besides the fields; whether only a model can do it."""
+        return [(self[name], wish.model) for name, wish in besides.WISHES.items()]
 
 
 def offered(engine: Engine) -> dict[str, str]:
@@ -118,4 +128,4 @@ def offered(engine: Engine) -> dict[str, str]:
     }
 
 
-OPTIONS = [name for name in DEFAULT_OPTIONS if name in {"transcribe", "concurrency", "retries"}]
+OPTIONS = [name for name in DEFAULT_OPTIONS if name in {*besides.WISHES, "concurrency", "retries"}]

@@ -282,6 +282,11 @@ class CardResult(models.Model):
     def __str__(self) -> str:
         return f"{self.card_id}: {self.created_at:%Y-%m-%d %H:%M}"
 
+    def values_of_entries(self) -> list[dict[str, str | None]]:
+        """The values that hold now, entry by entry: the first one's are the card's. None where nothing was found."""
+        further = [{key: field.get("value") for key, field in entry.items()} for entry in (self.entries or ())[1:]]
+        return [self.values, *further] if further or any(self.values.values()) else []
+
 
 class Rereading(models.Model):
     """Cards that were read are read again, with other means; what comes of it stands beside what there is."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ocr.fields import FieldSpec
-from ocr.reading import Issue
+from ocr.reading import Issue, ValueState
 
 DEFAULT_THRESHOLD = 0.8
 
@@ -44,8 +44,9 @@ def to_check(
 
 
 def nothing_found(specs: Iterable[FieldSpec], fields: Mapping[str, Stored]) -> bool:
-    """Whether a valid reading has no value at all."""
-    return all(fields.get(spec.key, {}).get("value") is None for spec in specs if spec.active)
+    """Whether a valid reading has no value at all, not even one that cannot be read."""
+    read = [fields.get(spec.key, {}) for spec in specs if spec.active]
+    return all(field.get("value") is None and field.get("state") != ValueState.UNREADABLE for field in read)
 
 
 def in_doubt(specs: Iterable[FieldSpec], fields: Mapping[str, Stored]) -> bool:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from batches import changes, tasks
 from batches.intake import adding
 from batches.models import Batch, Card, new_uid
+from batches.queries import besides
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
 from ocr.fields import FieldSpec
@@ -121,6 +122,9 @@ def use_template(batch: Batch, version: FieldTemplateVersion) -> None:
 
 
 def set_engine(batch: Batch, engine: Engine, model: str = "", options: dict[str, Any] | None = None) -> None:
+    """Raises editing.Refused where options are given that this engine cannot read with."""
+    if refusal := besides.refusal(engine, options or {}):
+        raise editing.Refused(refusal)
     with _draft(batch) as change:
         change.set(engine=engine, model=model)
         if options is not None:

@@ -12,6 +12,7 @@ from batches.drain import blocks, gate
 from batches.drain.reading import read_task
 from batches.intake import adding, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
+from batches.queries import besides
 from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
 from ocr import prompts
 from ocr.models import Engine
@@ -65,6 +66,8 @@ def _require(batch: Batch) -> Engine:
         raise CannotStart(_("Add at least one scan."))
     if batch.engine is None or not batch.engine.enabled:
         raise CannotStart(_("Choose what reads the cards."))
+    if refusal := besides.refusal(batch.engine, batch.options):
+        raise CannotStart(refusal)
     return batch.engine
 
 

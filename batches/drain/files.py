@@ -38,7 +38,7 @@ def of_card(card: Card, result: CardResult) -> dict[str, Any]:
         },
         "values": result.values,
         "machine_reading": result.fields,
-        "entries": result.entries,
+        "entries": entries(result),
         "issues": _issues(card.batch, result.fields),
         "confidence": result.confidence,
         "transcription": result.transcription,
@@ -52,6 +52,16 @@ def of_card(card: Card, result: CardResult) -> dict[str, Any]:
         **_call(card, result),
         "finished_at": _when(card.finished_at),
     }
+
+
+def entries(result: CardResult) -> list[dict[str, Any]] | None:
+    """Where several were asked for: of each, the values that hold now and the machine's reading."""
+    if result.entries is None:
+        return None
+    machine = [*result.entries, {}]  # a person may have entered the only one
+    return [
+        {"values": now, "machine_reading": read} for now, read in zip(result.values_of_entries(), machine, strict=False)
+    ]
 
 
 def _means(result: CardResult) -> dict[str, Any]:
@@ -87,11 +97,9 @@ def _issues(batch: Batch, fields: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def as_text(card: Card, result: CardResult) -> str:
     """The values by label, then whatever else was asked for; for people."""
-    entries = result.entries or []
     specs = card.batch.specs()
     lines = [f"{spec.label}: {result.values.get(spec.key) or ''}".rstrip() for spec in specs]
-    for number, entry in enumerate(entries[1:], 2):  # the first one's values are the card's
-        read = {key: field.get("value") for key, field in entry.items()}
+    for number, read in enumerate(result.values_of_entries()[1:], 2):
         lines += ["", f"[{number}]", *(f"{spec.label}: {read.get(spec.key) or ''}".rstrip() for spec in specs)]
     for text in (result.summary, result.pictures, result.transcription):
         if text:

@@ -95,6 +95,6 @@ def result_of(setup: Setup, card_id: int, reading: Reading) -> CardResult:
 
 def searchable(result: CardResult) -> str:
     """What the text filter looks through: the values that hold, further entries, whatever else was written down."""
-    further = [field.get("value") for entry in (result.entries or ())[1:] for field in entry.values()]
-    texts = (*result.values.values(), *further, result.transcription, result.pictures, result.summary)
+    values = [value for entry in result.values_of_entries() for value in entry.values()]
+    texts = (*values, result.transcription, result.pictures, result.summary)
     return " ".join(filter(None, texts)).casefold()

@@ -1,4 +1,4 @@
-"""A table for spreadsheets and catalogues: one row a card, UTF-8, RFC 4180."""
+"""A table for spreadsheets and catalogues: one row a card (or an entry), UTF-8, RFC 4180."""
 
 import csv
 import io
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from batches.exports import rows
 from batches.models import Batch, Card
-from ocr.fields import FieldSpec
 
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # what Excel needs to see UTF-8
 _FORMULA = re.compile(r"\s*[=+\-@\t\r|%]")
@@ -24,10 +23,12 @@ def safe(text: str | None) -> str:
 
 
 def write(batch: Batch, options: rows.Options) -> Iterator[bytes]:
-    specs = batch.specs()
-    yield _line(_head(specs, options), options.delimiter, BOM if options.bom else "")
+    """Where a card may hold several entries, each has a row of its own, in which what is the card's is repeated."""
+    table = _Table(batch, options)
+    yield _line(table.head(), options.delimiter, BOM if options.bom else "")
     for card in rows.cards(batch):
-        yield _line(_row(card, specs, options), options.delimiter)
+        for entry in (rows.entries(card) or [0]) if table.several else [1]:
+            yield _line(table.row(card, entry), options.delimiter)
 
 
 def _line(cells: list[str], delimiter: str, start: str = "") -> bytes:
@@ -36,23 +37,33 @@ def _line(cells: list[str], delimiter: str, start: str = "") -> bytes:
     return (start + buffer.getvalue()).encode()
 
 
-def _head(specs: list[FieldSpec], options: rows.Options) -> list[str]:
-    head = ["card_id", "file", "status", "error"]
-    for spec in specs:
-        head.append(safe(spec.label))
-        if options.form == "both":
-            head.append(safe(f"{spec.label} (as on the card)"))
-    return [*head, "confidence", "transcription", *(["checked_by"] if options.checked else [])]
+class _Table:
+    def __init__(self, batch: Batch, options: rows.Options) -> None:
+        self.several: bool = batch.option("multiple_entries")
+        self._specs = batch.specs()
+        self._options = options
+        texts = {"pictures": batch.option("describe_pictures"), "summary": batch.option("summarize")}
+        self._texts = ["transcription", *(name for name, asked in texts.items() if asked)]
 
+    def head(self) -> list[str]:
+        head = ["card_id", "file", *(["entry"] if self.several else []), "status", "error"]
+        for spec in self._specs:
+            head.append(safe(spec.label))
+            if self._options.form == "both":
+                head.append(safe(f"{spec.label} (as on the card)"))
+        return [*head, "confidence", *self._texts, *(["checked_by"] if self._options.checked else [])]
 
-def _row(card: Card, specs: list[FieldSpec], options: rows.Options) -> list[str]:
-    row = [str(card.pk), safe(card.display_name), card.status, safe(rows.error_text(card))]
-    for spec in specs:
-        if options.form != "verbatim":
-            row.append(safe(rows.value(card, spec.key)))
-        if options.form != "value":
-            row.append(safe(rows.verbatim(card, spec.key)))
-    confidence = card.result.confidence if card.result else None
-    transcription = card.result.transcription if card.result else ""
-    row += ["" if confidence is None else f"{confidence:.2f}", safe(transcription)]
-    return [*row, safe(rows.checked_by(card))] if options.checked else row
+    def row(self, card: Card, entry: int) -> list[str]:
+        """`entry` 0: there is none."""
+        row = [str(card.pk), safe(card.display_name)]
+        row += [str(entry or "")] if self.several else []
+        row += [card.status, safe(rows.error_text(card))]
+        for spec in self._specs:
+            if self._options.form != "verbatim":
+                row.append(safe(rows.value(card, spec.key, entry or 1)))
+            if self._options.form != "value":
+                row.append(safe(rows.verbatim(card, spec.key, entry or 1)))
+        confidence = card.result.confidence if card.result else None
+        row.append("" if confidence is None else f"{confidence:.2f}")
+        row += [safe(getattr(card.result, name, "")) for name in self._texts]
+        return [*row, safe(rows.checked_by(card))] if self._options.checked else row

@@ -38,6 +38,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
         "engine": batch.engine.name if batch.engine else None,
         "model": batch.model,
         "fields": batch.fields,
+        "options": batch.options,
     }
 
 
@@ -58,7 +59,10 @@ def _card(card: Card, specs: list[FieldSpec], form: rows.Form) -> dict[str, Any]
         "fields": stored,
         "confidence": {key: field.get("confidence") for key, field in stored.items()},
         "confidence_overall": result.confidence if result else None,
+        "entries": _entries(card, specs, form),
         "transcription": result.transcription if result else "",
+        "pictures": result.pictures if result else "",
+        "summary": result.summary if result else "",
         "reviewed": card.reviewed,
         "reviewed_by": card.reviewed_by.username if card.reviewed_by else None,
         "error": {"code": card.error, "message": rows.error_text(card)} if card.error else None,
@@ -68,3 +72,15 @@ def _card(card: Card, specs: list[FieldSpec], form: rows.Form) -> dict[str, Any]
         "duration_seconds": card.duration,
         "finished_at": card.finished_at.isoformat() if card.finished_at else None,
     }
+
+
+def _entries(card: Card, specs: list[FieldSpec], form: rows.Form) -> list[dict[str, Any]] | None:
+    """Where several were asked for; the first one's values are the card's."""
+    if card.result is None or card.result.entries is None:
+        return None
+    take = rows.verbatim if form == "verbatim" else rows.value
+    machine = [*card.result.entries, {}]  # a person may have entered the only one
+    return [
+        {"values": {spec.key: take(card, spec.key, entry) for spec in specs}, "fields": machine[entry - 1]}
+        for entry in rows.entries(card)
+    ]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from django.db.models import Q
 
 from batches import progress
-from batches.models import Batch, Card
+from batches.models import Batch, Card, CardResult
 
 PAGE = 500
 
@@ -48,19 +48,31 @@ def error_text(card: Card) -> str:
     return f"{sentence} ({card.error_message})" if card.error_message else sentence
 
 
-def value(card: Card, key: str) -> str | None:
+def entries(card: Card) -> list[int]:
+    """The numbers of the entries that were found on a card, from 1."""
+    return list(range(1, len(card.result.values_of_entries()) + 1)) if card.result else []
+
+
+def value(card: Card, key: str, entry: int = 1) -> str | None:
     """The value that holds now: a person's correction, or the machine's."""
-    return card.result.values.get(key) if card.result else None
+    if card.result is None:
+        return None
+    return card.result.values.get(key) if entry == 1 else _further(card.result, key, entry).get("value")
 
 
-def verbatim(card: Card, key: str) -> str | None:
+def verbatim(card: Card, key: str, entry: int = 1) -> str | None:
     """The text as on the card: the machine's, or the person's where a person has corrected it."""
-    stored: dict[str, Any] = (card.result.fields.get(key) if card.result else None) or {}
-    now = value(card, key)
-    if now != stored.get("value"):
-        return now
-    text: str | None = stored.get("verbatim")
+    if card.result is None:
+        return None
+    now = value(card, key, entry)
+    stored = card.result.fields.get(key) or {} if entry == 1 else _further(card.result, key, entry)
+    text: str | None = stored.get("verbatim") if now == stored.get("value") else now
     return text
+
+
+def _further(result: CardResult, key: str, entry: int) -> dict[str, Any]:
+    """A field of the second entry or one behind it, as the machine read it."""
+    return (result.entries or [])[entry - 1].get(key) or {}
 
 
 def checked_by(card: Card) -> str:

@@ -145,6 +145,20 @@ def cell(card: Card, result: CardResult, spec: FieldSpec, correction: FieldRevis
     )
 
 
+def further_entries(batch: Batch, card: Card) -> list[list[Cell]]:
+    """The entries of a card behind the first one, whose values are the card's; as the machine read them."""
+    if card.status != CardStatus.COMPLETED or card.result is None:
+        return []
+    return [
+        [cell(card, CardResult(fields=entry, values=_values(entry)), spec, None) for spec in batch.specs()]
+        for entry in (card.result.entries or ())[1:]
+    ]
+
+
+def _values(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: field.get("value") for key, field in entry.items()}
+
+
 def _kind(value: str | None, stored: Mapping[str, Any]) -> str:
     if value is not None:
         return "value"
@@ -191,7 +205,7 @@ def _regions(stored: Mapping[str, Any]) -> tuple[tuple[str, str, str, str], ...]
 
 def _pill(card: Card, cells: Sequence[Cell]) -> Pill:
     if card.status == CardStatus.COMPLETED:
-        return _read(card, sum(1 for one in cells if one.mark))
+        return _read(card, sum(1 for one in cells if one.mark), empty=all(one.kind == "absent" for one in cells))
     return {
         CardStatus.FAILED: Pill(_("Not read"), "bad", "alert", progress.error_sentence(card.error)),
         CardStatus.PROCESSING: Pill(_("Being read"), "run", "loader"),
@@ -204,9 +218,11 @@ def _skipped(card: Card) -> str:
     return str(SkipReason(card.skip_reason).label) if card.skip_reason else ""
 
 
-def _read(card: Card, marked: int) -> Pill:
+def _read(card: Card, marked: int, *, empty: bool) -> Pill:
     if card.reviewed:
         return Pill(_("Checked"), "plain", "check-check")
+    if card.to_check and empty:
+        return Pill(_("Nothing found"), "warn", "flag")
     if card.to_check and marked:
         return Pill(ngettext("Check %(n)s field", "Check %(n)s fields", marked) % {"n": marked}, "warn", "flag")
     if card.to_check:

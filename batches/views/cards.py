@@ -65,6 +65,7 @@ def _page(
         "can_edit": can_edit(request, batch),
         "enterable": card.status in ENTERABLE,
         "fields": [(cell, (mine or {}).get(cell.key, cell.value), cell.key in (mine or {})) for cell in row.cells],
+        "entries": results.further_entries(batch, card),
         "conflict": mine is not None,
         "query": filters.query(),
         "filter_label": _filter_label(batch, filters),

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from batches import progress
 from batches.models import Batch
+from batches.queries import besides
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
 from ocr.models import Engine
@@ -36,6 +37,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         "can_edit": Batch.objects.editable_by(request.user).filter(pk=pk).exists(),
         "specs": specs,
         "inactive": len(batch.fields) - len(specs),
+        "besides": besides.told(batch),
         "problems": _problems(batch, specs),
         "unreadable": unreadable,
         "host": urlsplit(batch.engine.address).hostname if batch.engine else "",
@@ -57,6 +59,8 @@ def _problems(batch: Batch, specs: list[FieldSpec]) -> list[tuple[str, str]]:
         problems.append((_("No field is switched on."), fields))
     if batch.engine is None or not batch.engine.enabled:
         problems.append((_("No engine is chosen that could read the cards."), fields))
+    elif refusal := besides.refusal(batch.engine, batch.options):
+        problems.append((refusal, fields))
     return problems
 
 

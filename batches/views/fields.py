@@ -16,6 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 from batches.actions import drafts
 from batches.forms import EngineForm
 from batches.models import Batch
+from batches.queries import besides
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
 from templates_app import editing, field_views, versions
@@ -73,6 +74,7 @@ def _page(
         "can_edit": can_change,
         "open": can_change and batch.is_draft,
         "specs": batch.specs(active_only=False),
+        "besides": besides.told(batch),
         "editor": field_views.editor_of(request, _BatchFields(request, batch), **shown),
         **(extra or {}),
     }

@@ -9,7 +9,7 @@ from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
 from ocr.fields import FieldSpec
 from ocr.models import Engine
-from templates_app import versions
+from templates_app import editing, versions
 
 
 def start(batch: Batch) -> None:
@@ -59,6 +59,13 @@ def test_two_edits_of_different_fields_both_stay(batch: Batch) -> None:
     batch.refresh_from_db()
 
     assert [spec.label for spec in batch.specs()] == ["Writer", "Title", "When"]
+
+
+def test_options_that_an_engine_cannot_do_are_refused_with_it(batch: Batch, engine: Engine) -> None:
+    with pytest.raises(editing.Refused, match="“Sum the card up in one sentence”; “A card may hold several entries”"):
+        drafts.set_engine(batch, engine, options={"summarize": True, "multiple_entries": True})
+    batch.refresh_from_db()
+    assert batch.options == {}
 
 
 def test_options_are_added_to_those_there_are(batch: Batch, engine: Engine) -> None:

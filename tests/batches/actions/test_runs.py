@@ -105,6 +105,16 @@ def test_pause_and_resume(batch, make_cards):
     assert runs.resume(batch).version == resumed.version
 
 
+@pytest.mark.parametrize("option", ["describe_pictures", "summarize", "multiple_entries"])
+def test_the_local_engine_does_not_start_with_what_it_cannot_do(batch, make_cards, user, option):
+    make_cards(1)
+    Batch.objects.filter(pk=batch.pk).update(options={option: True, "transcribe": True})
+    with pytest.raises(runs.CannotStart, match="“local” reads text alone"):
+        runs.start(batch, user)
+    Batch.objects.filter(pk=batch.pk).update(options={"transcribe": True})
+    assert runs.start(batch, user).status == BatchStatus.QUEUED
+
+
 def test_a_persons_pause_wins_over_the_engines(batch):
     put(batch, BatchStatus.PAUSED, pause_reason="credentials", pause_message="401", retry_at=timezone.now())
     paused = runs.pause(batch)

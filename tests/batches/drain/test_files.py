@@ -98,13 +98,31 @@ def test_several_entries_the_pictures_and_the_summary_stand_in_both_files(starte
     entries = [{"author": stored("Grieg")}, {"author": stored("Sinding"), "title": stored("Rustle of Spring")}]
     card = read(started, entries=entries, pictures="A stamp.", summary="Two works.", transcription="GRIEG")
     said = told(card)
-    assert [entry["author"]["value"] for entry in said["entries"]] == ["Grieg", "Sinding"]
+    assert [entry["values"]["author"] for entry in said["entries"]] == ["Grieg", "Sinding"]
+    assert said["entries"][1]["machine_reading"] == entries[1]
     assert (said["pictures"], said["summary"]) == ("A stamp.", "Two works.")
     text = (store.results_folder(card.batch) / "scan.jpg_ocr_results.txt").read_text()
     assert text == (
         "Author: Grieg\nTitle: Peer Gynt\nYear:\n\n[2]\nAuthor: Sinding\nTitle: Rustle of Spring\nYear:\n"
         "\nTwo works.\n\nA stamp.\n\nGRIEG\n"
     )
+
+
+def test_the_first_entry_says_what_holds_now(started):
+    card = read(started, entries=[{"author": stored("Grieg")}, {"author": stored("Sinding")}])
+    CardResult.objects.filter(pk=card.result_id).update(values={"author": "Grieg, Edvard"})
+    first, second = told(card)["entries"]
+    assert (first["values"], first["machine_reading"]["author"]["value"]) == ({"author": "Grieg, Edvard"}, "Grieg")
+    assert second["values"] == {"author": "Sinding"}
+
+
+def test_where_no_entry_was_found_the_list_is_empty_until_a_person_enters_one(started):
+    card = read(started, entries=[])
+    CardResult.objects.filter(pk=card.result_id).update(values={"author": None})
+    assert told(card)["entries"] == []
+    CardResult.objects.filter(pk=card.result_id).update(values={"author": "Grieg"})
+    Card.objects.update(files_due=True)
+    assert told(card)["entries"] == [{"values": {"author": "Grieg"}, "machine_reading": {}}]
 
 
 def test_a_card_entered_by_hand_was_called_for_nothing(started):

@@ -12,6 +12,7 @@ from batches.exports.csv import safe
 from batches.models import Batch, Card, CardResult
 from batches.states import CardStatus
 from cardocr_site.accounts.models import User
+from tests.batches.reading import stored
 
 
 def read(batch: Batch, **options: object) -> list[dict[str, str]]:
@@ -146,3 +147,57 @@ def test_a_corrected_value_stands_for_the_text_on_the_card_too(batch: Batch, rea
     assert (row["Author"], row["Author (as on the card)"]) == ("Grieg, Edvard", "Grieg, Edvard")
     assert (row["Title"], row["Title (as on the card)"]) == ("", "")
     assert row["Year (as on the card)"] == "1881!"
+
+
+@pytest.fixture
+def several(batch: Batch, make_cards: Callable[..., list[Card]]) -> Card:
+    """A card with two entries, one on which nothing was found, and one that failed, of a batch that asks for all."""
+    Batch.objects.filter(pk=batch.pk).update(
+        options={"multiple_entries": True, "describe_pictures": True, "summarize": True}
+    )
+    batch.refresh_from_db()
+    card, empty = make_cards(2, CardStatus.COMPLETED)
+    make_cards(1, CardStatus.FAILED, error="reply_looping")
+    result = give(card, author="Grieg", title="Peer Gynt", year="1876")
+    result.entries = [result.fields, {"author": stored("Sinding", verbatim="SINDING"), "title": stored("=Rustle")}]
+    result.pictures, result.summary = "A stamp.", "=Two works."
+    result.save()
+    nothing = give(empty, author=None, title=None, year=None)
+    nothing.entries = []
+    nothing.save()
+    return card
+
+
+def test_each_entry_has_a_row_of_its_own_with_the_cards_columns_repeated(batch: Batch, several: Card) -> None:
+    table = read(batch)
+    assert list(table[0])[:5] == ["card_id", "file", "entry", "status", "error"]
+    assert [row["entry"] for row in table] == ["1", "2", "", ""]
+    assert [row["Author"] for row in table] == ["Grieg", "Sinding", "", ""]
+    assert [row["Title"] for row in table] == ["Peer Gynt", "'=Rustle", "", ""]
+    assert [row["status"] for row in table] == ["completed", "completed", "completed", "failed"]
+    assert table[0]["card_id"] == table[1]["card_id"] == str(several.pk)
+    assert table[0]["summary"] == table[1]["summary"] == "'=Two works."
+    assert table[0]["pictures"] == table[1]["pictures"] == "A stamp."
+
+
+def test_the_text_as_on_the_card_follows_its_entry(batch: Batch, several: Card) -> None:
+    table = read(batch, form="both")
+    assert [row["Author (as on the card)"] for row in table[:2]] == ["Grieg!", "SINDING"]
+    CardResult.objects.filter(card=several).update(values={"author": "Grieg, Edvard", "title": None, "year": None})
+    table = read(batch, form="both")
+    assert [row["Author"] for row in table[:2]] == ["Grieg, Edvard", "Sinding"]
+    assert [row["Author (as on the card)"] for row in table[:2]] == ["Grieg, Edvard", "SINDING"]
+
+
+def test_a_batch_of_single_entries_has_no_column_for_them(batch: Batch, read_card: Card) -> None:
+    assert not {"entry", "pictures", "summary"} & set(read(batch)[0])
+
+
+def test_json_has_all_entries_the_pictures_and_the_summary(batch: Batch, several: Card) -> None:
+    told = json.loads(b"".join(exports.FORMATS["json"].write(batch, exports.Options())))
+    card, nothing, failed = told["cards"]
+    assert [entry["values"]["author"] for entry in card["entries"]] == ["Grieg", "Sinding"]
+    assert card["entries"][1]["fields"]["author"]["verbatim"] == "SINDING"
+    assert (card["pictures"], card["summary"]) == ("A stamp.", "=Two works.")
+    assert (nothing["entries"], failed["entries"]) == ([], None)
+    assert told["batch"]["options"]["summarize"] is True

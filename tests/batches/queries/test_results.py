@@ -122,3 +122,33 @@ def test_hostile_values_stay_text(batch: Batch, make_cards: Make) -> None:
     assert "<img src=x" not in html
     assert "&lt;img src=x" in html
     assert "<bdi" in html
+
+
+def test_a_valid_reading_without_any_value_says_so(batch: Batch, make_cards: Make) -> None:
+    card = make_cards(1, CardStatus.COMPLETED, to_check=True)[0]
+    give_result(card, {key: stored(None) for key in ("author", "title", "year")})
+    assert only_row(batch, card).pill.word == "Nothing found"
+    Card.objects.update(reviewed=True, to_check=False)
+    assert only_row(batch, card).pill.word == "Checked"
+
+
+def test_what_is_there_and_cannot_be_read_is_not_nothing(batch: Batch, make_cards: Make) -> None:
+    card = make_cards(1, CardStatus.COMPLETED, to_check=True)[0]
+    gone = stored(None, state="unreadable", issues=["unreadable"])
+    give_result(card, {"author": gone, "title": stored(None), "year": stored(None)})
+    assert only_row(batch, card).pill.word == "Check 1 field"
+
+
+def test_the_entries_behind_the_first_one_are_shown_as_they_were_read(batch: Batch, read: Card) -> None:
+    assert read.result
+    assert results.further_entries(batch, read) == []
+    read.result.entries = [
+        read.result.fields,
+        {"author": stored("Grieg", confidence=0.3), "title": stored(None)},
+    ]
+    (cells,) = results.further_entries(batch, read)
+    assert [(cell.key, cell.kind, cell.value, cell.mark) for cell in cells] == [
+        ("author", "value", "Grieg", "unsure, 30 %"),
+        ("title", "absent", "", ""),
+        ("year", "absent", "", ""),
+    ]

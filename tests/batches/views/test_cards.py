@@ -2,8 +2,9 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from batches.models import Batch, Card, FieldRevision
+from batches.models import Attempt, Batch, Card, FieldRevision
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
 from ocr.models import Engine
@@ -265,3 +266,50 @@ def test_multiline_values_keep_their_lines(ingrid: Client, cards: list[Card], do
     ingrid.post(page(cards[0]), typed(cards[0], title="One\r\nTwo"))
     assert value(cards[0], "title") == "One\nTwo"
     assert "<textarea" in ingrid.get(page(cards[0], "values/title/"), headers=HTMX).text
+
+
+# ---- what was asked for besides the fields
+
+
+def test_all_entries_the_pictures_and_the_summary_stand_on_the_page(ingrid: Client, cards: list[Card]) -> None:
+    result = cards[0].result
+    assert result
+    result.entries = [result.fields, {"author": stored("Sinding <i>"), "title": stored("Rustle", confidence=0.2)}]
+    result.pictures, result.summary, result.transcription = "A stamp <b>.", "Two works <b>.", "GREIG <b>"
+    result.save()
+    text = ingrid.get(page(cards[0])).text
+    for words in ("Entry 1", "Entry 2", "Sinding &lt;i&gt;", "unsure, 20 %", "A stamp &lt;b&gt;.", "GREIG &lt;b&gt;"):
+        assert words in text
+    assert "Two works &lt;b&gt;." in text
+    assert text.count('name="value.author"') == 1
+    assert "Entry 1" not in ingrid.get(page(cards[1])).text
+
+
+def test_who_may_only_look_sees_the_entries_too(client: Client, other_user: User, cards: list[Card]) -> None:
+    result = cards[0].result
+    assert result
+    result.entries = [result.fields, {"author": stored("Sinding")}]
+    result.save()
+    client.force_login(other_user)
+    text = client.get(page(cards[0])).text
+    assert text.count("Sinding") == 1
+    assert "can be corrected" not in text
+
+
+def test_the_first_entry_is_corrected_and_the_others_stay(ingrid: Client, cards: list[Card]) -> None:
+    result = cards[0].result
+    assert result
+    result.entries = [result.fields, {"author": stored("Sinding", confidence=0.2)}]
+    result.save()
+    data = {"version": str(cards[0].version), "value.author": "Grieg", "was.author": "Greig", "action": "save"}
+    assert ingrid.post(page(cards[0]), data).status_code == 302
+    card = Card.objects.select_related("result").get(pk=cards[0].pk)
+    assert card.result
+    assert [entry["author"] for entry in card.result.values_of_entries()] == ["Grieg", "Sinding"]
+    assert "sinding" in card.result.search
+    assert card.to_check, "the second entry is still in doubt"
+
+
+def test_values_that_nobody_had_asked_for_are_told(ingrid: Client, cards: list[Card]) -> None:
+    Attempt.objects.create(card=cards[0], engine_name="model", started_at=timezone.now(), unknown_keys=3)
+    assert "3 values that nobody had asked for were left out." in ingrid.get(page(cards[0])).text

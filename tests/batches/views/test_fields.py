@@ -282,6 +282,32 @@ def test_the_engine_and_its_options_are_saved(ingrid: Client, batch: Batch, mode
     assert (batch.option("transcribe"), batch.option("retries"), batch.option("concurrency")) == (True, 3, 4)
 
 
+WISHES = ("transcribe", "describe_pictures", "summarize", "multiple_entries")
+
+
+def test_what_may_be_asked_for_besides_is_saved_and_repeated(ingrid: Client, batch: Batch, model: Engine) -> None:
+    data = {"engine": model.pk, "retries": "2", **dict.fromkeys(WISHES, "on")}
+    assert "Saved" in ingrid.post(reverse("batch_engine", args=[batch.pk]), data, headers=htmx("said-engine")).text
+    batch.refresh_from_db()
+    assert [batch.option(name) for name in WISHES] == [True] * 4
+    confirm = ingrid.get(reverse("batch_confirm", args=[batch.pk])).text
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
+    started = ingrid.get(reverse("batch_fields", args=[batch.pk])).text
+    for words in ("All text on the card", "Pictures on the card", "summed up in one sentence", "several entries, each"):
+        assert words in confirm
+        assert words in started
+
+
+def test_the_local_engine_is_asked_for_the_text_alone(ingrid: Client, batch: Batch, model: Engine) -> None:
+    """The boxes are hidden for it, though they may have been ticked for another engine."""
+    local = batch.engine
+    assert local is not None
+    data = {"engine": local.pk, "retries": "2", **dict.fromkeys(WISHES, "on")}
+    assert "Saved" in ingrid.post(reverse("batch_engine", args=[batch.pk]), data, headers=htmx("said-engine")).text
+    batch.refresh_from_db()
+    assert [batch.option(name) for name in WISHES] == [True, False, False, False]
+
+
 def test_wrong_options_are_told(ingrid: Client, batch: Batch, model: Engine) -> None:
     url = reverse("batch_engine", args=[batch.pk])
     data = {"engine": model.pk, "retries": "99"}
@@ -409,6 +435,7 @@ def test_no_time_is_told_where_none_is_known(ingrid: Client, batch: Batch, model
         ({"fields": []}, "No field is named yet."),
         ({"fields": [{"key": "a", "label": "A", "active": False}]}, "No field is switched on."),
         ({"engine": None}, "No engine is chosen"),
+        ({"options": {"summarize": True}}, "reads text alone. Switch off “Sum the card up in one sentence”"),
     ],
 )
 def test_what_is_missing_blocks_the_start(
