@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,16 @@ def llmock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         yield Peer(f"{address}/v1", "gpt-4o", "any-key-will-do")
 
 
+@pytest.fixture(scope="session")
+def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    """llama.cpp's server with the model of colour_reader.py."""
+    folder, port, key = tmp_path_factory.mktemp("llama-cpp"), free_port(), "sk-of-the-server"
+    command = [programs.program("llama-cpp", "python"), str(Path(__file__).with_name("colour_reader.py"))]
+    address = f"http://127.0.0.1:{port}"
+    with programs.running([*command, str(folder), str(port), key], folder, f"{address}/health", {}):
+        yield Peer(f"{address}/v1", "colour-reader", key)
+
+
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.05)
@@ -85,11 +96,21 @@ def service(transactional_db: None) -> Iterator[Service]:
     service.stop(20)
 
 
+def small_card(card: int) -> bytes:
+    return vlm_server.card_image(card, (160, 120))
+
+
 @pytest.fixture
 def start(transactional_db: None, user, service: Service) -> Callable[..., Batch]:
     """Start a batch of so many drawn cards, read by that server; `engine` changes how it is configured."""
 
-    def start(peer: Peer, number: int, key: str | None = None, **engine: object) -> Batch:
+    def start(
+        peer: Peer,
+        number: int,
+        key: str | None = None,
+        draw: Callable[[int], bytes] = small_card,
+        **engine: object,
+    ) -> Batch:
         reader = Engine(
             name="theirs",
             kind=Engine.Kind.OPENAI_COMPATIBLE,
@@ -100,7 +121,7 @@ def start(transactional_db: None, user, service: Service) -> Callable[..., Batch
         reader.save()
         batch = Batch.objects.create(name="Drawer 12", owner=user, engine=reader, fields=FIELDS)
         for card in range(number):
-            adding.add_file(batch, f"{card}.jpg", [vlm_server.card_image(card, (160, 120))])
+            adding.add_file(batch, f"{card}.jpg", [draw(card)])
         runs.start(batch, user)
         service.wake(batch.pk)
         return batch

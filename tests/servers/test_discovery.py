@@ -36,3 +36,8 @@ def test_of_llmock_s_models_those_that_see_come_first(llmock):
     assert "gpt-4o" in [model.name for model in models if model.sees]
     sighted = [model.sees for model in models]
     assert sighted == sorted(sighted, reverse=True)
+
+
+def test_llama_cpp_tells_what_its_model_sees_and_how_much_it_holds(llama_cpp):
+    (model,) = discovery.models(config(llama_cpp))
+    assert (model.name, model.sees, model.context) == ("colour-reader", True, 8192)
