@@ -112,6 +112,7 @@ class CardAdmin(LookOnly):
         "batch",
         "status",
         "reason",
+        "advice",
         "tries",
         "crashes",
         "finished_at",
