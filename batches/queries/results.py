@@ -1,7 +1,7 @@
 """Cards as the grid and the card page show them: every field's value, where it came from, why it deserves a look."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -56,6 +56,7 @@ class Row:
     cells: list[Cell]
     pill: Pill
     confidence: str
+    further: int = 0  # fields of its other entries that deserve a look
 
     @property
     def name(self) -> str:
@@ -79,7 +80,7 @@ class Row:
 
     @property
     def marked(self) -> int:
-        return sum(1 for cell in self.cells if cell.mark)
+        return sum(1 for cell in self.cells if cell.mark) + self.further
 
 
 Corrections = Mapping[tuple[int, str], FieldRevision]
@@ -107,7 +108,8 @@ def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections) -> Ro
     else:
         cells = [cell(card, result, spec, corrections.get((card.pk, spec.key))) for spec in specs]
     certainty = result.confidence if result else None
-    return Row(card, cells, _pill(card, cells), percent(certainty))
+    further = _further_doubts(card, result, specs) if result else 0
+    return Row(card, cells, _pill(card, cells, further), percent(certainty), further)
 
 
 def cell(card: Card, result: CardResult, spec: FieldSpec, correction: FieldRevision | None) -> Cell:
@@ -153,6 +155,11 @@ def further_entries(batch: Batch, card: Card) -> list[list[Cell]]:
         [cell(card, CardResult(fields=entry, values=_values(entry)), spec, None) for spec in batch.specs()]
         for entry in (card.result.entries or ())[1:]
     ]
+
+
+def _further_doubts(card: Card, result: CardResult, specs: Sequence[FieldSpec]) -> int:
+    further = () if card.reviewed else (result.entries or ())[1:]
+    return sum(bool(checking.doubts(spec, entry.get(spec.key, {}))) for entry in further for spec in specs)
 
 
 def _values(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,9 +210,11 @@ def _regions(stored: Mapping[str, Any]) -> tuple[tuple[str, str, str, str], ...]
     return tuple(boxes)
 
 
-def _pill(card: Card, cells: Sequence[Cell]) -> Pill:
+def _pill(card: Card, cells: Sequence[Cell], further: int) -> Pill:
     if card.status == CardStatus.COMPLETED:
-        return _read(card, sum(1 for one in cells if one.mark), empty=all(one.kind == "absent" for one in cells))
+        marked = sum(1 for one in cells if one.mark) + further
+        read = _read(card, marked, empty=all(one.kind == "absent" for one in cells))
+        return replace(read, note=_entries(card))
     return {
         CardStatus.FAILED: Pill(_("Not read"), "bad", "alert", progress.error_sentence(card.error)),
         CardStatus.PROCESSING: Pill(_("Being read"), "run", "loader"),
@@ -216,6 +225,12 @@ def _pill(card: Card, cells: Sequence[Cell]) -> Pill:
 
 def _skipped(card: Card) -> str:
     return str(SkipReason(card.skip_reason).label) if card.skip_reason else ""
+
+
+def _entries(card: Card) -> str:
+    """How many stand on the card, where there are several."""
+    number = len(card.result.entries or ()) if card.result else 0
+    return ngettext("%(n)s entry", "%(n)s entries", number) % {"n": number} if number > 1 else ""
 
 
 def _read(card: Card, marked: int, *, empty: bool) -> Pill:

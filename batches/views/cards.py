@@ -23,6 +23,7 @@ from batches.queries import grid, results
 from batches.states import CardStatus
 from batches.views.results import can_edit, card_of, chips, editable, visible
 from cardocr_site.accounts.requests import SignedInRequest
+from ocr import errors
 from ocr.fields import FieldSpec
 
 ENTERABLE = {CardStatus.FAILED, CardStatus.PENDING}
@@ -76,6 +77,7 @@ def _page(
         "history": [(labels.get(one.key, one.key), one) for one in history],
         "error": _why(card.error),
         "advice": progress.error_advice(card.error) if card.error else "",
+        "others_may": bool(card.error) and errors.of_reason(card.error).others_may,
         "upright": (card.height, card.width) if card.rotation in {90, 270} else (card.width, card.height),
     }
     return render(request, "batches/card_detail.html", context, status=status)

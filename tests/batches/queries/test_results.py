@@ -152,3 +152,15 @@ def test_the_entries_behind_the_first_one_are_shown_as_they_were_read(batch: Bat
         ("title", "absent", "", ""),
         ("year", "absent", "", ""),
     ]
+
+
+def test_the_row_tells_how_many_entries_there_are_and_counts_the_doubts_about_all(batch: Batch, read: Card) -> None:
+    assert read.result
+    assert only_row(batch, read).pill.note == ""
+    unsure = {"author": stored("Grieg", confidence=0.3), "title": stored("x", confidence=0.2)}
+    read.result.entries = [read.result.fields, unsure, {"author": stored("Sinding")}]
+    read.result.save()
+    row = only_row(batch, read)
+    assert (row.pill.word, row.pill.note, row.marked) == ("Check 3 fields", "3 entries", 3)
+    Card.objects.update(reviewed=True, to_check=False)
+    assert only_row(batch, read).pill.word == "Checked"
