@@ -163,7 +163,7 @@ class Change:
         if self.counted("pending") or self.counted("processing"):
             return False
         self.move_batch(BatchStatus.RUNNING)
-        self.move_batch(BatchStatus.COMPLETED, finished_at=now)
+        self.move_batch(BatchStatus.COMPLETED, finished_at=now, pilot=None)
         return True
 
     def write(self) -> None:

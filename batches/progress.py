@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -38,8 +39,13 @@ class Progress:
     eta_seconds: int | None
     elapsed_seconds: int
     tokens_in: int
+    tokens_cached: int
     tokens_out: int
+    tokens_thinking: int
     cost: Decimal
+    unpriced: int  # calls whose cost nobody knows
+    currency: str
+    budget: Decimal | None
     message: str
     time_left: str
     pace: str
@@ -69,8 +75,13 @@ def of(batch: Batch, now: datetime | None = None) -> Progress:
         eta_seconds=eta,
         elapsed_seconds=_elapsed(batch, now),
         tokens_in=batch.tokens_in,
+        tokens_cached=batch.tokens_cached,
         tokens_out=batch.tokens_out,
+        tokens_thinking=batch.tokens_thinking,
         cost=batch.cost,
+        unpriced=batch.unpriced,
+        currency=batch.currency,
+        budget=batch.budget,
         message=_message(batch),
         time_left=time_in_words(eta) if eta is not None else "",
         pace=_pace_in_words(rate),
@@ -126,6 +137,21 @@ def time_in_words(seconds: float) -> str:
         return ngettext("about %(n)s hour", "about %(n)s hours", hours) % {"n": hours}
     days = round(hours / 24)
     return ngettext("about %(n)s day", "about %(n)s days", days) % {"n": days}
+
+
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CNY": "CN¥"}
+
+
+def money(amount: Decimal, currency: str, *, at_least: bool = False) -> str:
+    """ "$0.25", "CHF 12.00"; of small amounts two digits that say something: "$0.0007"."""
+    places = 2
+    if 0 < abs(amount) < Decimal("0.1"):
+        places = min(6, max(2, 1 - amount.adjusted()))
+    figure = number_format(round(amount, places), places, force_grouping=True)
+    sign = _SIGNS.get(currency, "")
+    told = _("%(sign)s%(amount)s") if sign else _("%(sign)s %(amount)s")
+    told = (told % {"sign": sign or currency, "amount": figure}).strip()
+    return _("at least %(amount)s") % {"amount": told} if at_least else told
 
 
 def _pace_in_words(rate: float | None) -> str:

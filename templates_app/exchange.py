@@ -23,6 +23,7 @@ def dump(version: FieldTemplateVersion) -> dict[str, Any]:
         "name": version.template.name,
         "description": version.template.description,
         "instruction": version.instruction,
+        "stay_inside": version.template.stay_inside,
         "fields": [spec.to_dict() for spec in version.specs()],
     }
 
@@ -43,6 +44,14 @@ def load(data: object) -> list[FieldSpec]:
     return specs
 
 
+def stays_inside(data: Mapping[str, Any]) -> bool:
+    """Whether the template's cards must not leave the house. Raises ValueError: a slip here would let them out."""
+    mark = data.get("stay_inside", False)
+    if not isinstance(mark, bool):
+        raise ValueError(_("“%(name)s” must be true or false.") % {"name": "stay_inside"})
+    return mark
+
+
 def create(
     name: str,
     specs: Sequence[FieldSpec],
@@ -51,6 +60,7 @@ def create(
     instruction: str = "",
     description: str = "",
     shared: bool = True,
+    stay_inside: bool = False,
 ) -> FieldTemplate:
     """A template with its first version. Raises ValueError, with a sentence."""
     name = name.strip()
@@ -58,7 +68,15 @@ def create(
         raise ValueError(_("A template needs a name of 1 to %(n)s letters.") % {"n": LONGEST_NAME})
     if FieldTemplate.objects.filter(name=name).exists():
         raise ValueError(_("There is a template called “%(name)s” already.") % {"name": name})
-    return versions.create(user, name, specs, instruction=instruction, description=description, shared=shared)
+    return versions.create(
+        user,
+        name,
+        specs,
+        instruction=instruction,
+        description=description,
+        shared=shared,
+        stay_inside=stay_inside,
+    )
 
 
 def _spec(data: object, taken: set[str]) -> FieldSpec:

@@ -19,8 +19,11 @@ def create(
     instruction: str = "",
     description: str = "",
     shared: bool = True,
+    stay_inside: bool = False,
 ) -> FieldTemplate:
-    template = FieldTemplate.objects.create(name=name, description=description, owner=user, shared=shared)
+    template = FieldTemplate.objects.create(
+        name=name, description=description, owner=user, shared=shared, stay_inside=stay_inside
+    )
     version = template.versions.create(number=1, instruction=instruction, created_by=user)
     _write(version, specs)
     return template

@@ -65,6 +65,7 @@ def create(
             "template_version": template_version,
             "fields": [spec.to_dict() for spec in template_version.specs()] if template_version else [],
             "instruction": template_version.instruction if template_version else "",
+            "options": _marked({}, template_version),
         },
     )
     return batch
@@ -118,7 +119,13 @@ def use_template(batch: Batch, version: FieldTemplateVersion) -> None:
             template_version=version,
             fields=[spec.to_dict() for spec in version.specs()],
             instruction=version.instruction,
+            options=_marked(change.batch.options, version),
         )
+
+
+def _marked(options: dict[str, Any], version: FieldTemplateVersion | None) -> dict[str, Any]:
+    """With the template's mark that its cards must not leave the house. A batch's own mark is never taken off."""
+    return {**options, "stay_inside": True} if version and version.template.stay_inside else options
 
 
 def set_engine(batch: Batch, engine: Engine, model: str = "", options: dict[str, Any] | None = None) -> None:
@@ -129,6 +136,12 @@ def set_engine(batch: Batch, engine: Engine, model: str = "", options: dict[str,
         change.set(engine=engine, model=model)
         if options is not None:
             change.set(options={**change.batch.options, **options})
+
+
+def keep_inside(batch: Batch) -> None:
+    """Its cards must not leave the house."""
+    with _draft(batch) as change:
+        change.set(options={**change.batch.options, "stay_inside": True})
 
 
 def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "") -> list[Card]:

@@ -12,7 +12,7 @@ from batches.drain import blocks, gate
 from batches.drain.reading import read_task
 from batches.intake import adding, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
-from batches.queries import besides
+from batches.queries import besides, budgets, house
 from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
 from ocr import prompts
 from ocr.models import Engine
@@ -20,8 +20,11 @@ from ocr.models import Engine
 _UNPAUSED: dict[str, Any] = {"pause_reason": "", "pause_message": "", "retry_at": None}
 
 
+PILOT = 10  # cards that the page offers to read first
+
+
 class CannotStart(Exception):
-    """The batch lacks something. The message is for a person."""
+    """The batch lacks something, or may not go on. The message is for a person."""
 
     code = "VALIDATION_ERROR"
 
@@ -35,8 +38,12 @@ def _ring(batch_id: int) -> None:
     transaction.on_commit(partial(tasks.drain, batch_id))
 
 
-def start(batch: Batch, user: Any) -> Batch:
-    """Freeze the batch and let it be read. Starting it twice is starting it once."""
+def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
+    """Freeze the batch and let it be read. Starting it twice is starting it once.
+
+    `pilot`: so many cards are read first, then a person decides; None: as the options say, 0: all at once.
+    Raises CannotStart.
+    """
     with changes.locked(batch) as change:
         if change.batch.status != BatchStatus.DRAFT:
             return change.batch
@@ -44,6 +51,8 @@ def start(batch: Batch, user: Any) -> Batch:
         now = timezone.now()
         adding.settle_order(change)
         options = DEFAULT_OPTIONS | change.batch.options
+        if pilot is not None:
+            options["pilot"] = pilot
         change.batch.options = options
         change.move_batch(
             BatchStatus.QUEUED,
@@ -53,6 +62,7 @@ def start(batch: Batch, user: Any) -> Batch:
             options=options,
             model=change.batch.model or engine.model,
             currency=engine.currency,
+            pilot=options["pilot"] if 0 < options["pilot"] < change.batch.pending else None,
             prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
         )
         _ring(change.batch.pk)
@@ -66,7 +76,8 @@ def _require(batch: Batch) -> Engine:
         raise CannotStart(_("Add at least one scan."))
     if batch.engine is None or not batch.engine.enabled:
         raise CannotStart(_("Choose what reads the cards."))
-    if refusal := besides.refusal(batch.engine, batch.options):
+    refusal = besides.refusal(batch.engine, batch.options) or house.refusal(batch, batch.engine)
+    if refusal := refusal or budgets.used_up(batch, batch.engine):
         raise CannotStart(refusal)
     return batch.engine
 
@@ -81,13 +92,20 @@ def pause(batch: Batch) -> Batch:
 
 
 def resume(batch: Batch) -> Batch:
-    """Go on with a paused batch, or read the rest of a stopped one."""
+    """Go on with a paused batch, also after its pilot, or read the rest of a stopped one.
+
+    Raises CannotStart where no call may be made, so that nothing seems to go on that stops at once.
+    """
     with changes.locked(batch) as change:
         if change.batch.is_active:
             return change.batch
         rest = change.batch.cancelled
-        if change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED} and not rest:
+        over = change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED}
+        if change.batch.is_draft or (over and not rest):
             raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
+        _may_go_on(change.batch)
+        if change.batch.status == BatchStatus.CANCELLED or change.batch.pause_reason == PauseReason.PILOT:
+            change.set(pilot=None)
         change.move_batch(BatchStatus.QUEUED, finished_at=None, **_UNPAUSED)
         more = bool(rest) and blocks.read_rest_in(change)
         _ring(change.batch.pk)
@@ -96,6 +114,12 @@ def resume(batch: Batch) -> Batch:
             continue
         tasks.drain(change.batch.pk)
     return Batch.objects.get(pk=change.batch.pk)
+
+
+def _may_go_on(batch: Batch) -> None:
+    why = house.refusal(batch, batch.engine) or budgets.used_up(batch, batch.engine)
+    if why:
+        raise CannotStart(why, code="BATCH_STATE_INVALID")
 
 
 def cancel(batch: Batch) -> Batch:

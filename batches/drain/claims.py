@@ -7,6 +7,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from batches import changes
+from batches.drain import allowance
 from batches.models import Card, Worker
 from batches.states import BatchStatus, CardStatus
 
@@ -21,13 +22,13 @@ def ready(batch_id: int) -> QuerySet[Card]:
 
 
 def take(batch_id: int, worker: Worker, limit: int) -> list[Card]:
-    """Claim up to `limit` cards; the first claim makes a waiting batch a running one."""
+    """Claim up to `limit` cards; the first claim makes a waiting batch a running one, the last one may pause it."""
     if not ready(batch_id).exists():
         return []  # asked often: without taking the lock
     with changes.locked(batch_id) as change:
         if not change.batch.is_active or change.batch.deleted_at:
             return []
-        cards = list(ready(batch_id)[:limit])
+        cards = allowance.choose(change, change.batch.engine, ready(batch_id), limit)
         if not cards:
             return []
         mine = Card.objects.filter(pk__in=[card.pk for card in cards])

@@ -5,6 +5,7 @@ stops a batch commits the new status first and then waits until nobody stands in
 """
 
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -15,13 +16,18 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from batches.queries.budgets import month_of
 from ocr.errors import CallWithheld
+from ocr.models import Engine
 
 _SQL = (
-    "SELECT (SELECT 1 FROM ocr_engine e WHERE e.id = %s AND e.rest_until > %s)"
-    " FROM batches_card c JOIN batches_batch b ON b.id = c.batch_id"
+    "SELECT e.rest_until > %s, e.place, b.options"
+    " FROM batches_card c JOIN batches_batch b ON b.id = c.batch_id JOIN ocr_engine e ON e.id = %s"
+    " LEFT JOIN batches_spending s ON s.engine_id = e.id AND s.month = %s"
     " WHERE c.id = %s AND c.worker_id = %s AND c.claim = %s AND c.status IN ('pending', 'processing')"
     " AND b.status = 'running' AND b.deleted_at IS NULL"
+    " AND (e.kind = 'local' OR ((b.budget IS NULL OR b.cost < b.budget)"
+    " AND (e.month_budget IS NULL OR COALESCE(s.cost, 0) < e.month_budget)))"
 )
 
 
@@ -37,17 +43,24 @@ class EngineRests(CallWithheld):
 
 @contextmanager
 def passing(batch_id: int, card_id: int, worker_id: int, claim: int, engine_id: int) -> Iterator[None]:
-    """Raises CallWithheld where the batch does not run any more or the card is another's, EngineRests in a rest."""
+    """Raises EngineRests in a rest, and CallWithheld where nobody wants the call any more: the batch does not run, the
+    card is another's, a budget is used up, or the scan would leave the house and must not.
+    """
     handle = os.open(_path(batch_id), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH)
         with connection.cursor() as cursor:
-            now = connection.ops.adapt_datetimefield_value(timezone.now())
-            cursor.execute(_SQL, [engine_id, now, card_id, worker_id, claim])
-            wanted = cursor.fetchone()
-        if wanted is None:
+            now = timezone.now()
+            asked_at = connection.ops.adapt_datetimefield_value(now)
+            month = connection.ops.adapt_datefield_value(month_of(now))
+            cursor.execute(_SQL, [asked_at, engine_id, month, card_id, worker_id, claim])
+            found = cursor.fetchone()
+        if found is None:
             raise CallWithheld
-        if wanted[0]:
+        rests, place, options = found
+        if place == Engine.Place.OUTSIDE and json.loads(options).get("stay_inside"):
+            raise CallWithheld  # whoever hands out cards says why
+        if rests:
             raise EngineRests
         yield
     finally:

@@ -1,24 +1,20 @@
 """What calls cost, written with them: into the attempt, the batch, and the month of the engine."""
 
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 from django.db.models import F
 
 from batches import changes
 from batches.models import Attempt, Spending
+from batches.queries.budgets import month_of
 from ocr.errors import ExtractionError
 from ocr.models import Engine
 from ocr.pricing import may_cost
 from ocr.reading import Usage
 
 TOKENS = ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking")
-
-
-def month_of(moment: datetime) -> date:
-    """Its first day, in UTC."""
-    return moment.astimezone(UTC).date().replace(day=1)
 
 
 class Tally:

@@ -53,8 +53,9 @@ _STOPPABLE = {BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.PAUSED}
 def batch_start(request: SignedInRequest, pk: int) -> HttpResponse:
     """Twice is once. What is missing is said on the page that asked."""
     batch = _editable(request, pk)
+    pilot = {"ten": runs.PILOT, "all": 0}.get(request.POST.get("first", ""))
     try:
-        runs.start(batch, request.user)
+        runs.start(batch, request.user, pilot=pilot)
     except runs.CannotStart as error:
         messages.error(request, error.message)
         return redirect("batch_confirm", pk)
@@ -146,6 +147,8 @@ def _act(
         said = action(batch)
     except TransitionRefused as error:
         return _answer(request, batch, card, refusal(error), status=409)
+    except runs.CannotStart as error:
+        return _answer(request, batch, card, error.message, status=409)
     return _answer(request, batch, card, said if isinstance(said, str) else "")
 
 

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -100,3 +101,23 @@ def test_an_unknown_error_has_a_general_sentence():
 @pytest.mark.parametrize("issue", list(Issue))
 def test_every_issue_has_a_sentence_that_names_the_field(issue):
     assert "Year" in progress.issue_sentence(str(issue), FieldSpec(key="year", label="Year"))
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "told"),
+    [
+        ("12", "USD", "$12.00"),
+        ("1234.5", "EUR", "€1,234.50"),
+        ("0.25", "USD", "$0.25"),
+        ("0.0451", "USD", "$0.045"),
+        ("0.00071234", "USD", "$0.00071"),
+        ("0", "CHF", "CHF 0.00"),
+        ("3", "", "3.00"),
+    ],
+)
+def test_money_says_as_many_digits_as_mean_something(amount, currency, told):
+    assert progress.money(Decimal(amount), currency) == told
+
+
+def test_a_sum_of_which_a_part_is_unknown_says_so():
+    assert progress.money(Decimal(2), "USD", at_least=True) == "at least $2.00"

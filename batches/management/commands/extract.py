@@ -71,6 +71,8 @@ class Command(BaseCommand):
                 batch = runs.resume(batch)
             except changes.TransitionRefused as error:
                 raise CommandError(f"That batch cannot go on: it is “{error.status}”.") from error
+            except runs.CannotStart as error:
+                raise CommandError(f"That batch cannot go on: {error.message}") from error
         return batch
 
     def _begun(self, options: dict[str, Any]) -> Batch:
@@ -80,11 +82,13 @@ class Command(BaseCommand):
         user = User.objects.filter(username="admin").first() or User.objects.filter(is_superuser=True).first()
         if user is None:
             raise CommandError("There is no administrator to own the batch: manage.py createsuperuser makes one.")
-        specs, instruction = _fields(options["template"], options["fields"])
+        specs, instruction, stay_inside = _fields(options["template"], options["fields"])
         engine = _engine(options["engine"])
         batch = drafts.create(user, options["name"] or _name(options["paths"]))
         drafts.set_fields(batch, specs, instruction)
         drafts.set_engine(batch, engine, options["model"])
+        if stay_inside:
+            drafts.keep_inside(batch)
         self._add(batch, files)
         try:
             return runs.start(Batch.objects.get(pk=batch.pk), user)
@@ -159,8 +163,8 @@ def _name(paths: list[str]) -> str:
     return Path(paths[0]).resolve().name[:200] or "Extract"
 
 
-def _fields(template: str | None, labels: str | None) -> tuple[list[FieldSpec], str]:
-    """Raises CommandError, with a sentence."""
+def _fields(template: str | None, labels: str | None) -> tuple[list[FieldSpec], str, bool]:
+    """The fields, what is true of all cards, and whether these must not leave the house. Raises CommandError."""
     if bool(template) == bool(labels):
         raise CommandError('Say which fields: --template NAME or --fields "Author,Title,Year".')
     if labels:
@@ -169,20 +173,20 @@ def _fields(template: str | None, labels: str | None) -> tuple[list[FieldSpec], 
             if label:
                 key = make_key(label, [spec.key for spec in specs])
                 specs.append(FieldSpec.from_dict({"key": key, "label": label}))
-        return specs, ""
+        return specs, "", False
     known = FieldTemplate.objects.filter(name=template).first()
     if known is not None:
-        return known.newest.specs(), known.newest.instruction
+        return known.newest.specs(), known.newest.instruction, known.stay_inside
     return _from_file(Path(template or ""))
 
 
-def _from_file(path: Path) -> tuple[list[FieldSpec], str]:
+def _from_file(path: Path) -> tuple[list[FieldSpec], str, bool]:
     if not path.is_file():
         there = ", ".join(f"“{name}”" for name in FieldTemplate.objects.values_list("name", flat=True)[:20])
         raise CommandError(f"There is no template “{path}”, and no such file. There are: {there}.")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return exchange.load(data), str(data.get("instruction") or "")
+        return exchange.load(data), str(data.get("instruction") or ""), exchange.stays_inside(data)
     except (ValueError, UnicodeDecodeError) as error:
         raise CommandError(f"“{path}”: {error}") from error
 

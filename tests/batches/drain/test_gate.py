@@ -93,7 +93,8 @@ def test_nobody_passes_while_the_engine_rests_and_everybody_after(batch, claimed
     resting.update(rest_until=timezone.now() + timedelta(seconds=20))
     with pytest.raises(gate.EngineRests), gate.passing(*claimed):
         pass
-    with gate.passing(*claimed[:4], 0):  # read by another engine
+    other = Engine.objects.create(name="Other", kind=Engine.Kind.OPENAI_COMPATIBLE)
+    with gate.passing(*claimed[:4], other.pk):
         pass
     resting.update(rest_until=timezone.now() - timedelta(seconds=1))
     with gate.passing(*claimed):
