@@ -1,7 +1,9 @@
 """Any chat-completions endpoint that takes images: OpenRouter, Ollama, vLLM, llama.cpp, DashScope, OpenAI, Mistral."""
 
 import base64
+import json
 import re
+import secrets
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -25,6 +27,8 @@ from ocr.errors import (
 from ocr.reading import Reading
 
 MOST_TOKENS = 32_768
+_PICTURE = f"picture-{secrets.token_hex(16)}"  # holds the picture's place in a request
+_KEPT_REQUESTS = 64
 _ENTRIES = 12  # that there is room for from the beginning, where a card may hold several
 _CORRECTIONS = 8  # requests that may be mended and sent again, for one card
 _MENDABLE = {400, 404, 422, 501}
@@ -37,6 +41,7 @@ _QUIET: dict[str, Any] = {
     "enable_thinking": False,
     "reasoning": {"enabled": False},
 }
+_FIRST = Step()
 _TOO_MANY = re.compile(r"too (?:large|high|big|long)|exceed|maximum|at most|less than", re.I)
 
 
@@ -80,13 +85,14 @@ class OpenAICompatibleAdapter:
         self._host = self._exchange.completions.host
         self._lock = threading.Lock()
         self._profile = Profile(quiet=_quiet(self._host))
+        self._requests: dict[tuple[int, Profile], tuple[ReadTask, list[bytes]]] = {}
 
     def read(self, image: Prepared, task: ReadTask) -> Reading:
         try:
             data = image.path.read_bytes()
         except OSError as error:
             raise UnreadableImage("The prepared image cannot be opened.") from error
-        picture = f"data:{image.media_type};base64,{base64.b64encode(data).decode()}"
+        picture = b"data:%s;base64,%s" % (image.media_type.encode(), base64.b64encode(data))
         parsed, answer = self._parsed(task, picture)
         return Reading(
             fields=parsed.fields,
@@ -103,7 +109,7 @@ class OpenAICompatibleAdapter:
             unknown_keys=parsed.unknown_keys,
         )
 
-    def _parsed(self, task: ReadTask, picture: str) -> tuple[parsing.Parsed, answers.Answer]:
+    def _parsed(self, task: ReadTask, picture: bytes) -> tuple[parsing.Parsed, answers.Answer]:
         """A reply that can be used, after a few ways to ask for it; with what all of them said and cost."""
         ladder = Ladder()
         latest = time.monotonic() + self.config.timeout  # no rung is taken after that
@@ -150,12 +156,12 @@ class OpenAICompatibleAdapter:
     def close(self) -> None:
         self._exchange.close()
 
-    def _ask(self, task: ReadTask, picture: str, step: Step) -> answers.Answer:
+    def _ask(self, task: ReadTask, picture: bytes, step: Step) -> answers.Answer:
         """Ask, and ask again without what the endpoint says it does not take. What was learnt holds for all cards."""
         response = None
         for _ in range(_CORRECTIONS):
             profile = self._profile
-            response = self._exchange.post(self.payload(task, picture, profile, step), self.config.timeout)
+            response = self._exchange.post(picture.join(self._around(task, profile, step)), self.config.timeout)
             if response.status == 200:
                 return answers.answer(response, self.config.model)
             if response.status not in _MENDABLE:
@@ -166,6 +172,18 @@ class OpenAICompatibleAdapter:
             self._learn(profile, mended)
         assert response is not None  # noqa: S101
         raise answers.refused(response)
+
+    def _around(self, task: ReadTask, profile: Profile, step: Step) -> list[bytes]:
+        """A request before and after its picture: the first ones of a batch's cards differ in nothing else."""
+        kept = self._requests.get((id(task), profile)) if step == _FIRST else None
+        if kept is not None and kept[0] is task:
+            return kept[1]
+        around = json.dumps(self.payload(task, _PICTURE, profile, step)).encode().split(_PICTURE.encode())
+        if step == _FIRST:
+            if len(self._requests) >= _KEPT_REQUESTS:
+                self._requests = {}
+            self._requests[id(task), profile] = task, around  # the task is kept, so that its id stays its own
+        return around
 
     def payload(self, task: ReadTask, picture: str, profile: Profile, step: Step) -> dict[str, Any]:
         """The body of a request."""

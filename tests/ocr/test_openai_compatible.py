@@ -1,6 +1,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -12,6 +13,7 @@ import pytest
 from ocr import engines, errors, pipeline
 from ocr.engines import exchange
 from ocr.engines.base import EngineConfig, Prepared, ReadOptions, ReadTask
+from ocr.engines.ladder import Step
 from ocr.reading import Usage
 from tests.ocr.endpoint import GOOD, KEY, TASK, adapter, asked, completion, error_of
 
@@ -46,6 +48,23 @@ def test_the_request_is_what_endpoints_understand(image: Prepared) -> None:
     assert base64.b64decode(picture.removeprefix("data:image/jpeg;base64,")) == image.path.read_bytes()
     assert KEY not in seen[0].content.decode()
     assert "provider" not in body
+
+
+def test_cards_of_several_batches_are_each_asked_their_own_way(image: Prepared) -> None:
+    """What is made once for a batch and what is made for this card give the same bytes."""
+    seen: list[bytes] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request.content)
+        return httpx.Response(200, json=completion())
+
+    engine = adapter(reply)
+    told = [replace(TASK, instruction=f"Batch {number}") for number in range(100)]
+    for task in (*told, *told, TASK, TASK):
+        engine.read(image, task)
+    picture = f"data:image/jpeg;base64,{base64.b64encode(image.path.read_bytes()).decode()}"
+    wanted = [engine.payload(task, picture, engine._profile, Step()) for task in (*told, *told, TASK, TASK)]
+    assert seen == [json.dumps(body).encode() for body in wanted]
 
 
 def test_without_key_or_model_none_is_sent(image: Prepared) -> None:

@@ -139,7 +139,7 @@ def proxy(endpoint: int, seen: list[tuple[str, str]]) -> Iterator[str]:
 
 def get(address: str, **config: Any) -> str:
     given = EngineConfig(kind="openai_compatible", name="e", timeout=10.0, **config)
-    with transport.client(given) as client:
+    with httpx.Client(transport=transport.outbound(given)) as client:
         return client.get(address).text
 
 

@@ -65,10 +65,12 @@ def test_a_host_in_the_house_is_called_only_when_allowed(
     assert server.calls == []
 
 
-def test_no_redirect_is_followed_and_no_environment_read(server: vlm_server.Server) -> None:
-    with transport.client(server.config()) as client:
-        assert not client.follow_redirects
-        assert not client.trust_env
+def test_no_proxy_of_the_environment_is_taken(
+    server: vlm_server.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, build: Build
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert build(server.config()).read(card(tmp_path, 1), TASK).fields
 
 
 def test_the_checked_address_is_called_whatever_the_name_says_later(
