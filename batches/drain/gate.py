@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -31,37 +32,57 @@ _SQL = (
 )
 
 
-def _path(batch_id: int) -> Path:
-    folder = Path(settings.DATA_DIR) / "run"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"batch-{batch_id % 256}.gate"  # a few files, never removed; sharing one costs nothing
+def _open(batch_id: int) -> int:
+    """A descriptor of its own: locks of one that is shared would be shared, too."""
+    folder = f"{settings.DATA_DIR}/run"
+    path = f"{folder}/batch-{batch_id % 256}.gate"  # a few files, never removed; sharing one costs nothing
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        Path(folder).mkdir(mode=0o700, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 class EngineRests(CallWithheld):
     """The engine has asked for a pause, perhaps another process of ours."""
 
 
-@contextmanager
-def passing(batch_id: int, card_id: int, worker_id: int, claim: int, engine_id: int) -> Iterator[None]:
+class Call(NamedTuple):
+    """What is asked for at the gate: the card as it was claimed."""
+
+    batch_id: int
+    card_id: int
+    worker_id: int
+    claim: int
+    engine_id: int
+
+
+def look(call: Call) -> None:
     """Raises EngineRests in a rest, and CallWithheld where nobody wants the call any more: the batch does not run, the
     card is another's, a budget is used up, or the scan would leave the house and must not.
     """
-    handle = os.open(_path(batch_id), os.O_RDWR | os.O_CREAT, 0o600)
+    now = timezone.now()
+    asked_at = connection.ops.adapt_datetimefield_value(now)
+    month = connection.ops.adapt_datefield_value(month_of(now))
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL, [asked_at, call.engine_id, month, call.card_id, call.worker_id, call.claim])
+        found = cursor.fetchone()
+    if found is None:
+        raise CallWithheld
+    rests, place, options = found
+    if place == Engine.Place.OUTSIDE and json.loads(options).get("stay_inside"):
+        raise CallWithheld  # whoever hands out cards says why
+    if rests:
+        raise EngineRests
+
+
+@contextmanager
+def passing(call: Call) -> Iterator[None]:
+    """As `look`; and who is inside is waited for by those who pause or stop the batch."""
+    handle = _open(call.batch_id)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH)
-        with connection.cursor() as cursor:
-            now = timezone.now()
-            asked_at = connection.ops.adapt_datetimefield_value(now)
-            month = connection.ops.adapt_datefield_value(month_of(now))
-            cursor.execute(_SQL, [asked_at, engine_id, month, card_id, worker_id, claim])
-            found = cursor.fetchone()
-        if found is None:
-            raise CallWithheld
-        rests, place, options = found
-        if place == Engine.Place.OUTSIDE and json.loads(options).get("stay_inside"):
-            raise CallWithheld  # whoever hands out cards says why
-        if rests:
-            raise EngineRests
+        look(call)
         yield
     finally:
         os.close(handle)
@@ -70,7 +91,7 @@ def passing(batch_id: int, card_id: int, worker_id: int, claim: int, engine_id: 
 def wait_until_clear(batch_id: int, seconds: float = 5.0) -> bool:
     """Called after the new status is committed. False: somebody stands in the gate for too long (a stopped process)."""
     deadline = time.monotonic() + seconds
-    handle = os.open(_path(batch_id), os.O_RDWR | os.O_CREAT, 0o600)
+    handle = _open(batch_id)
     try:
         while True:
             try:

@@ -92,9 +92,9 @@ class Reader:
 
     def _read(self, job: Job, outcome: Outcome) -> Reading:
         card = job.card
-        door = partial(gate.passing, job.batch.pk, card.pk, card.worker_id or 0, card.claim, job.engine.pk)
-        with door():  # before any work is done for it; again as the request leaves
-            pass
+        call = gate.Call(job.batch.pk, card.pk, card.worker_id or 0, card.claim, job.engine.pk)
+        gate.look(call)  # before any work is done for it; it passes the gate as the request leaves
+        door = partial(gate.passing, call)
         if job.card.error == UnreadableImage.reason:
             raise UnreadableImage(job.card.error_message)
         adapter = self._engines.adapter(job.engine, job.setup.model)

@@ -22,7 +22,7 @@ def claimed(batch, make_cards):
     worker = make_worker("me")
     (card,) = make_cards(1, worker=worker, claim=1)
     Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
-    return batch.pk, card.pk, worker.pk, 1, batch.engine_id
+    return gate.Call(batch.pk, card.pk, worker.pk, 1, batch.engine_id)
 
 
 def in_a_thread(work) -> threading.Thread:
@@ -42,7 +42,7 @@ def test_the_answer_waits_for_who_stands_in_the_gate_and_nobody_enters_after_it(
     entered, leave, answered = threading.Event(), threading.Event(), threading.Event()
 
     def call():
-        with gate.passing(*claimed):
+        with gate.passing(claimed):
             entered.set()
             leave.wait(10)
 
@@ -57,26 +57,26 @@ def test_the_answer_waits_for_who_stands_in_the_gate_and_nobody_enters_after_it(
     assert not answered.wait(0.2), "a call is about to leave"
     leave.set()
     assert answered.wait(10)
-    with pytest.raises(gate.CallWithheld), gate.passing(*claimed):
+    with pytest.raises(gate.CallWithheld), gate.passing(claimed):
         pass
     calling.join()
     stopping.join()
 
 
 def test_many_may_stand_in_the_gate_at_once(batch, claimed):
-    with gate.passing(*claimed), gate.passing(*claimed):
+    with gate.passing(claimed), gate.passing(claimed):
         assert not gate.wait_until_clear(batch.pk, 0.0)
 
 
 def test_who_stands_in_the_gate_for_too_long_is_not_waited_for_for_ever(batch, claimed):
-    with gate.passing(*claimed):
+    with gate.passing(claimed):
         assert not gate.wait_until_clear(batch.pk, 0.05)
     assert gate.wait_until_clear(batch.pk, 0.05)
 
 
 @pytest.mark.parametrize("claim", [0, 2])
 def test_nobody_passes_with_another_claim(claimed, claim):
-    with pytest.raises(gate.CallWithheld), gate.passing(*claimed[:3], claim, 0):
+    with pytest.raises(gate.CallWithheld), gate.passing(claimed._replace(claim=claim)):
         pass
 
 
@@ -84,18 +84,18 @@ def test_nobody_passes_with_another_claim(claimed, claim):
 def test_nobody_passes_once_the_batch_is_in_the_trash_or_over(batch, claimed, deleted):
     changed = {"deleted_at": "2026-11-21T12:00Z"} if deleted else {"status": BatchStatus.COMPLETED}
     Batch.objects.filter(pk=batch.pk).update(**changed)
-    with pytest.raises(gate.CallWithheld), gate.passing(*claimed):
+    with pytest.raises(gate.CallWithheld), gate.passing(claimed):
         pass
 
 
 def test_nobody_passes_while_the_engine_rests_and_everybody_after(batch, claimed):
     resting = Engine.objects.filter(pk=batch.engine_id)
     resting.update(rest_until=timezone.now() + timedelta(seconds=20))
-    with pytest.raises(gate.EngineRests), gate.passing(*claimed):
+    with pytest.raises(gate.EngineRests), gate.passing(claimed):
         pass
     other = Engine.objects.create(name="Other", kind=Engine.Kind.OPENAI_COMPATIBLE)
-    with gate.passing(*claimed[:4], other.pk):
+    with gate.passing(claimed._replace(engine_id=other.pk)):
         pass
     resting.update(rest_until=timezone.now() - timedelta(seconds=1))
-    with gate.passing(*claimed):
+    with gate.passing(claimed):
         pass
