@@ -159,9 +159,11 @@ def prepared(card: Card, *, full_resolution: bool, max_px: int) -> Prepared:
 
     At full resolution not turned, with the rotation as far as it is known; otherwise turned as the card stands.
     """
+    if not full_resolution:
+        return _reduced(card, max_px)
     _bring_back(card)
     with store.writing(card.batch):
-        return _full(card) if full_resolution else _reduced(card, max_px)
+        return _full(card)
 
 
 def _source(card: Card) -> Path:
@@ -195,20 +197,21 @@ def _prove(source: Path, card: Card) -> None:
 
 
 def _reduced(card: Card, max_px: int) -> Prepared:
-    source, rotation = _source(card), card.rotation
-    if not rotation and max(card.width, card.height) <= max_px:
-        name, page = _page(source, card)
-        # JPEG alone: an endpoint reads it whatever it is made of, and it is small.
-        if page.plain and name == "JPEG" and max(page.width, page.height) <= max_px:
-            _prove(source, card)
-            return Prepared(source, MEDIA_TYPES[name], page.width, page.height)
-    path = store.derived(card, "page") if max_px == PAGE_PX else store.sized(card, max_px, rotation)
-    _derive(source, card, _missing([_target(path, max_px, rotation, PAGE_QUALITY)]))
-    width, height = _size(card, source)
+    """In the drain the file is there and its size is noted: nothing is locked, opened or made then."""
+    path, (width, height) = _reduced_path(card, max_px), (card.width, card.height)
+    if not (width and path.is_file()):
+        with store.writing(card.batch):
+            source, path = _source(card), _reduced_path(card, max_px)
+            _derive(source, card, _missing([_target(path, max_px, card.rotation, PAGE_QUALITY)]))
+            width, height = _size(card, source)
     width, height = fitted((width, height), max_px)
-    if rotation in {90, 270}:
+    if card.rotation in {90, 270}:
         width, height = height, width
-    return Prepared(path, MEDIA_TYPES["JPEG"], width, height, 0 if rotation else None)
+    return Prepared(path, MEDIA_TYPES["JPEG"], width, height, 0 if card.rotation else None)
+
+
+def _reduced_path(card: Card, max_px: int) -> Path:
+    return store.derived(card, "page") if max_px == PAGE_PX else store.sized(card, max_px, card.rotation)
 
 
 def _size(card: Card, source: Path) -> tuple[int, int]:

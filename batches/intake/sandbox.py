@@ -14,7 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from PIL import Image, ImageCms, TiffImagePlugin
 
@@ -23,6 +23,7 @@ from batches.intake.sizes import MAX_JPEG_SIDE, fitted
 
 ORIENTATION, SUBFILE_TYPE = 0x0112, 254
 REDUCED_OR_MASK = 0b101
+PROOF_PX = 320  # a JPEG is decoded at a fraction of its size for it
 BASE_MEMORY = 400_000_000  # interpreter and libraries, address space
 BYTES_PER_PIXEL = 16  # scan, converted copy and turned copy at four bytes each, and some room
 
@@ -168,14 +169,26 @@ def reduced(image: Image.Image, max_px: int | None) -> Image.Image:
 
 
 def write(image: Image.Image, target: Mapping[str, Any]) -> None:
-    """A JPEG in the part file, then under its own name: never half a file there."""
     turn = _TURNS.get(target["rotation"])
     turned = image.transpose(turn) if turn is not None else image
+    save(target, lambda file: turned.save(file, "JPEG", quality=target["quality"]))
+
+
+def save(target: Mapping[str, Any], fill: Callable[[IO[bytes]], object]) -> None:
+    """What `fill` writes into the part, then under its own name: never half a file there."""
     try:
         with open(target["part"], "wb") as file:
-            turned.save(file, "JPEG", quality=target["quality"])
+            fill(file)
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:
+        raise _storage(error) from error
+    put(target)
+
+
+def put(target: Mapping[str, Any]) -> None:
+    """The part under its own name, and that on the disk."""
+    try:
         Path(target["part"]).replace(target["path"])
         folder = os.open(Path(target["path"]).parent, os.O_RDONLY)
         try:
@@ -183,11 +196,31 @@ def write(image: Image.Image, target: Mapping[str, Any]) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise Refusal("storage", f"{error.errno} {error.strerror}") from error
+        raise _storage(error) from error
+
+
+def _storage(error: OSError) -> Refusal:
+    return Refusal("storage", f"{error.errno} {error.strerror}")
+
+
+def is_ready(image: Image.Image, target: Mapping[str, Any]) -> bool:
+    """Whether the scan may be the target as it is: a plain JPEG that fits is what an endpoint may get."""
+    fits = not target["rotation"] and max(image.size) <= (target["max_px"] or 0)
+    return fits and image.format in {"JPEG", "MPO"} and is_plain(image)
+
+
+def keep(path: str, target: Mapping[str, Any]) -> None:
+    """The scan itself under the target's name."""
+    try:
+        os.link(path, target["part"])
+    except OSError:  # not every file system can: a second copy
+        save(target, lambda file: file.write(Path(path).read_bytes()))
+    else:
+        put(target)
 
 
 def derive(path: str, page: int, targets: list[dict[str, Any]], max_pages: int, max_pixels: int) -> dict[str, Any]:
-    """Write each target; the largest is made from the scan, the others from that one. `page` counts from 1."""
+    """Make each target; the largest is made from the scan, the others from that one. `page` counts from 1."""
     with open_image(path) as image:
         frames = scans(image, min(page, max_pages)) if page > 1 else scans(image, 1)
         if page > len(frames):
@@ -196,13 +229,18 @@ def derive(path: str, page: int, targets: list[dict[str, Any]], max_pages: int, 
         if image.size[0] * image.size[1] > max_pixels:
             raise Refusal("too_large")
         turn = _EXIF_TURNS.get(orientation(image))
-        targets = sorted(targets, key=lambda target: -(target["max_px"] or MAX_JPEG_SIDE))
-        scan = reduced(image, targets[0]["max_px"])
+        ready = [target for target in targets if is_ready(image, target)]
+        made = [target for target in targets if target not in ready]
+        made.sort(key=lambda target: -(target["max_px"] or MAX_JPEG_SIDE))
+        # Headers say nothing about the pixels: what is kept as it is, is decoded too.
+        scan = reduced(image, made[0]["max_px"] if made else PROOF_PX)
         if turn is not None:
             scan = scan.transpose(turn)
-    for target in targets:
+    for target in made:
         scan = reduced(scan, target["max_px"])
         write(scan, target)
+    for target in ready:
+        keep(path, target)
     return {}
 
 

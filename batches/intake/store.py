@@ -29,8 +29,8 @@ ERRORS, DERIVED, RESULTS = "_errors", "_derived", "results"
 REPLACE_TRIES, PAUSE = 3, 0.2  # where another program holds the file, as on a network drive
 
 
-def _area(name: str) -> Path:
-    return Path(settings.DATA_DIR) / name
+def _area(*names: str) -> Path:
+    return Path(settings.DATA_DIR, *names)
 
 
 def label(batch: Batch, now: datetime) -> str:
@@ -47,7 +47,7 @@ def _wanted(batch: Batch) -> Path:
 
 def _home(batch: Batch) -> Path:
     """Its place when it is not in the trash."""
-    return _area("batches") / batch.label if batch.label else _area("temp") / batch.uid
+    return _area("batches", batch.label) if batch.label else _area("temp", batch.uid)
 
 
 def _places(batch: Batch) -> list[Path]:
@@ -62,6 +62,9 @@ def _fresh(batch: Batch) -> Batch | None:
 
 def folder(batch: Batch) -> Path:
     """The batch's folder, where it is now. One that is not made yet: where it will be."""
+    wanted = _wanted(batch)
+    if wanted.is_dir():  # nearly always
+        return wanted
     for place in _places(batch):
         if place.is_dir():
             return place
@@ -91,7 +94,7 @@ def find(card: Card) -> Path:
 def derived(card: Card, kind: Literal["page", "thumb"], rotation: int | None = None) -> Path:
     """The page image or thumbnail, turned as the card stands; perhaps not made yet."""
     turn = card.rotation if rotation is None else rotation
-    return folder(card.batch) / DERIVED / f"{card.filename}-{kind}-r{turn}.jpg"
+    return folder(card.batch).joinpath(DERIVED, f"{card.filename}-{kind}-r{turn}.jpg")
 
 
 def sized(card: Card, max_px: int, rotation: int) -> Path:

@@ -1,5 +1,8 @@
+import errno
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,7 @@ from django.db import connections
 from PIL import Image
 
 from batches import changes
-from batches.intake import decoders, derive, store
+from batches.intake import decoders, derive, sandbox, store
 from batches.models import Batch, Card
 from batches.states import CardStatus
 from ocr.errors import UnreadableImage
@@ -185,7 +188,27 @@ def test_the_right_page_is_read(add: Add):
 
 def test_an_endpoint_gets_a_jpeg_that_fits_as_it_is(scan: Card):
     image = derive.prepared(scan, full_resolution=False, max_px=1600)
-    assert (image.path, image.rotation) == (store.find(scan), None)
+    assert image.path.samefile(store.find(scan))
+    assert image.rotation is None
+
+
+def test_what_was_prepared_is_neither_opened_nor_looked_for_again(scan: Card, monkeypatch: pytest.MonkeyPatch):
+    derive.prepare(scan)
+    monkeypatch.setattr(decoders, "pool", None)
+    store.find(scan).unlink()
+    assert size(derive.prepared(scan, full_resolution=False, max_px=1600).path) == (600, 400)
+
+
+def test_where_nothing_can_be_linked_a_scan_that_fits_is_copied(scan: Card, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_paths: str) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    target = asdict(decoders.Target(str(store.derived(scan, "page")), str(store.part()), 1600))
+    store.derived(scan, "page").parent.mkdir()
+    sandbox.derive(str(store.find(scan)), 1, [target], 2000, 60_000_000)
+    assert store.derived(scan, "page").read_bytes() == store.find(scan).read_bytes()
+    assert not store.derived(scan, "page").samefile(store.find(scan))
 
 
 def test_an_endpoint_gets_the_page_image_or_one_of_the_size_asked_for(add: Add):
