@@ -3,7 +3,7 @@
 Lock order, everywhere: the batch's row first (several batches in id order), then cards.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from batches.live import events
-from batches.models import Batch, Card
+from batches.models import Batch, Card, Rereading
 from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus
 
 PACE_MINUTES = 15
@@ -33,6 +33,25 @@ class TransitionRefused(Exception):
 
 def allowed_from(to: CardStatus) -> list[CardStatus]:
     return [status for status, targets in CARD_TRANSITIONS.items() if to in targets]
+
+
+_MARKS = ("to_check", "reviewed", "candidates")
+
+
+def standing(status: str, *, to_check: bool, reviewed: bool, candidates: int) -> tuple[str, ...]:
+    """The batch's counters, besides that of its status, in which a card stands.
+
+    Only a card that is read stands in any, so that they add up to those that are completed. A card that was
+    reviewed and is to be checked again counts as to check until that is done.
+    """
+    if status != CardStatus.COMPLETED:
+        return ()
+    seen = ("to_check",) if to_check else ("reviewed",) if reviewed else ()
+    return (*seen, "check_again") if candidates else seen
+
+
+def _after(marks: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: fields.get(name, value) for name, value in marks.items()}
 
 
 @dataclass
@@ -73,25 +92,21 @@ class Change:
     def move_cards(self, cards: QuerySet[Card], to: CardStatus, **fields: Any) -> int:
         """Move those of the cards that may go there; return how many moved."""
         moving = cards.filter(batch=self.batch, status__in=allowed_from(to)).order_by()
-        before = list(
-            moving.values("status").annotate(
-                n=Count("pk"), checks=Count("pk", filter=Q(to_check=True)), seen=Count("pk", filter=Q(reviewed=True))
-            )
-        )
+        before = list(moving.values("status", *_MARKS).annotate(n=Count("pk")))
         moved = moving.update(status=to, version=self.version, **fields)
         for row in before:
-            self.count(row["status"], -row["n"])
-            if "to_check" in fields:
-                self.count("to_check", -row["checks"])
-            if "reviewed" in fields:
-                self.count("reviewed", -row["seen"])
-        if moved:
-            self.count(to, moved)
-            if fields.get("to_check"):
-                self.count("to_check", moved)
-            if fields.get("reviewed"):
-                self.count("reviewed", moved)
+            number, marks = row["n"], {name: row[name] for name in _MARKS}
+            self.count(row["status"], -number)
+            self.count(to, number)
+            self._recount(standing(row["status"], **marks), standing(to, **_after(marks, fields)), number)
         return moved
+
+    def touch_cards(self, cards: QuerySet[Card], **fields: Any) -> int:
+        """Change columns of cards that are not read, other than their status and marks; viewers will see it."""
+        touched = cards.filter(batch=self.batch).exclude(status=CardStatus.COMPLETED)
+        number = touched.update(version=self.version, **fields)
+        self.visible = self.visible or bool(number)
+        return number
 
     def move_card(self, card: Card, to: CardStatus, **fields: Any) -> bool:
         """Move one card that was read under this lock; its columns are set on it too. False: it may not go there."""
@@ -99,7 +114,7 @@ class Change:
             return False
         self.count(card.status, -1)
         self.count(to, 1)
-        self._flags(card, fields)
+        self._flags(card, fields, to)
         fields |= {"status": to, "version": self.version}
         Card.objects.filter(pk=card.pk).update(**fields)
         for name, value in fields.items():
@@ -109,7 +124,7 @@ class Change:
     def touch_card(self, card: Card, **fields: Any) -> None:
         """Change columns of a card that was read under this lock, other than its status; viewers will see it."""
         self.visible = True
-        self._flags(card, fields)
+        self._flags(card, fields, CardStatus(card.status))
         fields["version"] = self.version
         Card.objects.filter(pk=card.pk).update(**fields)
         for name, value in fields.items():
@@ -130,15 +145,19 @@ class Change:
         for card in cards:
             self.count("total", -1)
             self.count(card.status, -1)
-            self.count("to_check", -int(card.to_check))
-            self.count("reviewed", -int(card.reviewed))
+            self._recount(standing(card.status, **{name: getattr(card, name) for name in _MARKS}), (), 1)
         Card.objects.filter(pk__in=[card.pk for card in cards]).delete()
         self.set(reload_after=self.version)
 
-    def _flags(self, card: Card, fields: dict[str, Any]) -> None:
-        for name in ("to_check", "reviewed"):
-            if name in fields:
-                self.count(name, int(fields[name]) - int(getattr(card, name)))
+    def _flags(self, card: Card, fields: dict[str, Any], to: CardStatus) -> None:
+        marks = {name: getattr(card, name) for name in _MARKS}
+        self._recount(standing(card.status, **marks), standing(to, **_after(marks, fields)), 1)
+
+    def _recount(self, before: Collection[str], after: Collection[str], number: int) -> None:
+        for name in before:
+            self.count(name, -number)
+        for name in after:
+            self.count(name, number)
 
     def counted(self, name: str) -> int:
         """A counter as it will stand after this change."""
@@ -160,10 +179,28 @@ class Change:
             return False
         if self.fields.get("retry_upto", self.batch.retry_upto) is not None:
             return False  # a whole-batch retry is still under way
-        if self.counted("pending") or self.counted("processing"):
+        if self.counted("pending") or self.counted("processing") or not self.end_rereading(now):
             return False
         self.move_batch(BatchStatus.RUNNING)
         self.move_batch(BatchStatus.COMPLETED, finished_at=now, pilot=None)
+        return True
+
+    def end_rereading(self, now: datetime) -> bool:
+        """Close the re-reading of which no card is left; False: there are some.
+
+        A batch that was stopped only in being read again is finished, as it was before.
+        """
+        if self.batch.rereading_id is None:
+            return True
+        if self.batch.cards.filter(rereading=self.batch.rereading_id).exists():
+            return False
+        Rereading.objects.filter(pk=self.batch.rereading_id).update(finished_at=now)
+        self.batch.rereading_id = None
+        self.set(rereading=None)
+        rest = any(self.counted(name) for name in ("pending", "processing", "cancelled"))
+        if self.batch.status == BatchStatus.CANCELLED and not rest:
+            for status in (BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.COMPLETED):
+                self.move_batch(status)
         return True
 
     def write(self) -> None:

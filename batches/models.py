@@ -134,6 +134,11 @@ class Batch(models.Model):
     def finished_cards(self) -> int:
         return self.completed + self.failed + self.skipped + self.cancelled
 
+    @property
+    def reader(self) -> Engine | None:
+        """The engine that its cards are read with now."""
+        return self.rereading.engine if self.rereading else self.engine
+
     def specs(self, *, active_only: bool = True) -> list[FieldSpec]:
         specs = [FieldSpec.from_dict(data) for data in self.fields]
         return [spec for spec in specs if spec.active] if active_only else specs

@@ -9,11 +9,10 @@ from batches import changes, tasks
 from batches.drain import blocks
 from batches.drain.reading import searchable
 from batches.models import Batch, Card, CardResult, FieldRevision
-from batches.queries.results import corrections_of
+from batches.queries import results
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
-from ocr import checking, coercion
-from ocr.models import Engine
+from ocr import coercion
 
 
 class EditConflict(Exception):
@@ -146,25 +145,17 @@ def _write_values(result: CardResult, values: dict[str, str | None]) -> None:
 
 
 def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool) -> None:
-    fields: dict[str, Any] = {"reviewed": reviewed, "to_check": not reviewed and _to_check(change.batch, card)}
+    fields: dict[str, Any] = {"reviewed": reviewed, "to_check": _to_check(change.batch, card, reviewed)}
     if reviewed != card.reviewed:
         fields["reviewed_by"] = user if reviewed else None
     change.touch_card(card, files_due=True, **fields)
 
 
-def _to_check(batch: Batch, card: Card) -> bool:
-    """A field that a person has corrected is no longer in doubt."""
-    result = card.result
-    if result is None or result.by_hand:
+def _to_check(batch: Batch, card: Card, reviewed: bool) -> bool:
+    """Another reading that nobody has decided about asks for a look, whoever has reviewed the card."""
+    if card.candidates:
+        return True
+    if reviewed or card.result is None:
         return False
-    every_value = batch.engine is not None and batch.engine.kind == Engine.Kind.LOCAL
-    corrected = {key for _card, key in corrections_of([card])}
-    open_specs = [spec for spec in batch.specs() if spec.key not in corrected]
-    if not corrected:
-        return checking.to_check(open_specs, result.fields, every_value=every_value, entries=result.entries)
-    if every_value:
-        return bool(open_specs)
-    further = (result.entries or ())[1:]  # they cannot be corrected yet, only be found right
-    return checking.in_doubt(open_specs, result.fields) or any(
-        checking.in_doubt(batch.specs(), entry) for entry in further
-    )
+    corrected = {key for _card, key in results.corrections_of([card])}
+    return results.is_to_check(batch, batch.specs(), card.result, corrected)

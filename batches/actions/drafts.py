@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from batches import changes, tasks
+from batches.drain import duplicates
 from batches.intake import adding
 from batches.models import Batch, Card, new_uid
 from batches.queries import besides
@@ -142,6 +143,13 @@ def keep_inside(batch: Batch) -> None:
     """Its cards must not leave the house."""
     with _draft(batch) as change:
         change.set(options={**change.batch.options, "stay_inside": True})
+
+
+def set_duplicates(batch: Batch, how: str) -> None:
+    """What becomes of scans that were read before: duplicates.CHOICES; anything else is left out."""
+    if how in duplicates.CHOICES:
+        with _draft(batch) as change:
+            change.set(options={**change.batch.options, "on_duplicate": how})
 
 
 def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "") -> list[Card]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches import changes, tasks
-from batches.drain import blocks, gate
+from batches.drain import blocks, duplicates, gate
 from batches.drain.reading import read_task
 from batches.intake import adding, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
@@ -54,6 +54,7 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
         if pilot is not None:
             options["pilot"] = pilot
         change.batch.options = options
+        change.batch.compared_upto = 0
         change.move_batch(
             BatchStatus.QUEUED,
             started_at=now,
@@ -65,8 +66,12 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
             pilot=options["pilot"] if 0 < options["pilot"] < change.batch.pending else None,
             prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
         )
+        duplicates.take_over_in(change)  # the first block; the drain goes on with a large batch
         _ring(change.batch.pk)
-    return Batch.objects.get(pk=change.batch.pk)
+    started = Batch.objects.get(pk=change.batch.pk)
+    if not started.is_active:  # every card was read before: nobody else comes by to give the folder its name
+        store.settle(started)
+    return started
 
 
 def _require(batch: Batch) -> Engine:

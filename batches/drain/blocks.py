@@ -1,5 +1,7 @@
 """Whole-batch changes: the status flips first, the cards follow in blocks; cut short, the sweeper goes on."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -25,6 +27,22 @@ AFRESH = {
 }
 
 
+# What a card forgets when it is read again although it was read; the rest is what it goes back to.
+ANEW: dict[str, Any] = {
+    "error": "",
+    "error_message": "",
+    "skip_reason": "",
+    "tries": 0,
+    "crashes": 0,
+    "called_at": None,
+    "not_before": None,
+    "worker": None,
+    "lease_until": None,
+}
+READ = (CardStatus.COMPLETED, CardStatus.FAILED)  # what can be read again
+AS_IT_WAS = ANEW | {"rereading": None}
+
+
 def _block(cards: QuerySet[Card]) -> QuerySet[Card]:
     return Card.objects.filter(pk__in=list(cards.order_by("pk").values_list("pk", flat=True)[:BLOCK]))
 
@@ -37,8 +55,32 @@ def cancel_some(batch_id: int) -> bool:
     with changes.locked(batch_id) as change:
         if change.batch.status != BatchStatus.CANCELLED:
             return False
+        change.batch.cards.filter(rereading__isnull=False, status__in=READ).update(rereading=None)
         free = change.batch.cards.filter(status=CardStatus.PENDING, worker=None)
-        moved = change.move_cards(_block(free), CardStatus.CANCELLED, finished_at=timezone.now(), not_before=None)
+        moved = stop_cards(change, _block(free), not_before=None)
+        change.end_rereading(timezone.now())
+    return moved == BLOCK
+
+
+def stop_cards(change: changes.Change, cards: QuerySet[Card], **fields: Any) -> int:
+    """Cards that were to be read are not: one that has a result goes back to it, the others are stopped."""
+    kept = Card.objects.filter(pk__in=list(cards.filter(result__isnull=False).values_list("pk", flat=True)))
+    returned = change.move_cards(kept, CardStatus.COMPLETED, **(fields | AS_IT_WAS))
+    now = timezone.now()
+    stopped = cards.filter(result=None)
+    return returned + change.move_cards(stopped, CardStatus.CANCELLED, finished_at=now, rereading=None, **fields)
+
+
+def read_again_some(batch_id: int) -> bool:
+    """Send one block of the cards back that a re-reading means; True while there are more."""
+    with changes.locked(batch_id) as change:
+        batch = change.batch
+        if batch.rereading_id is None or batch.status in {BatchStatus.DRAFT, BatchStatus.CANCELLED}:
+            return False
+        meant = batch.cards.filter(rereading=batch.rereading_id, status__in=READ)
+        moved = change.move_cards(_block(meant), CardStatus.PENDING, **ANEW)
+        if not moved:
+            change.finish_if_done(timezone.now())
     return moved == BLOCK
 
 
@@ -76,6 +118,11 @@ def finish_cut_short() -> None:
     waiting = Batch.objects.filter(deleted_at=None)
     for pk in waiting.filter(status=BatchStatus.CANCELLED, pending__gt=0).values_list("pk", flat=True):
         while cancel_some(pk):
+            continue
+    for pk in waiting.filter(status=BatchStatus.CANCELLED).exclude(rereading=None).values_list("pk", flat=True):
+        cancel_some(pk)
+    for pk in waiting.exclude(rereading=None).values_list("pk", flat=True):
+        while read_again_some(pk):
             continue
     for pk in waiting.exclude(retry_upto=None).values_list("pk", flat=True):
         while retry_some(pk):

@@ -7,28 +7,29 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from batches import changes
-from batches.drain import allowance
+from batches.drain import allowance, blocks
 from batches.models import Card, Worker
 from batches.states import BatchStatus, CardStatus
 
 LEASE = timedelta(seconds=30)
 
 
-def ready(batch_id: int) -> QuerySet[Card]:
-    """Cards that may be claimed now, in order."""
+def ready(batch_id: int, rereading_id: int | None = None) -> QuerySet[Card]:
+    """Cards that may be claimed now, in order: those of a re-reading, or those that are read for the first time."""
     due = Q(not_before=None) | Q(not_before__lte=timezone.now())
-    waiting = Card.objects.filter(due, batch=batch_id, status=CardStatus.PENDING, worker=None)
+    waiting = Card.objects.filter(due, batch=batch_id, status=CardStatus.PENDING, worker=None, rereading=rereading_id)
     return waiting.exclude(prepared_at=None).order_by("position")
 
 
-def take(batch_id: int, worker: Worker, limit: int) -> list[Card]:
+def take(batch_id: int, worker: Worker, limit: int, rereading_id: int | None = None) -> list[Card]:
     """Claim up to `limit` cards; the first claim makes a waiting batch a running one, the last one may pause it."""
-    if not ready(batch_id).exists():
+    if not ready(batch_id, rereading_id).exists():
         return []  # asked often: without taking the lock
     with changes.locked(batch_id) as change:
-        if not change.batch.is_active or change.batch.deleted_at:
+        if not change.batch.is_active or change.batch.deleted_at or change.batch.compared_upto is not None:
             return []
-        cards = allowance.choose(change, change.batch.engine, ready(batch_id), limit)
+        engine = change.batch.engine if rereading_id is None else change.batch.reader
+        cards = allowance.choose(change, engine, ready(batch_id, rereading_id), limit)
         if not cards:
             return []
         mine = Card.objects.filter(pk__in=[card.pk for card in cards])
@@ -61,16 +62,17 @@ def give_back(worker: Worker, *, crashed: bool = False) -> int:
 
 def _free(change: changes.Change, held: QuerySet[Card], *, crashed: bool) -> int:
     cancelled = change.batch.status == BatchStatus.CANCELLED
-    to = CardStatus.CANCELLED if cancelled else CardStatus.PENDING
     idle = held.filter(status=CardStatus.PENDING)
     freed = idle.count()
+    called = held.filter(status=CardStatus.PROCESSING)
     if cancelled:
-        change.move_cards(idle, to, worker=None, lease_until=None, finished_at=timezone.now())
+        blocks.stop_cards(change, idle, worker=None, lease_until=None)
+        freed += blocks.stop_cards(change, called, worker=None, lease_until=None, called_at=None)
+        change.end_rereading(timezone.now())
     else:
         idle.update(worker=None, lease_until=None)
-    more = {"crashes": F("crashes") + 1} if crashed else {}
-    called = held.filter(status=CardStatus.PROCESSING)
-    freed += change.move_cards(called, to, worker=None, lease_until=None, called_at=None, **more)
+        more = {"crashes": F("crashes") + 1} if crashed else {}
+        freed += change.move_cards(called, CardStatus.PENDING, worker=None, lease_until=None, called_at=None, **more)
     held.update(worker=None, lease_until=None)  # whatever else still names it
     return freed
 

@@ -4,7 +4,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,11 +15,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from batches import changes
+from batches.drain import blocks, candidates
 from batches.drain.outcomes import Event, Outcome, Refund, Start
-from batches.drain.reading import clean, result_of
+from batches.drain.reading import Setup, clean, read_key, result_of
 from batches.drain.spending import Tally
 from batches.drain.spool import Spool
-from batches.models import Attempt, Batch, Card, CardResult
+from batches.models import Attempt, Batch, Card, CardResult, Rereading
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import checking
 from ocr.errors import ExtractionError
@@ -43,10 +45,18 @@ class _Group:
     cards: dict[int, Card]
     specs: list[FieldSpec]
     spent: Tally
+    held: dict[int, CardResult]  # by card: what it has, and keeps
     attempts: list[Attempt] = field(default_factory=list)
     readings: list[tuple[CardResult, Card, dict[str, Any]]] = field(default_factory=list)
+    added: list[CardResult] = field(default_factory=list)  # what holds, with fields that were not there before
+    again: Counter[tuple[int, str]] = field(default_factory=Counter)  # rereading and its counter
     finished: int = 0
     dropped: int = 0
+
+    def tell(self, card: Card, name: str) -> None:
+        """Count a card that was read again."""
+        if card.rereading_id is not None:
+            self.again[card.rereading_id, name] += 1
 
 
 class Collector:
@@ -150,7 +160,7 @@ class Collector:
         outcomes = {event.card.pk for event in events if isinstance(event, Outcome)}
         with changes.locked(batch_id) as change:
             cards = change.batch.cards.in_bulk([event.card.pk for event in events])
-            group = _Group(change, cards, change.batch.specs(), Tally(change))
+            group = _Group(change, cards, change.batch.specs(), Tally(change), _held(cards, outcomes))
             starts = [event for event in events if isinstance(event, Start)]
             self._start(group, [start for start in starts if start.card.pk not in outcomes])
             for event in events:
@@ -163,9 +173,17 @@ class Collector:
                     self._refund(event)
             if group.finished:
                 change.keep_pace(timezone.now(), group.finished)
-                change.finish_if_done(timezone.now())
+            if outcomes:
+                self._end(change)
             dropped = group.dropped
         self.dropped += dropped
+
+    def _end(self, change: changes.Change) -> None:
+        now = timezone.now()
+        if change.batch.status == BatchStatus.CANCELLED:
+            change.end_rereading(now)
+        else:
+            change.finish_if_done(now)
 
     def _holds(self, card: Card | None, event: Event) -> bool:
         return card is not None and card.worker_id == self._worker_id and card.claim == event.card.claim
@@ -192,6 +210,7 @@ class Collector:
             self._note(group, outcome, outcome.started_at)
         mine = self._holds(card, outcome)
         waits_again = card.status == CardStatus.PENDING and card.worker_id is None and outcome.reading is not None
+        waits_again = waits_again and card.rereading_id == outcome.setup.rereading_id
         if not (mine or waits_again) or not self._open(group, card):
             self._drop(group, card, mine=mine)
         elif outcome.reading is not None:
@@ -238,37 +257,63 @@ class Collector:
 
     def _save(self, group: _Group, card: Card, outcome: Outcome, reading: Reading) -> None:
         result = result_of(outcome.setup, card.pk, reading)
-        fields = {
-            "to_check": checking.to_check(
-                group.specs, result.fields, every_value=outcome.setup.every_value, entries=result.entries
-            ),
-            "rotation": card.rotation if reading.rotation is None else reading.rotation,
-            "tries": card.tries + 1,
-            "error": "",
-            "error_message": "",
-        }
+        result.read_key = read_key(outcome.setup, card.sha256, card.page, outcome.card.rotation)
+        fields = {"tries": card.tries + 1, "error": "", "error_message": "", "rereading": None}
+        held = group.held.get(card.pk)
+        if held is None:
+            fields |= {
+                "result": result,
+                "to_check": checking.to_check(
+                    group.specs, result.fields, every_value=outcome.setup.every_value, entries=result.entries
+                ),
+                "rotation": card.rotation if reading.rotation is None else reading.rotation,
+            }
+            group.tell(card, "different")
+        else:
+            fields |= self._beside(group, card, held, result, outcome.setup)
         group.readings.append((result, card, fields | self._finished(group, outcome)))
         if outcome.started_at is not None:
             group.attempts[-1].result = result
+
+    def _beside(self, group: _Group, card: Card, held: CardResult, result: CardResult, setup: Setup) -> dict[str, Any]:
+        """A card that has a result keeps it: what comes now stands beside it until a person decides."""
+        asked = setup.task.fields
+        verdict = candidates.compare(held, result, asked, setup.version)
+        result.state = verdict.state
+        if verdict.added:
+            candidates.add(held, verdict)
+            group.added.append(held)
+        group.tell(card, "different" if verdict.differs else "equal")
+        doubted = candidates.doubted(verdict, asked, every_value=setup.every_value)
+        return {
+            "candidates": card.candidates + int(verdict.differs),
+            "to_check": card.to_check or verdict.differs or doubted,
+        }
 
     def _fail(self, group: _Group, card: Card, outcome: Outcome, error: ExtractionError) -> None:
         batch = group.change.batch
         tries = card.tries + (1 if error.counts else 0)
         again = not error.counts or (error.retryable and tries <= batch.option("retries"))
+        if not again and card.pk in group.held:
+            self._leave(group, card)
+            return
         if not again:
             message = clean(error.message)
+            group.tell(card, "failed")
             if card.status == CardStatus.PENDING:
                 group.change.move_card(card, CardStatus.PROCESSING)
-            told = {"tries": tries, "error": error.reason, "error_message": message}
+            told = {"tries": tries, "error": error.reason, "error_message": message, "rereading": None}
             group.change.move_card(card, CardStatus.FAILED, **told, **self._finished(group, outcome))
             return
         back: dict[str, Any] = _FREED | {"tries": tries, "called_at": None}
         if outcome.retry_in:
             back["not_before"] = timezone.now() + timedelta(seconds=outcome.retry_in)
-        cancelled = batch.status == BatchStatus.CANCELLED
+        if batch.status == BatchStatus.CANCELLED and card.pk in group.held:
+            self._leave(group, card)
+            return
         to = CardStatus.PENDING
-        if cancelled:
-            to, back["finished_at"] = CardStatus.CANCELLED, timezone.now()
+        if batch.status == BatchStatus.CANCELLED:
+            to, back["finished_at"], back["rereading"] = CardStatus.CANCELLED, timezone.now(), None
         if card.status == to:
             Card.objects.filter(pk=card.pk).update(**back)
         else:
@@ -285,6 +330,12 @@ class Collector:
                 counted=False
             )
 
+    def _leave(self, group: _Group, card: Card) -> None:
+        """The card keeps what it had; the attempt tells why there is nothing new."""
+        group.tell(card, "failed")
+        group.finished += 1
+        group.change.move_card(card, CardStatus.COMPLETED, **blocks.AS_IT_WAS)
+
     def _pause(self, group: _Group, reason: PauseReason, message: str) -> None:
         log.warning("Batch %s is paused: %s", group.change.batch.pk, message or reason)
         group.change.move_batch(BatchStatus.PAUSED, pause_reason=reason, pause_message=message, retry_at=None)
@@ -299,5 +350,15 @@ class Collector:
         for attempt in group.attempts:
             attempt.result = attempt.result  # the id is known only now
         Attempt.objects.bulk_create(group.attempts)
-        for result, card, fields in group.readings:
-            group.change.move_card(card, CardStatus.COMPLETED, result=result, **fields)
+        for _result, card, fields in group.readings:
+            group.change.move_card(card, CardStatus.COMPLETED, **fields)
+        for held in group.added:
+            held.save(update_fields=["fields", "values", "confidence", "search"])
+        for (rereading, name), number in group.again.items():
+            Rereading.objects.filter(pk=rereading).update(**{name: F(name) + number})
+
+
+def _held(cards: Mapping[int, Card], outcomes: Collection[int]) -> dict[int, CardResult]:
+    """The results of those cards that have one already."""
+    by_result = {card.result_id: pk for pk, card in cards.items() if card.result_id and pk in outcomes}
+    return {by_result[pk]: held for pk, held in CardResult.objects.in_bulk(by_result).items()} if by_result else {}

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from batches.drain import files
 from batches.intake import store
-from batches.models import Card
+from batches.models import Card, CardResult
 from batches.states import CardStatus
 
 log = logging.getLogger(__name__)
 
+_WAITS = {CardStatus.PENDING, CardStatus.PROCESSING}
 AT_ONCE = 100
 WRITERS = 4  # the disk is waited for, not the processor
 
@@ -63,13 +64,22 @@ def _lies_among_errors(card: Card) -> bool:
 
 
 def _write_results(card: Card) -> None:
+    """A card that is read again keeps its files until then. A second reading has files of its own."""
+    stands = card.status == CardStatus.COMPLETED or (card.status in _WAITS and card.result is not None)
+    seconds: list[CardResult] = getattr(card, "seconds", [])
+    _write_result(card, card.result if stands else None, "")
+    if seconds:
+        _write_result(card, seconds[-1] if stands else None, "_2")
+
+
+def _write_result(card: Card, result: CardResult | None, suffix: str) -> None:
     folder = store.results_folder(card.batch)
-    as_json = folder / f"{card.filename}_ocr_results.json"
-    as_text = folder / f"{card.filename}_ocr_results.txt"
-    if card.status != CardStatus.COMPLETED or card.result is None:
+    as_json = folder / f"{card.filename}_ocr_results{suffix}.json"
+    as_text = folder / f"{card.filename}_ocr_results{suffix}.txt"
+    if result is None:
         as_json.unlink(missing_ok=True)
         as_text.unlink(missing_ok=True)
         return
-    content = json.dumps(files.of_card(card, card.result), ensure_ascii=False, indent=2)
+    content = json.dumps(files.of_card(card, result), ensure_ascii=False, indent=2)
     store.write_atomic(as_json, content.encode("utf-8", "replace"))
-    store.write_atomic(as_text, files.as_text(card, card.result).encode("utf-8", "replace"))
+    store.write_atomic(as_text, files.as_text(card, result).encode("utf-8", "replace"))

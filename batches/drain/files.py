@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 
 from batches.models import Attempt, Batch, Card, CardResult
 from ocr import checking
@@ -15,9 +15,17 @@ _TOKENS = ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking")
 
 
 def with_all(cards: QuerySet[Card]) -> QuerySet[Card]:
-    """The cards with all that `of_card` and `as_text` look at, in two queries."""
-    calls = Prefetch("result__attempts", Attempt.objects.defer("raw_reply", "error_message"))
-    return cards.select_related("batch", "result__template_version", "reviewed_by").prefetch_related(calls)
+    """The cards with all that `of_card` and `as_text` look at, in a few queries.
+
+    `seconds`: the reading beside the one that holds, where scans that were read before are read again and both kept.
+    """
+    calls = Attempt.objects.defer("raw_reply", "error_message")
+    seconds = CardResult.objects.filter(card__batch__options__on_duplicate="suffix", rereading=None)
+    seconds = seconds.exclude(card__result=F("pk")).select_related("template_version").order_by("pk")
+    return cards.select_related("batch", "result__template_version", "reviewed_by").prefetch_related(
+        Prefetch("result__attempts", calls),
+        Prefetch("results", seconds.prefetch_related(Prefetch("attempts", calls)), to_attr="seconds"),
+    )
 
 
 def of_card(card: Card, result: CardResult) -> dict[str, Any]:

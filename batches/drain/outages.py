@@ -8,6 +8,7 @@ import random
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
 from batches import changes
@@ -33,13 +34,13 @@ class Outages:
         """Pause and resume as the engines say; True: something was changed."""
         changed = False
         for batch in active:
-            hold = self._engines.hold(batch.engine) if batch.engine else None
+            hold = self._engines.hold(batch.reader) if batch.reader else None
             if hold is not None and _pause(batch, hold):
                 changed = True
-        busy = {batch.engine_id for batch in active}
+        busy = {batch.reader.pk for batch in active if batch.reader}
         paused = self._paused()
-        for engine in {batch.engine for batch in paused if batch.engine}:
-            waiting = [batch for batch in paused if batch.engine_id == engine.pk]
+        for engine in {batch.reader for batch in paused if batch.reader}:
+            waiting = [batch for batch in paused if batch.reader == engine]
             going = self._changed_key(engine, waiting) or self._reachable(engine, waiting, busy=engine.pk in busy)
             for batch in going:
                 changed = _resume(batch) or changed
@@ -49,7 +50,7 @@ class Outages:
         paused = Batch.objects.filter(status=BatchStatus.PAUSED, pause_reason__in=_BY_ITSELF, deleted_at=None)
         if self._batch_id is not None:
             paused = paused.filter(pk=self._batch_id)
-        found = list(paused.select_related("engine").order_by("pk"))
+        found = list(paused.select_related("engine", "rereading__engine").order_by("pk"))
         keys = {batch.pk for batch in found if batch.pause_reason == PauseReason.CREDENTIALS}
         self._refused = {pk: version for pk, version in self._refused.items() if pk in keys}
         return found
@@ -96,7 +97,8 @@ def _pause(batch: Batch, hold: Hold) -> bool:
 
 def _tell_the_others(batch: Batch, retry_at: datetime) -> None:
     """Their next try is this one's."""
-    held = Batch.objects.filter(status=BatchStatus.PAUSED, pause_reason=PauseReason.ENDPOINT, engine=batch.engine)
+    same = Q(rereading=None, engine=batch.reader) | Q(rereading__engine=batch.reader)
+    held = Batch.objects.filter(same, status=BatchStatus.PAUSED, pause_reason=PauseReason.ENDPOINT)
     for pk in held.exclude(pk=batch.pk).values_list("pk", flat=True):
         with changes.locked(pk) as change:
             if change.batch.status == BatchStatus.PAUSED and change.batch.pause_reason == PauseReason.ENDPOINT:

@@ -13,7 +13,7 @@ from django.db import close_old_connections
 from batches.drain import claims
 from batches.drain.engines import Engines, cap
 from batches.drain.outages import Outages
-from batches.drain.reading import Setup, setup_of
+from batches.drain.reading import Setup, setup_again, setup_of
 from batches.drain.threads import spawn
 from batches.drain.worker import Job, Reader
 from batches.intake import store
@@ -27,9 +27,22 @@ LOOK_EVERY = 1.0  # seconds between looks at the batches without a doorbell
 HUNGRY = 0.5  # seconds until a batch without a claimable card is asked again
 
 
+Key = tuple[int, int | None]  # batch and re-reading
+
+
+def _runs_of(batch: Batch) -> list[tuple[Key, Engine]]:
+    """Beside cards that are read again there may be others, which a retry sent back."""
+    runs: list[tuple[Key, Engine]] = []
+    if batch.engine is not None:  # the start makes sure of one
+        runs.append(((batch.pk, None), batch.engine))
+    if batch.rereading is not None:
+        runs.append(((batch.pk, batch.rereading.pk), batch.rereading.engine))
+    return runs
+
+
 @dataclass(slots=True)
 class Run:
-    """A batch that this process reads."""
+    """Cards of a batch that this process reads with the same means: as its start froze them, or a re-reading's."""
 
     batch: Batch
     setup: Setup
@@ -64,7 +77,7 @@ class Scheduler:
         self._threads = threads
         self._batch_id = batch_id
         self._outages = Outages(engines, batch_id)
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[Key, Run] = {}
         self._jobs: queue.SimpleQueue[tuple[Run, Job] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._in_flight = 0
@@ -88,10 +101,10 @@ class Scheduler:
 
     def prepared(self, batch_id: int) -> None:
         """A card of this batch has become ready."""
-        run = self._runs.get(batch_id)
-        if run is not None:
-            run.ask_at = 0.0
-            self._bell.set()
+        for (of_batch, _rereading), run in list(self._runs.items()):
+            if of_batch == batch_id:
+                run.ask_at = 0.0
+                self._bell.set()
 
     def stop(self, deadline: float) -> bool:
         """Start no more calls, give unread cards back, wait for calls in flight; False: some are still out."""
@@ -128,38 +141,40 @@ class Scheduler:
     def _refresh(self, *, rung: bool) -> Collection[Batch]:
         """Bring the runs in line with the batches that are to be read, and return those."""
         active = Batch.objects.filter(status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING], deleted_at=None)
+        active = active.filter(compared_upto=None)
         if self._batch_id is not None:
             active = active.filter(pk=self._batch_id)
-        batches = {batch.pk: batch for batch in active.select_related("engine").order_by("pk")}
-        for pk, run in list(self._runs.items()):
-            if pk not in batches:
-                self._leave(pk, run)
-        for pk, batch in batches.items():
-            known = self._runs.get(pk)
-            if batch.engine is None:  # the start makes sure of one
-                continue
-            self._engines.heed(batch.engine)
+        means = ("engine", "template_version", "rereading__engine", "rereading__template_version")
+        batches = list(active.select_related(*means).order_by("pk"))
+        wanted = {key: (batch, engine) for batch in batches for key, engine in _runs_of(batch)}
+        for key, run in list(self._runs.items()):
+            if key not in wanted:
+                self._leave(key, run)
+        for key, (batch, engine) in wanted.items():
+            known = self._runs.get(key)
+            self._engines.heed(engine)
             if known is None or known.is_resumed(batch):
-                self._engines.try_now(batch.engine)
+                self._engines.try_now(engine)
             if known is None:
-                self._add(batch, batch.engine)
+                self._add(key, batch, engine)
             else:
-                known.batch, known.setup, known.active = batch, replace(known.setup, engine=batch.engine), True
+                known.batch, known.setup, known.active = batch, replace(known.setup, engine=engine), True
                 known.ask_at = 0.0 if rung else known.ask_at
-        return batches.values()
+        return batches
 
-    def _leave(self, pk: int, run: Run) -> None:
+    def _leave(self, key: Key, run: Run) -> None:
         """The batch is paused, stopped or done: unread cards go back, calls in flight complete."""
         self._release(run)
         if run.active:
             run.active = False
             self.on_gone()
         if not run.flying:
-            del self._runs[pk]
+            del self._runs[key]
 
-    def _add(self, batch: Batch, engine: Engine) -> None:
+    def _add(self, key: Key, batch: Batch, engine: Engine) -> None:
         store.settle(batch)
-        self._runs[batch.pk] = Run(batch, setup_of(batch, engine))
+        again = batch.rereading if key[1] is not None else None
+        self._runs[key] = Run(batch, setup_of(batch, engine) if again is None else setup_again(batch, again))
 
     def _release(self, run: Run) -> None:
         unread = [card.pk for card in run.waiting]
@@ -199,7 +214,7 @@ class Scheduler:
         if time.monotonic() < run.ask_at:
             return False
         wanted = min(int(run.batch.option("chunk_size")), 2 * run.limit(self._threads))
-        cards = claims.take(run.batch.pk, self._worker, wanted)
+        cards = claims.take(run.batch.pk, self._worker, wanted, run.setup.rereading_id)
         run.waiting.extend(cards)
         if cards:
             run.batch.status = BatchStatus.RUNNING

@@ -11,7 +11,7 @@ import time
 
 from django.conf import settings
 
-from batches.drain import claims, filer
+from batches.drain import claims, duplicates, filer
 from batches.drain.collector import Collector
 from batches.drain.engines import Engines
 from batches.drain.overview import Overviews
@@ -49,11 +49,13 @@ class Service:
         self._preparation = Preparation(self._scheduler.prepared, batch_id)
         self._sweeper = Rounds("sweep", Sweeper(self.worker).sweep, EVERY)
         self._overviews = Overviews(batch_id)
+        self._comparing = Rounds("compare", self._compare, FILE_EVERY)
         self._filer = Rounds("file", self._file, FILE_EVERY)
         self._scheduler.on_gone = self._sweeper.wake
         self._collecting = spawn("collect", self.collector.run)
         self._sweeper.start()
         self._filer.start()
+        self._comparing.start()
         self._preparation.start()
         self._scheduler.start()
 
@@ -63,6 +65,7 @@ class Service:
         self._preparation.wake()
         self._sweeper.wake()
         self._filer.wake()
+        self._comparing.wake()
 
     def stop(self, timeout: float = STOP_WITHIN) -> None:
         """Finish the calls in flight, or give their cards back. Safe to call often, and from several threads."""
@@ -77,6 +80,7 @@ class Service:
             self._collecting.join(max(0.5, deadline - time.monotonic()))
             self._sweeper.stop(max(0.5, deadline - time.monotonic()))
             self._filer.stop(max(0.5, deadline - time.monotonic()))
+            self._comparing.stop(max(0.5, deadline - time.monotonic()))
             given_back = claims.give_back(self.worker)
             if given_back:
                 log.warning("%s cards in flight were given back.", given_back)
@@ -92,6 +96,14 @@ class Service:
 
     def _saved(self, batch_id: int) -> None:
         self._filer.wake()
+
+    def _compare(self) -> None:
+        """The first step of a large batch: what was read before is taken over."""
+        for batch_id in duplicates.due(self._batch_id):
+            while not self._comparing.is_stopping and duplicates.take_over_some(batch_id):
+                self._filer.wake()
+            self._scheduler.wake()
+            self._sweeper.wake()
 
     def _file(self) -> None:
         filer.file_due(self._batch_id, lambda: self._filer.is_stopping)

@@ -19,7 +19,7 @@ from typing import Any
 
 from batches.drain.outcomes import Event, Outcome
 from batches.drain.presence import lock_file, run_folder
-from batches.drain.reading import setup_of
+from batches.drain.reading import setup_again, setup_of
 from batches.models import Card, Worker
 from ocr.reading import FieldReading, Issue, Reading, Region, Usage, ValueState
 
@@ -74,7 +74,8 @@ def left_by(worker: Worker) -> Iterator[list[Outcome]]:
 
 
 def _outcomes(worker: Worker) -> Iterator[Outcome]:
-    for card in Card.objects.filter(worker=worker).select_related("batch__engine", "worker"):
+    means = ("batch__engine", "worker", "rereading__engine", "rereading__template_version")
+    for card in Card.objects.filter(worker=worker).select_related(*means):
         path = folder(worker) / f"{card.pk}-{card.claim}.json"
         try:
             kept = json.loads(path.read_text(encoding="utf-8"))
@@ -110,7 +111,8 @@ def _as_outcome(card: Card, kept: dict[str, Any]) -> Outcome | None:
     """None: it was read with other means than the batch has now."""
     if card.batch.engine is None:
         return None
-    setup = setup_of(card.batch, card.batch.engine)
+    again = card.rereading
+    setup = setup_of(card.batch, card.batch.engine) if again is None else setup_again(card.batch, again)
     if any(getattr(setup, name) != kept[name] for name in ("model", "prompt_hash", "rereading_id")):
         return None
     started_at = datetime.fromisoformat(kept["started_at"]) if kept["started_at"] else None

@@ -1,7 +1,8 @@
 """Cards as the grid and the card page show them: every field's value, where it came from, why it deserves a look."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -13,6 +14,7 @@ from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.states import CardStatus, SkipReason
 from ocr import checking, coercion
 from ocr.fields import FieldSpec
+from ocr.models import Engine
 from ocr.reading import Issue, ValueState
 
 
@@ -96,9 +98,28 @@ def rows(batch: Batch, cards: Sequence[Card]) -> list[Row]:
 
 def corrections_of(cards: Sequence[Card]) -> dict[tuple[int, str], FieldRevision]:
     """The last correction of each value that holds now; those of an earlier reading do not count."""
-    made = {card.pk: card.result.created_at for card in cards if card.result}
+    return corrections_since({card.pk: card.result.created_at for card in cards if card.result})
+
+
+def corrections_since(made: Mapping[int, datetime]) -> dict[tuple[int, str], FieldRevision]:
+    """The last correction of each value of these cards since the moments given."""
     revisions = FieldRevision.objects.filter(card__in=made).select_related("by").order_by("pk")
     return {(one.card_id, one.key): one for one in revisions if one.at >= made[one.card_id]}
+
+
+def is_to_check(batch: Batch, specs: Sequence[FieldSpec], result: CardResult, corrected: Collection[str]) -> bool:
+    """Whether a reading that nobody has reviewed deserves a look. A field that a person corrected is in no doubt."""
+    if result.by_hand:
+        return False
+    engine = result.engine or batch.engine
+    every_value = engine is not None and engine.kind == Engine.Kind.LOCAL
+    open_specs = [spec for spec in specs if spec.key not in corrected]
+    if not corrected:
+        return checking.to_check(open_specs, result.fields, every_value=every_value, entries=result.entries)
+    if every_value:
+        return bool(open_specs)
+    further = (result.entries or ())[1:]  # they cannot be corrected yet, only be found right
+    return checking.in_doubt(open_specs, result.fields) or any(checking.in_doubt(specs, entry) for entry in further)
 
 
 def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections) -> Row:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from batches import progress
 from batches.models import Batch
 from batches.queries import besides
+from batches.views import duplicates
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
 from ocr.models import Engine
@@ -42,6 +43,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         "unreadable": unreadable,
         "host": urlsplit(batch.engine.address).hostname if batch.engine else "",
         "time": _expected_time(batch),
+        **duplicates.read_before(request.user, batch),
         "cards": batch.cards.filter(prepared_at__isnull=False, error="").order_by("position", "pk")[:FIRST_SCANS],
     }
     return render(request, "batches/batch_confirm.html", context)

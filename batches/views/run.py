@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
-from batches.actions import runs
+from batches.actions import drafts, runs
 from batches.changes import TransitionRefused
 from batches.live import feed, fragments, listing
 from batches.live.fragments import Viewer
@@ -55,7 +55,11 @@ def batch_start(request: SignedInRequest, pk: int) -> HttpResponse:
     batch = _editable(request, pk)
     pilot = {"ten": runs.PILOT, "all": 0}.get(request.POST.get("first", ""))
     try:
+        if batch.is_draft:
+            drafts.set_duplicates(batch, request.POST.get("on_duplicate", ""))
         runs.start(batch, request.user, pilot=pilot)
+    except drafts.BatchLocked:
+        return redirect("batch_detail", pk)
     except runs.CannotStart as error:
         messages.error(request, error.message)
         return redirect("batch_confirm", pk)

@@ -59,19 +59,49 @@ def test_flags_are_counted_once(batch, card):
     with changes.locked(batch) as change:
         card = Card.objects.get(pk=card.pk)
         change.move_card(card, CardStatus.COMPLETED, to_check=True)
-        change.touch_card(card, to_check=True, reviewed=True)
+        change.touch_card(card, to_check=False, reviewed=True)
     batch.refresh_from_db()
-    assert (batch.to_check, batch.reviewed) == (1, 1)
+    assert (batch.to_check, batch.reviewed) == (0, 1)
     changes.move_cards(batch, batch.cards.all(), CardStatus.PENDING, to_check=False, reviewed=False)
     batch.refresh_from_db()
     assert (batch.to_check, batch.reviewed) == (0, 0)
 
 
+def test_a_reviewed_card_that_is_to_be_checked_again_counts_as_to_check_alone(batch, card):
+    with changes.locked(batch) as change:
+        change.move_card(card, CardStatus.COMPLETED, reviewed=True)
+        change.touch_card(card, to_check=True, candidates=1)
+    batch.refresh_from_db()
+    assert (batch.to_check, batch.reviewed, batch.check_again) == (1, 0, 1)
+    with changes.locked(batch) as change:
+        change.touch_card(card, to_check=False, candidates=0)
+    batch.refresh_from_db()
+    assert (batch.to_check, batch.reviewed, batch.check_again) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_a_card_that_is_read_again_stands_in_no_count_of_flags_meanwhile(batch, make_cards, one_by_one):
+    make_cards(3)
+    changes.move_cards(batch, batch.cards.all(), CardStatus.COMPLETED, to_check=True, candidates=2)
+    moving = batch.cards.order_by("pk")[:2]
+    with changes.locked(batch) as change:
+        if one_by_one:
+            for card in moving:
+                change.move_card(card, CardStatus.PENDING)
+        else:
+            change.move_cards(batch.cards.filter(pk__in=[card.pk for card in moving]), CardStatus.PENDING)
+    batch.refresh_from_db()
+    assert (batch.completed, batch.to_check, batch.check_again) == (1, 1, 1)
+    changes.move_cards(batch, batch.cards.filter(status=CardStatus.PENDING), CardStatus.COMPLETED, candidates=0)
+    batch.refresh_from_db()
+    assert (batch.completed, batch.to_check, batch.check_again) == (3, 3, 1)
+
+
 def test_many_cards_can_be_flagged_at_once(batch, make_cards):
     make_cards(2)
-    changes.move_cards(batch, batch.cards.all(), CardStatus.COMPLETED, to_check=True, reviewed=True)
+    changes.move_cards(batch, batch.cards.all(), CardStatus.COMPLETED, to_check=False, reviewed=True)
     batch.refresh_from_db()
-    assert (batch.to_check, batch.reviewed) == (2, 2)
+    assert (batch.to_check, batch.reviewed) == (0, 2)
 
 
 def test_cards_are_added_and_removed_with_their_counts(batch):

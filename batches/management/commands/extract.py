@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from batches import changes, drain, progress
 from batches.actions import drafts, runs
+from batches.drain import duplicates
 from batches.intake import adding, names
 from batches.management.commands import export
 from batches.models import Batch
@@ -39,6 +40,13 @@ class Command(BaseCommand):
         parser.add_argument("--fields", metavar="LABELS", help='instead of a template: "Author,Title,Year"')
         parser.add_argument("--engine", metavar="NAME", help="otherwise the one chosen for new batches")
         parser.add_argument("--model", default="", help="otherwise the engine's own")
+        parser.add_argument(
+            "--on-duplicate",
+            choices=duplicates.CHOICES,
+            default=duplicates.SKIP,
+            help="scans that were read before with the same means: take the earlier reading over (skip, unless said "
+            "otherwise), read them again (overwrite), or keep both (suffix)",
+        )
         parser.add_argument("--name", default="", help="of the batch; otherwise the folder's")
         parser.add_argument("--out", metavar="FILE", default="-", help="CSV; standard output, where left out")
         parser.add_argument("--resume", metavar="LABEL", help="go on with a batch that was interrupted")
@@ -89,6 +97,7 @@ class Command(BaseCommand):
         drafts.set_engine(batch, engine, options["model"])
         if stay_inside:
             drafts.keep_inside(batch)
+        drafts.set_duplicates(batch, options["on_duplicate"])
         self._add(batch, files)
         try:
             return runs.start(Batch.objects.get(pk=batch.pk), user)

@@ -274,7 +274,7 @@ def test_the_next_try_of_one_is_the_next_try_of_all(make, reader, engines, setti
 
 def test_who_is_quicker_than_the_look_wins(make, reader, engines):
     batch = make(1)
-    seen = SimpleNamespace(pk=batch.pk, status=BatchStatus.RUNNING, engine=reader, engine_id=reader.pk)
+    seen = SimpleNamespace(pk=batch.pk, status=BatchStatus.RUNNING, reader=reader)
     engines.refuse(reader, "402")
     assert Outages(engines).look([seen]) is False
     paused = pause_for(batch, PauseReason.ENDPOINT)

@@ -1,0 +1,81 @@
+"""A new reading of a card that has one: compared field by field, never put in its place.
+
+What holds stays, whoever it is from; a person decides between the two. Fields alone that the card did not have yet
+are added to what holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batches.drain.reading import searchable
+from batches.models import CardResult
+from batches.states import ResultState
+from ocr import checking, coercion
+from ocr.fields import FieldSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a new reading says beside the one that holds."""
+
+    differing: tuple[str, ...]
+    added: Mapping[str, Any]  # as CardResult.fields holds them
+    other_entries: bool = False  # of several on the card, those after the first
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.differing) or self.other_entries
+
+    @property
+    def state(self) -> ResultState:
+        return ResultState.CANDIDATE if self.differs else ResultState.EQUAL
+
+
+def compare(holds: CardResult, new: CardResult, specs: Sequence[FieldSpec], version: int | None) -> Verdict:
+    """`specs` are the fields that were asked for; `version` is the template's, with which added ones are marked."""
+    differing, added = [], {}
+    for spec in specs:
+        stored = new.fields.get(spec.key)
+        if stored is None:
+            continue
+        if has(holds, spec.key):
+            if not same(spec, holds.values.get(spec.key), stored["value"]):
+                differing.append(spec.key)
+        else:
+            added[spec.key] = stored | ({} if version is None else {"version": version})
+    return Verdict(tuple(differing), added, _other_entries(holds, new, specs))
+
+
+def _other_entries(holds: CardResult, new: CardResult, specs: Sequence[FieldSpec]) -> bool:
+    """Where both found several entries: whether one after the first differs, or there are more of them."""
+    if holds.entries is None or new.entries is None:
+        return False
+    keys = [spec.key for spec in specs]
+    here, there = ([[entry.get(key) for key in keys] for entry in one.values_of_entries()[1:]] for one in (holds, new))
+    return here != there
+
+
+def has(result: CardResult, key: str) -> bool:
+    """Whether the card was ever asked for a field, or a person has filled it in."""
+    return key in result.fields or result.values.get(key) is not None or (result.by_hand and key in result.values)
+
+
+def same(spec: FieldSpec, one: str | None, other: str | None) -> bool:
+    """After normalisation by the newer definition of the field."""
+    return one == other or coercion.normalise(spec, one)[0] == coercion.normalise(spec, other)[0]
+
+
+def add(holds: CardResult, verdict: Verdict) -> None:
+    """Put fields that the card did not have into what holds; saved by the caller."""
+    holds.fields |= verdict.added
+    holds.values |= {key: stored["value"] for key, stored in verdict.added.items()}
+    sure = [stored["confidence"] for stored in verdict.added.values() if stored["confidence"] is not None]
+    holds.confidence = min([*sure, *([] if holds.confidence is None else [holds.confidence])], default=None)
+    holds.search = searchable(holds)
+
+
+def doubted(verdict: Verdict, specs: Sequence[FieldSpec], *, every_value: bool) -> bool:
+    """Whether what was added deserves a look; nobody can have reviewed it."""
+    added = [spec for spec in specs if spec.key in verdict.added]
+    return bool(added) and (every_value or any(checking.doubts(spec, verdict.added[spec.key]) for spec in added))
