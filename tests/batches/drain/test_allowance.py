@@ -240,18 +240,18 @@ def test_a_gate_is_closed_by_a_budget_before_anybody_has_paused_the_batch(batch,
     changes.move_batch(batch, BatchStatus.QUEUED, engine=engine, currency="USD")
     holder = make_worker("one")
     card = claims.take(batch.pk, holder, 1)[0]
-    asked = (batch.pk, card.pk, holder.pk, card.claim, engine.pk)
-    with gate.passing(*asked):
+    asked = gate.Call(batch.pk, card.pk, holder.pk, card.claim, engine.pk)
+    with gate.passing(asked):
         pass
     Batch.objects.filter(pk=batch.pk).update(budget=Decimal("1.00"), cost=ONE)
-    with pytest.raises(gate.CallWithheld), gate.passing(*asked):
+    with pytest.raises(gate.CallWithheld), gate.passing(asked):
         pass
     Batch.objects.filter(pk=batch.pk).update(budget=None)
     Engine.objects.filter(pk=engine.pk).update(month_budget=Decimal("1.00"))
-    with gate.passing(*asked):
+    with gate.passing(asked):
         pass
     Spending.objects.create(engine=engine, month=budgets.month_of(timezone.now()), calls=1, cost=ONE)
-    with pytest.raises(gate.CallWithheld), gate.passing(*asked):
+    with pytest.raises(gate.CallWithheld), gate.passing(asked):
         pass
 
 
@@ -402,11 +402,11 @@ def test_the_gate_lets_nothing_out_of_the_house(batch, engine, make_cards):
     changes.move_batch(batch, BatchStatus.QUEUED, engine=engine, options={"stay_inside": True})
     holder = make_worker("one")
     card = claims.take(batch.pk, holder, 1)[0]
-    asked = (batch.pk, card.pk, holder.pk, card.claim, engine.pk)
-    with gate.passing(*asked):
+    asked = gate.Call(batch.pk, card.pk, holder.pk, card.claim, engine.pk)
+    with gate.passing(asked):
         pass
     Engine.objects.filter(pk=engine.pk).update(place=Engine.Place.OUTSIDE)
-    with pytest.raises(gate.CallWithheld), gate.passing(*asked):
+    with pytest.raises(gate.CallWithheld), gate.passing(asked):
         pass
 
 
