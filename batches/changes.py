@@ -35,10 +35,10 @@ def allowed_from(to: CardStatus) -> list[CardStatus]:
     return [status for status, targets in CARD_TRANSITIONS.items() if to in targets]
 
 
-_MARKS = ("to_check", "reviewed", "candidates")
+_MARKS = ("to_check", "reviewed", "candidates", "nothing_found")
 
 
-def standing(status: str, *, to_check: bool, reviewed: bool, candidates: int) -> tuple[str, ...]:
+def standing(status: str, *, to_check: bool, reviewed: bool, candidates: int, nothing_found: bool) -> tuple[str, ...]:
     """The batch's counters, besides that of its status, in which a card stands.
 
     Only a card that is read stands in any, so that they add up to those that are completed. A card that was
@@ -47,7 +47,7 @@ def standing(status: str, *, to_check: bool, reviewed: bool, candidates: int) ->
     if status != CardStatus.COMPLETED:
         return ()
     seen = ("to_check",) if to_check else ("reviewed",) if reviewed else ()
-    return (*seen, "check_again") if candidates else seen
+    return (*seen, *(["check_again"] if candidates else []), *(["nothing_found"] if nothing_found else []))
 
 
 def _after(marks: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Batch(models.Model):
     skipped = models.PositiveIntegerField(default=0)
     cancelled = models.PositiveIntegerField(default=0)
     to_check = models.PositiveIntegerField(default=0)
+    nothing_found = models.PositiveIntegerField(default=0)
     reviewed = models.PositiveIntegerField(default=0)  # and not to be checked again
     check_again = models.PositiveIntegerField(default=0)  # another reading waits for a person; these are to check, too
     tokens_in = models.BigIntegerField(default=0)  # the cached ones among them
@@ -210,6 +211,7 @@ class Card(models.Model):
     rereading = models.ForeignKey("Rereading", null=True, blank=True, on_delete=models.SET_NULL, related_name="cards")
     candidates = models.PositiveSmallIntegerField(default=0)  # other readings that nobody has decided about
     to_check = models.BooleanField(default=False)
+    nothing_found = models.BooleanField(default=False)  # the reading is valid, and has no value at all
     reviewed = models.BooleanField(default=False)
     reviewed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -241,6 +243,7 @@ class Card(models.Model):
             models.Index(fields=("id",), condition=Q(files_due=True), name="card_files_due"),
             models.Index(fields=("id",), condition=Q(prepared_at=None), name="card_unprepared"),
             models.Index(fields=("batch", "position"), condition=Q(candidates__gt=0), name="card_candidates"),
+            models.Index(fields=("batch", "position"), condition=Q(nothing_found=True), name="card_nothing_found"),
         )
 
     def __str__(self) -> str:
@@ -270,7 +273,7 @@ class CardResult(models.Model):
     # {key: {"verbatim", "value", "state", "confidence", "regions": [[x, y, width, height]], "issues": []}}
     fields = models.JSONField(default=dict)
     values = models.JSONField(default=dict)  # {key: str | None}
-    confidence = models.FloatField(null=True, blank=True)  # the lowest of the active fields
+    confidence = models.FloatField(null=True, blank=True)  # the lowest of the active fields, in all entries
     transcription = models.TextField(blank=True)
     pictures = models.TextField(blank=True)  # what they show
     summary = models.TextField(blank=True)  # in a sentence

@@ -84,6 +84,7 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
             CardStatus.COMPLETED,
             result=result,
             to_check=False,
+            nothing_found=False,
             reviewed=True,
             reviewed_by=user,
             error="",
@@ -146,6 +147,8 @@ def _write_values(result: CardResult, values: dict[str, str | None]) -> None:
 
 def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool) -> None:
     fields: dict[str, Any] = {"reviewed": reviewed, "to_check": _to_check(change.batch, card, reviewed)}
+    if card.result is not None:
+        fields["nothing_found"] = results.nothing_found(change.batch.specs(), card.result)
     if reviewed != card.reviewed:
         fields["reviewed_by"] = user if reviewed else None
     change.touch_card(card, files_due=True, **fields)

@@ -21,6 +21,7 @@ from batches.drain.reading import Setup, clean, read_key, result_of
 from batches.drain.spending import Tally
 from batches.drain.spool import Spool
 from batches.models import Attempt, Batch, Card, CardResult, Rereading
+from batches.queries import results
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import checking
 from ocr.errors import ExtractionError
@@ -266,6 +267,7 @@ class Collector:
                 "to_check": checking.to_check(
                     group.specs, result.fields, every_value=outcome.setup.every_value, entries=result.entries
                 ),
+                "nothing_found": results.nothing_found(group.specs, result),
                 "rotation": card.rotation if reading.rotation is None else reading.rotation,
             }
             group.tell(card, "different")
@@ -288,6 +290,7 @@ class Collector:
         return {
             "candidates": card.candidates + int(verdict.differs),
             "to_check": card.to_check or verdict.differs or doubted,
+            "nothing_found": results.nothing_found(group.specs, held),
         }
 
     def _fail(self, group: _Group, card: Card, outcome: Outcome, error: ExtractionError) -> None:

@@ -174,13 +174,15 @@ def _place(
     for copy in copies:
         there = copy.taken_from.card if copy.taken_from else copy.card
         check = not there.reviewed and results.is_to_check(change.batch, specs, copy, corrected[copy.card_id])
-        alike[there.rotation, check, there.reviewed, there.reviewed_by_id].append(copy.card_id)
+        nothing = results.nothing_found(specs, copy)
+        alike[there.rotation, check, nothing, there.reviewed, there.reviewed_by_id].append(copy.card_id)
     mine = CardResult.objects.filter(card=OuterRef("pk"), state=ResultState.CURRENT).exclude(taken_from=None)
-    for (rotation, check, reviewed, reviewer), ids in alike.items():
+    for (rotation, check, nothing, reviewed, reviewer), ids in alike.items():
         fields = {
             "result": Subquery(mine.values("pk")[:1]),
             "rotation": rotation,
             "to_check": check,
+            "nothing_found": nothing,
             "reviewed": reviewed,
             "reviewed_by": reviewer,
             "files_due": True,

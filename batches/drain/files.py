@@ -10,7 +10,10 @@ from django.db.models import F, Prefetch, QuerySet
 from batches.models import Attempt, Batch, Card, CardResult
 from ocr import checking
 
-_COUNTS = ("total", "pending", "processing", "completed", "failed", "skipped", "cancelled", "to_check", "reviewed")
+_COUNTS = (
+    *("total", "pending", "processing", "completed", "failed", "skipped", "cancelled"),
+    *("to_check", "nothing_found", "reviewed"),
+)
 _TOKENS = ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking")
 
 

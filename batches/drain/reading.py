@@ -112,8 +112,11 @@ def result_of(setup: Setup, card_id: int, reading: Reading) -> CardResult:
     """The row of a reading, not saved yet."""
     fields = {key: _stored(field) for key, field in reading.fields.items()}
     values = {key: field["value"] for key, field in fields.items()}
-    confidences = [field["confidence"] for field in fields.values() if field["confidence"] is not None]
-    entries = reading.entries
+    entries = None
+    if reading.entries is not None:
+        entries = [{key: _stored(field) for key, field in entry.items()} for entry in reading.entries]
+    read = [field for entry in entries or [fields] for field in entry.values()]
+    confidences = [field["confidence"] for field in read if field["confidence"] is not None]
     result = CardResult(
         card_id=card_id,
         engine=setup.engine,
@@ -130,7 +133,7 @@ def result_of(setup: Setup, card_id: int, reading: Reading) -> CardResult:
         transcription=clean(reading.transcription),
         pictures=clean(reading.pictures),
         summary=clean(reading.summary),
-        entries=None if entries is None else [{key: _stored(field) for key, field in one.items()} for one in entries],
+        entries=entries,
     )
     result.search = searchable(result)
     return result

@@ -17,6 +17,7 @@ from ocr.fields import FieldSpec, FieldType
 S = CardStatus
 FILTERS: dict[str, Q] = {
     "check": Q(status=S.COMPLETED, to_check=True),
+    "empty": Q(status=S.COMPLETED, nothing_found=True),
     "read": Q(status=S.COMPLETED, to_check=False, reviewed=False),
     "reviewed": Q(status=S.COMPLETED, reviewed=True),
     "problems": Q(status=S.FAILED),
@@ -115,6 +116,7 @@ def counts(batch: Batch) -> dict[str, int]:
     return {
         "": batch.total,
         "check": batch.to_check,
+        "empty": batch.nothing_found,
         "read": max(0, batch.completed - batch.to_check - batch.reviewed),
         "reviewed": batch.reviewed,
         "problems": batch.failed,

@@ -122,6 +122,12 @@ def is_to_check(batch: Batch, specs: Sequence[FieldSpec], result: CardResult, co
     return checking.in_doubt(open_specs, result.fields) or any(checking.in_doubt(specs, entry) for entry in further)
 
 
+def nothing_found(specs: Sequence[FieldSpec], result: CardResult) -> bool:
+    """Whether neither the machine nor a person has found a value."""
+    empty = checking.nothing_found(specs, result.fields) and not any(result.values.values())
+    return empty and not result.by_hand
+
+
 def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections) -> Row:
     result = card.result if card.status == CardStatus.COMPLETED else None
     if result is None:

@@ -66,6 +66,7 @@ def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
     labels = {
         "": (_("All"), ""),
         "check": (_("To check"), "count--warn"),
+        "empty": (_("Nothing found"), "count--warn"),
         "problems": (_("Problems"), "count--bad"),
         "reviewed": (_("Checked"), ""),
         "read": (_("Not looked at"), ""),

@@ -170,3 +170,14 @@ def test_viewers_are_told_after_the_commit_alone(batch, card, monkeypatch, djang
         changes.move_cards(batch, batch.cards.all(), CardStatus.SKIPPED)
         assert told == []
     assert told == [batch.pk]
+
+
+def test_cards_on_which_nothing_was_found_are_counted_while_they_are_read(batch, card):
+    with changes.locked(batch) as change:
+        change.move_card(card, CardStatus.PROCESSING)
+        change.move_card(card, CardStatus.COMPLETED, to_check=True, nothing_found=True)
+    batch.refresh_from_db()
+    assert (batch.to_check, batch.nothing_found) == (1, 1)
+    changes.move_cards(batch, batch.cards.all(), CardStatus.PENDING)
+    batch.refresh_from_db()
+    assert (batch.to_check, batch.nothing_found) == (0, 0)

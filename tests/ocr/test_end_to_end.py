@@ -63,7 +63,7 @@ def test_a_card_on_which_nothing_was_found_is_read_and_to_be_checked(
         assert {stored["state"] for stored in card.result.fields.values()} == {"absent"}
         assert {stored["verbatim"] for stored in card.result.fields.values()} == {None if nothing is None else ""}
     batch = Batch.objects.get()
-    assert (batch.completed, batch.failed, batch.to_check) == (2, 0, 2)
+    assert (batch.completed, batch.failed, batch.to_check, batch.nothing_found) == (2, 0, 2, 2)
     assert len(server.calls) == 2
 
 
@@ -104,7 +104,8 @@ def test_doubt_about_a_further_entry_leaves_the_card_to_check(
 ) -> None:
     sure = {"author": "A", "author__confidence": 0.9, "title": None, "year": "1981", "year__confidence": 0.9}
     server.answer({"entries": [sure, sure | {"author": "B", "author__confidence": 0.3}]})
-    assert [card.to_check for card in read(1, multiple_entries=True)] == [True]
+    (card,) = read(1, multiple_entries=True)
+    assert (card.to_check, card.result.confidence) == (True, 0.3)
 
 
 def test_a_card_with_no_entry_is_read_and_to_be_checked(

@@ -184,3 +184,15 @@ def test_only_a_card_that_was_left_out_is_read_after_all(asking: Batch, make_car
     with pytest.raises(changes.TransitionRefused):
         cards.read_after_all(card)
     assert Card.objects.get(pk=card.pk).status == status
+
+
+def test_where_nothing_was_found_a_persons_value_is_something(asking: Batch, make_cards: Make, user: User) -> None:
+    card = make_cards(1, CardStatus.COMPLETED, to_check=True, nothing_found=True)[0]
+    give_result(card, {key: stored(None) for key in ("author", "title", "year")})
+    Batch.objects.filter(pk=asking.pk).update(to_check=1, nothing_found=1)
+    card = cards.mark_reviewed(card, user, card.version, True)
+    assert (card.nothing_found, Batch.objects.get().nothing_found) == (True, 1), "a person has seen that it is empty"
+    card = cards.correct(card, user, card.version, {"author": "Grieg"})
+    assert (card.nothing_found, Batch.objects.get().nothing_found) == (False, 0)
+    card = cards.correct(card, user, card.version, {"author": None})
+    assert (card.nothing_found, Batch.objects.get().nothing_found) == (True, 1)

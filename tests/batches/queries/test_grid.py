@@ -62,11 +62,11 @@ def test_order_and_text(batch: Batch, four: list[Card], query: str, expected: li
 def test_each_filter_gives_as_many_cards_as_its_counter_says(batch: Batch, make_cards: Make) -> None:
     make_cards(2, CardStatus.COMPLETED, to_check=True)
     make_cards(3, CardStatus.COMPLETED, reviewed=True)
-    make_cards(1, CardStatus.COMPLETED)
+    make_cards(1, CardStatus.COMPLETED, nothing_found=True)
     for status in (CardStatus.FAILED, CardStatus.SKIPPED, CardStatus.PENDING, CardStatus.CANCELLED):
         make_cards(2, status)
     batch.refresh_from_db()
-    batch.to_check, batch.reviewed = 2, 3
+    batch.to_check, batch.reviewed, batch.nothing_found = 2, 3, 1
     for name, number in grid.counts(batch).items():
         assert grid.narrowed(batch, grid.Filters(name=name)).count() == number, name
 
