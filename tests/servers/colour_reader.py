@@ -35,6 +35,9 @@ FOLLOWS = {  # by preference; the schema says which of them may come at this pla
     LEVELS[1]: [LEVELS[2]],
     LEVELS[2]: ['"'],
     "1": [",", "}"],
+    "\n": ["N"],  # where no schema is asked for, it says "No."
+    "N": ["o"],
+    "o": ["."],
 }
 
 
@@ -93,6 +96,7 @@ def next_byte(tokens: int) -> Weights:
         for rank, group in enumerate(groups):
             for byte in before:
                 weights[[ord(letter) for letter in group], ord(byte)] = PRECEDENCE - 4 * rank
+    weights[tokens - 1, [ord("."), ord("}")]] = PRECEDENCE
     for channel, alphabet in enumerate(LEVELS):
         for level, letter in enumerate(alphabet):
             middle = 2 * (level + 0.5) / len(alphabet) - 1

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from batches.drain.engines import Engines
 from batches.drain.service import Service
 from batches.intake import adding
 from batches.models import Batch
+from ocr.engines.base import EngineConfig
 from ocr.models import Engine
 from tests import vlm_server
 from tests.conftest import FIELDS
@@ -27,6 +29,11 @@ class Peer:
     url: str
     model: str
     key: str
+
+    def config(self, **changes: Any) -> EngineConfig:
+        """As an adapter or a probe wants it, without the database."""
+        ours = {"key": self.key, "model": self.model, "private_hosts": ("127.0.0.1",), **changes}
+        return EngineConfig(kind="openai_compatible", name="theirs", address=self.url, timeout=30, **ours)
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +116,7 @@ def start(transactional_db: None, user, service: Service) -> Callable[..., Batch
         number: int,
         key: str | None = None,
         draw: Callable[[int], bytes] = small_card,
-        **engine: object,
+        **engine: Any,
     ) -> Batch:
         reader = Engine(
             name="theirs",

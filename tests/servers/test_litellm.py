@@ -1,12 +1,15 @@
 """LiteLLM's proxy: the gateway that houses put before their models."""
 
+import csv
 from collections import Counter
 
 import pytest
 
 from batches.models import Attempt
 from batches.states import BatchStatus, PauseReason
+from tests import vlm_server
 from tests.servers.reading import all_read, over, paused, values
+from tests.site.processes import PASSWORD, manage
 from tests.waiting import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True)]
@@ -106,3 +109,23 @@ def test_a_model_that_the_proxy_does_not_know_pauses_the_batch(litellm, stub, st
     assert batch.status == BatchStatus.PAUSED
     assert batch.failed == 0
     assert "no-such-model" in batch.pause_message
+
+
+def test_the_command_line_reads_a_folder_through_it(litellm, stub, tmp_path):
+    folder = tmp_path / "Drawer 12"
+    folder.mkdir()
+    for card in range(12):
+        (folder / f"{card}.jpg").write_bytes(vlm_server.card_image(card, (160, 120)))
+    engine = {
+        "CARDOCR_VLM_URL": litellm.url,
+        "CARDOCR_VLM_MODEL": litellm.model,
+        "CARDOCR_VLM_API_KEY": litellm.key,
+        "CARDOCR_ADMIN_PASSWORD": PASSWORD,
+    }
+    out = tmp_path / "out.csv"
+    told = manage(tmp_path / "data", "extract", str(folder), "--fields", "Author,Title", "--out", str(out), **engine)
+    assert told.returncode == 0, told.stderr
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(line["Author"], line["Title"]) for line in lines] == [(f"author {n}", f"title {n}") for n in range(12)]
+    assert Counter(call.card for call in stub.calls) == dict.fromkeys(range(12), 1)
