@@ -315,3 +315,12 @@ def test_a_batch_whose_engine_asked_for_a_pause_says_so(page: Client, started: B
     assert "No card fails for it." in text
     resting.update(rest_until=timezone.now() + timedelta(seconds=1))
     assert "asked us to wait" not in page.get(address("batch_detail", started.pk)).text, "too short for a word"
+
+
+def test_what_is_left_names_the_cards_on_which_nothing_was_found(page: Client, started: Batch) -> None:
+    Batch.objects.update(status=BatchStatus.COMPLETED, pending=0, completed=4, to_check=3, finished_at=timezone.now())
+    assert "Nothing was found" not in page.get(address("batch_detail", started.pk)).text
+    Batch.objects.update(nothing_found=2)
+    text = page.get(address("batch_detail", started.pk)).text
+    assert "Nothing was found on some cards" in text
+    assert "?filter=empty" in text
