@@ -3,12 +3,12 @@
 from typing import Any
 
 from django import forms
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from batches.models import DEFAULT_OPTIONS, Batch
 from batches.queries import besides
+from ocr import offers
 from ocr.models import Engine
 from templates_app.models import FieldTemplate
 
@@ -91,7 +91,7 @@ class EngineForm(forms.Form):
                     max_length=200,
                     required=False,
                     initial=batch.model if engine.pk == batch.engine_id else "",
-                    widget=forms.TextInput(attrs={**TEXT, "placeholder": engine.model, **offered(engine)}),
+                    widget=forms.TextInput(attrs={**TEXT, "placeholder": engine.model, **offers.attributes(engine)}),
                 )
 
     def clean(self) -> dict[str, Any]:
@@ -112,20 +112,6 @@ class EngineForm(forms.Form):
     def wishes(self) -> list[tuple[forms.BoundField, bool]]:
         """What may be asked for besides the fields; whether only a model can do it."""
         return [(self[name], wish.model) for name, wish in besides.WISHES.items()]
-
-
-def offered(engine: Engine) -> dict[str, str]:
-    """Attributes of a text field that asks for the models of an engine when a person comes to it."""
-    return {
-        "list": f"models-of-{engine.pk}",
-        "autocomplete": "off",
-        "hx-get": reverse("engine_models", args=[engine.pk]),
-        "hx-trigger": "focus once",
-        "hx-target": f"#models-{engine.pk}",
-        "hx-swap": "outerHTML",
-        "hx-params": "none",
-        "hx-sync": "this:drop",
-    }
 
 
 OPTIONS = [name for name in DEFAULT_OPTIONS if name in {*besides.WISHES, "concurrency", "retries"}]

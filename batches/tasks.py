@@ -24,3 +24,8 @@ def drain(batch_id: int) -> None:
 @task()
 def prepare(batch_id: int) -> None:
     service.service().wake(batch_id)
+
+
+@task()
+def probe(engine_id: int) -> None:
+    service.service().test(engine_id)

@@ -36,6 +36,7 @@ urlpatterns = [
     path("batches/<int:pk>/fields/row/<slug:key>/remove/", fields.field_remove, name="field_remove"),
     path("batches/<int:pk>/engine/", fields.batch_engine, name="batch_engine"),
     path("engines/<int:pk>/models/", engines.engine_models, name="engine_models"),
+    path("engines/<int:pk>/test/", engines.engine_test, name="engine_test"),
     path("batches/<int:pk>/confirm/", confirm.batch_confirm, name="batch_confirm"),
     path("batches/<int:pk>/read-before/", duplicates.batch_read_before, name="batch_read_before"),
     path("batches/<int:pk>/", run.batch_detail, name="batch_detail"),

@@ -9,7 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ocr import addresses
+from ocr import addresses, offers
 from ocr.models import Engine, private_hosts
 
 _CONNECT = _(
@@ -63,6 +63,9 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             if self.instance.has_key
             else gettext("No key is stored.")
         )
+        if self.instance.pk and self.instance.kind != Engine.Kind.LOCAL:
+            self.fields["model"].widget.attrs |= offers.attributes(self.instance)
+            self.fields["model"].help_text = format_html('<div id="models-{}"></div>', self.instance.pk)
         self.fields["address"].widget.attrs |= {"placeholder": "https://openrouter.ai/api/v1", "class": "vURLField"}
 
     def clean_key(self) -> str:

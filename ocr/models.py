@@ -91,3 +91,16 @@ class Engine(models.Model):
             proxy=settings.OUTBOUND_PROXY if self.place == self.Place.OUTSIDE else "",
             ca_bundle=settings.CA_BUNDLE,
         )
+
+
+class Probe(models.Model):
+    """A test of an engine that somebody asked for, until it is over: the row is the queue, and two clicks are one."""
+
+    engine = models.OneToOneField(Engine, on_delete=models.CASCADE, related_name="probe")
+    model = models.CharField(max_length=200, blank=True)
+    asked_at = models.DateTimeField(auto_now_add=True)
+    begun_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=32, blank=True)  # the uid of the process that does it
+
+    def __str__(self) -> str:
+        return f"{self.engine} · {self.model}"

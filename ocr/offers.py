@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from django.core.cache import cache
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from ocr import discovery
@@ -31,6 +32,20 @@ class Offer:
             ReplyInvalid.reason: _("What it sent is no list of models."),
         }
         return own.get(self.failure) or _(of_reason(self.failure).sentence)
+
+
+def attributes(engine: Engine) -> dict[str, str]:
+    """Of a text field that asks for the engine's models when a person comes to it; beside it stands `#models-<pk>`."""
+    return {
+        "list": f"models-of-{engine.pk}",
+        "autocomplete": "off",
+        "hx-get": reverse("engine_models", args=[engine.pk]),
+        "hx-trigger": "focus once",
+        "hx-target": f"#models-{engine.pk}",
+        "hx-swap": "outerHTML",
+        "hx-params": "none",
+        "hx-sync": "this:drop",
+    }
 
 
 def of(engine: Engine) -> Offer:

@@ -33,6 +33,7 @@ from typing import Any
 from PIL import Image, ImageColor, ImageDraw
 
 from ocr.engines.base import EngineConfig
+from tests.vlm_model import Model, keys_in_prompt
 
 NUMBERS = 4096
 Which = int | str | bytes | Callable[[Image.Image], bool]
@@ -81,8 +82,10 @@ class Call:
     sha256: str
     payload: Mapping[str, Any]
     authorization: str
+    image: Image.Image
     started: float
     mode: str = "answer"
+    beside: int = 1  # calls in flight when it came, this one too
     finished: float | None = None
 
 
@@ -122,6 +125,7 @@ class Server:
     retry_after: str = "1"  # sent with a 429
     key: str = ""  # when set, another key is answered with 401
     models: list[dict[str, Any]] = field(default_factory=lambda: [{"id": "test-model", "object": "model"}])
+    model: Model = field(default_factory=Model)  # what it can do; a colour's card is seen by any
     refused_formats: set[str] = field(default_factory=set)  # response_format types answered with 400
     calls: list[Call] = field(default_factory=list)
     most_in_flight: int = 0
@@ -188,10 +192,11 @@ class Server:
         data = _image_bytes(payload)
         image = Image.open(io.BytesIO(data))
         sha256, card = hashlib.sha256(data).hexdigest(), number(image)
-        call = Call(card, sha256, payload, authorization, time.monotonic())
+        call = Call(card, sha256, payload, authorization, image, time.monotonic())
         with self._lock:
             self.calls.append(call)
-            self.most_in_flight = max(self.most_in_flight, sum(other.finished is None for other in self.calls))
+            call.beside = sum(other.finished is None for other in self.calls)
+            self.most_in_flight = max(self.most_in_flight, call.beside)
             for rule in self._failures:
                 if rule.left != 0 and rule.matches(image, sha256, card):
                     rule.left = None if rule.left is None else rule.left - 1
@@ -209,6 +214,9 @@ class Server:
         """Status, headers and body for every mode but those that cut the connection."""
         if self.key and call.authorization != f"Bearer {self.key}":
             return 401, {}, _error("Incorrect API key provided.", 401)
+        if refusal := self.model.refusal(call.payload, call.image, call.beside):
+            headers = {"Retry-After": self.retry_after} if refusal[0] == 429 else {}
+            return refusal[0], headers, _error(refusal[1], refusal[0])
         refused = _format(call.payload).get("type")
         values = self._values_for(call)
         if refused in self.refused_formats:
@@ -218,16 +226,23 @@ class Server:
             return STATUS_MODES[call.mode], headers, _error(f"Failing on purpose with {call.mode}.", int(call.mode))
         if call.mode == "not_http_json":
             return 200, {}, "<html><body>Welcome to the network.</body></html>"
-        message, finish = _message(call.mode, values, call.card)
-        return 200, {}, _completion(message, finish, str(call.payload.get("model")))
+        message, finish = _message("prose" if self.model.ignores_formats else call.mode, values, call.card)
+        completion = _completion(message, finish, str(call.payload.get("model")))
+        if self.model.is_thinking(call.payload):
+            message["reasoning"] = "The card shows several lines…"
+            completion["usage"]["completion_tokens_details"] = {"reasoning_tokens": 900}
+        return 200, {}, completion
 
     def _values_for(self, call: Call) -> dict[str, Any]:
         schema = _format(call.payload).get("json_schema", {}).get("schema", {}).get("properties", {})
         with self._lock:
             if schema:
                 self._asked = schema
-            asked = self._asked or {key: {} for key in self._values}
+            asked = schema or {key: self._asked.get(key, {}) for key in keys_in_prompt(call.payload)}
+            asked = asked or self._asked or {key: {} for key in self._values}
             given = dict(self._values)
+        if "code" in asked and (code := self.model.code(call.image)):
+            given["code"] = code
         return self._filled(asked, given, str(call.card))
 
     def _filled(self, asked: Mapping[str, Any], given: Mapping[str, Any], number: str) -> dict[str, Any]:
@@ -328,7 +343,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _complete(self, payload: dict[str, Any]) -> None:
         call = self.test.begin(payload, self.headers.get("Authorization", ""))
         try:
-            self.test.stopping.wait(self.test.delay)
+            with self.test.model.turn():
+                self.test.stopping.wait(self.test.delay)
             if call.mode in ("timeout", "disconnect"):
                 if call.mode == "timeout":
                     self._hold()

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from batches.drain.breaker import Breaker, Failure
 from batches.states import PauseReason
-from ocr import engines
+from ocr import engines, probing
 from ocr.engines.base import EngineAdapter, EngineConfig
 from ocr.models import Engine
 
@@ -26,14 +26,27 @@ log = logging.getLogger(__name__)
 Build = Callable[[EngineConfig], EngineAdapter]
 LONGEST_REST = 60.0
 WORTH_TELLING = 1.0  # seconds of rest, or of rest more than was told
-MODEL_LOADS = 300.0  # seconds that a server in the house gets for its first answer
 
 
 def cap(engine: Engine) -> int:
     """How many calls at a time the engine may have at most."""
     if engine.max_in_flight:
         return engine.max_in_flight
-    return os.cpu_count() or 1 if engine.kind == Engine.Kind.LOCAL else settings.EXTRACTION_THREADS
+    if engine.kind == Engine.Kind.LOCAL:
+        return os.cpu_count() or 1
+    found, no_more = probing.side_by_side(engine)
+    most: int = settings.EXTRACTION_THREADS
+    return min(found, most) if found and no_more else most
+
+
+def _first(engine: Engine) -> int:
+    """How many calls at a time to begin with: one in the house, elsewhere as many as a test found sensible."""
+    if _is_local(engine):
+        return cap(engine)
+    if engine.place == Engine.Place.INSIDE:
+        return 1
+    found, _no_more = probing.side_by_side(engine)
+    return min(cap(engine), found or cap(engine))
 
 
 def host(engine: Engine) -> str:
@@ -92,7 +105,7 @@ class Engines:
             if key not in self._adapters:
                 config = engine.config(model)
                 if patient:
-                    config = replace(config, timeout=max(config.timeout, MODEL_LOADS))
+                    config = replace(config, timeout=max(config.timeout, probing.MODEL_LOADS))
                 self._adapters[key] = self.build(config)
             return self._adapters[key]
 
@@ -240,6 +253,12 @@ class Engines:
             breaker = self._state(engine).breaker
             return breaker.has_answered and not breaker.is_open
 
+    def tested(self, engine: Engine) -> None:
+        """A test has found how many calls at a time are sensible: begin with that."""
+        with self._lock:
+            state = self._state(engine)
+            state.limit, state.climbing, state.answers = _first(engine), True, 0
+
     def adopt(self, engine: Engine, seconds: float) -> None:
         """Another process, or this one before its restart, has paused batches for this engine."""
         with self._lock:
@@ -260,8 +279,8 @@ class Engines:
 
     def _state(self, engine: Engine) -> _State:
         if engine.pk not in self._states:
-            first = 1 if engine.place == Engine.Place.INSIDE and not _is_local(engine) else cap(engine)
-            self._states[engine.pk] = _State(Breaker(settings.PROBE_SECONDS, settings.PROBE_SECONDS_MAX), first)
+            breaker = Breaker(settings.PROBE_SECONDS, settings.PROBE_SECONDS_MAX)
+            self._states[engine.pk] = _State(breaker, _first(engine))
         state = self._states[engine.pk]
         if state.version is None:
             state.version = engine.updated_at

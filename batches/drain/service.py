@@ -17,6 +17,7 @@ from batches.drain.engines import Engines
 from batches.drain.overview import Overviews
 from batches.drain.preparation import Preparation
 from batches.drain.presence import Presence
+from batches.drain.probing import Probing
 from batches.drain.scheduler import Scheduler
 from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
@@ -47,6 +48,7 @@ class Service:
         reader = Reader(self.engines, self.collector.put, self._no_more)
         self._scheduler = Scheduler(self.worker, reader, self.engines, threads, batch_id)
         self._preparation = Preparation(self._scheduler.prepared, batch_id)
+        self._probing = Probing(self.worker, self.engines)
         self._sweeper = Rounds("sweep", Sweeper(self.worker).sweep, EVERY)
         self._overviews = Overviews(batch_id)
         self._comparing = Rounds("compare", self._compare, FILE_EVERY)
@@ -58,6 +60,12 @@ class Service:
         self._comparing.start()
         self._preparation.start()
         self._scheduler.start()
+        if batch_id is None:
+            self._probing.start()
+
+    def test(self, engine_id: int) -> None:
+        """An engine is to be tested; returns at once."""
+        self._probing.wake()
 
     def wake(self, batch_id: int) -> None:
         """Something is to be done, for this batch at least; returns at once."""
@@ -76,6 +84,7 @@ class Service:
             ended = self._scheduler.stop(deadline - min(LAST_WORDS, timeout / 2))
             self._no_more.set()  # children that read a card alone are ended
             self._preparation.stop(deadline)
+            self._probing.stop(0)  # it waits for an endpoint, and no longer than that
             self.collector.close()
             self._collecting.join(max(0.5, deadline - time.monotonic()))
             self._sweeper.stop(max(0.5, deadline - time.monotonic()))

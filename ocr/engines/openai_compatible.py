@@ -153,6 +153,11 @@ class OpenAICompatibleAdapter:
             self._allow_more()
         return time.monotonic() < latest and ladder.climbed(error, reply, means)
 
+    @property
+    def profile(self) -> Profile:
+        """What has been learnt so far."""
+        return self._profile
+
     def close(self) -> None:
         self._exchange.close()
 

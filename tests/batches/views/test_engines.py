@@ -1,14 +1,18 @@
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from batches.models import Batch
+from batches.models import Batch, Worker
 from cardocr_site.accounts.models import User
-from ocr.models import Engine
+from ocr import probing
+from ocr.models import Engine, Probe
+from ocr.probe.findings import Check, Finding, Report, State
 from tests import vlm_server
 
 
@@ -38,6 +42,12 @@ def endpoint(db: None, server: vlm_server.Server) -> Engine:
 def ingrid(client: Client, user: User) -> Client:
     client.force_login(user)
     return client
+
+
+@pytest.fixture
+def worker(db: None) -> Worker:
+    now = timezone.now()
+    return Worker.objects.create(uid="w", host="h", pid=1, started_at=now, seen_at=now)
 
 
 def models(client: Client, engine: Engine) -> Any:
@@ -108,3 +118,94 @@ def test_the_field_of_the_model_asks_when_a_person_comes_to_it(ingrid: Client, e
     assert f'list="models-of-{endpoint.pk}"' in text
     assert f'hx-get="{reverse("engine_models", args=[endpoint.pk])}"' in text
     assert f'id="models-{endpoint.pk}"' in text
+
+
+def press(client: Client, engine: Engine, **data: str) -> Any:
+    return client.post(reverse("engine_test", args=[engine.pk]), data, follow=True)
+
+
+def panel(client: Client, engine: Engine) -> str:
+    return str(client.get(reverse("admin:ocr_engine_change", args=[engine.pk])).text)
+
+
+@pytest.fixture
+def admin(client: Client, administrator: User) -> Client:
+    client.force_login(administrator)
+    return client
+
+
+def test_the_button_asks_for_a_test(admin: Client, endpoint: Engine, worker: Worker) -> None:
+    assert "It has not been tested yet" in panel(admin, endpoint)
+    text = press(admin, endpoint, model="llava").text
+    assert Probe.objects.get().model == "llava"
+    assert "it begins in a moment" in text
+    assert 'hx-trigger="every 3s"' in text
+    assert "Look again" in text
+    Probe.objects.update(begun_at=timezone.now())
+    assert "Being tested since" in panel(admin, endpoint)
+
+
+def test_a_second_click_says_that_it_is_going_on(admin: Client, endpoint: Engine) -> None:
+    press(admin, endpoint)
+    assert "being tested already" in press(admin, endpoint).text
+    assert Probe.objects.count() == 1
+
+
+def test_without_a_consumer_the_page_says_so(admin: Client, endpoint: Engine) -> None:
+    press(admin, endpoint)
+    Probe.objects.update(asked_at=timezone.now() - timedelta(minutes=1))
+    assert "Is the consumer running?" in panel(admin, endpoint)
+
+
+def test_behind_another_test_the_page_says_so(admin: Client, endpoint: Engine, worker: Worker) -> None:
+    press(admin, endpoint)
+    Probe.objects.update(asked_at=timezone.now() - timedelta(minutes=1))
+    assert "Nobody has begun yet: another engine" in panel(admin, endpoint)
+
+
+def test_what_was_found_stands_there_in_words(admin: Client, endpoint: Engine) -> None:
+    blind = Finding(Check.IMAGES, State.FAILED, "blind", {"drawn": "K7P4M9", "read": "<script>x</script>"})
+    later = Finding(Check.FORMAT, State.NOT_ASKED, "depends")
+    probing.keep(endpoint, "llava", Report((blind, later)))
+    text = panel(admin, endpoint)
+    assert "No cards can be read with it as it is" in text
+    assert "It does not see pictures: K7P4M9 was drawn, “&lt;script&gt;x&lt;/script&gt;” came back." in text
+    assert "Choose a vision-language model" in text
+    assert "Not asked: something before it failed" in text
+    assert "Tested with llava" in text
+    endpoint.refresh_from_db()
+    endpoint.save()
+    assert "changed since" in panel(admin, endpoint)
+
+
+def test_ocr_is_tested_without_naming_a_model(admin: Client, engine: Engine) -> None:
+    text = panel(admin, engine)
+    assert "Test this engine" in text
+    assert 'id="test-model"' not in text
+
+
+@pytest.mark.parametrize("model", ["x" * 201, "a\nb"])
+def test_an_odd_name_of_a_model_is_refused(admin: Client, endpoint: Engine, model: str) -> None:
+    assert "not the name of a model" in press(admin, endpoint, model=model).text
+    assert not Probe.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_only_administrators_test_engines(client: Client, user: User, endpoint: Engine, method: str) -> None:
+    address = reverse("engine_test", args=[endpoint.pk])
+    assert getattr(client, method)(address).status_code == 302
+    client.force_login(user)
+    assert getattr(client, method)(address).status_code == 403
+    assert not Probe.objects.exists()
+
+
+def test_the_button_needs_the_token_of_its_page(administrator: User, endpoint: Engine) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(administrator)
+    assert client.post(reverse("engine_test", args=[endpoint.pk])).status_code == 403
+    assert not Probe.objects.exists()
+
+
+def test_the_form_of_an_engine_offers_its_models(admin: Client, endpoint: Engine, engine: Engine) -> None:
+    assert f'id="models-{endpoint.pk}"' in panel(admin, endpoint)
+    assert "hx-get" not in panel(admin, engine)
