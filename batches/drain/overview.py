@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 NAME = "batch.json"
 WHILE_READING = timedelta(seconds=60)  # between two of a batch that is being read
+_LOOKED_AT = ("uid", "label", "status", "changed_at", "deleted_at")  # of thousands, in the first round
 LOOK_BACK = timedelta(minutes=10)  # a batch that has not changed for so long was seen in an earlier round
 
 
@@ -35,7 +36,7 @@ class Overviews:
         now, written, failed = timezone.now(), 0, False
         if self._looked_at is not None:
             started = started.filter(changed_at__gte=self._looked_at - LOOK_BACK)
-        for batch in started.select_related("owner", "engine", "template_version__template").order_by("pk"):
+        for batch in started.only(*_LOOKED_AT).order_by("pk").iterator(chunk_size=500):
             if stopping():
                 return written
             try:
@@ -52,12 +53,15 @@ def _write_if_due(batch: Batch) -> bool:
     folder = store.folder(batch)
     if not folder.is_dir() or not _is_due(batch, folder / store.RESULTS / NAME):
         return False
-    content = json.dumps(files.of_batch(batch), ensure_ascii=False, indent=2)
+    whole = Batch.objects.select_related("owner", "engine", "template_version__template").filter(pk=batch.pk).first()
+    if whole is None:  # emptied out of the trash meanwhile
+        return False
+    content = json.dumps(files.of_batch(whole), ensure_ascii=False, indent=2)
     with store.writing(batch):
         path = store.folder(batch) / store.RESULTS / NAME
         store.write_atomic(path, content.encode("utf-8", "replace"))
         # The file's time is that of the row it tells of: no other note of what it tells is needed.
-        os.utime(path, (batch.changed_at.timestamp(),) * 2)
+        os.utime(path, (whole.changed_at.timestamp(),) * 2)
     return True
 
 

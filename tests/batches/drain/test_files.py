@@ -206,3 +206,13 @@ def test_a_batch_without_a_folder_gets_none_back(started):
     store.erase(started)
     assert Overviews().write_due() == 0
     assert not store.folder(started).exists()
+
+
+def test_batches_that_are_told_already_cost_one_query(started, django_assert_num_queries):
+    overviews = Overviews()
+    for number in range(3):
+        other = Batch.objects.create(name="x", owner=started.owner, label=f"x_{number}", status=BatchStatus.COMPLETED)
+        store.make(other)
+    assert overviews.write_due() == 4
+    with django_assert_num_queries(1):
+        assert overviews.write_due() == 0
