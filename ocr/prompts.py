@@ -62,8 +62,8 @@ def _besides(names: Mapping[str, str]) -> list[str]:
         schema.ENTRIES: "A card may hold several entries, each with the same fields. Give {} as a list with one object "
         "for each entry, in the order of the card: one object where there is a single entry, none where there is none. "
         "What an entry does not say itself is null, even where the one before says it.",
-        schema.PICTURES: "After that give {}: what drawings, photographs, maps, stamps and the like on the card show, "
-        "in a sentence or two, or null where there are none. Only here use your own words.",
+        schema.PICTURES: "After the fields give {}: what drawings, photographs, maps, stamps and the like on the card "
+        "show, in a sentence or two of your own, or null where there are none.",
         schema.SUMMARY: "Last give {}: in one sentence of your own, in the language of the card, what the card is "
         "about, from what stands on it alone; null where nothing can be read.",
     }

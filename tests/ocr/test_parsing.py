@@ -112,3 +112,16 @@ def test_fields_may_be_called_like_our_own_keys() -> None:
 def test_several_lines_stay_lines() -> None:
     found, *_ = parsing.parse('{"note": ["a", 1, "b"]}', ReadTask((FieldSpec("note", "N", type=FieldType.MULTILINE),)))
     assert found["note"].value == "a\n1\nb"
+
+
+def test_a_field_called_entries_is_a_field_among_several_entries() -> None:
+    fields = (FieldSpec("entries", "Entries"), FieldSpec("summary", "Pictures"))
+    options = ReadOptions(multiple_entries=True, summarize=True, describe_pictures=True)
+    reply = {
+        "card_entries": [{"entries": "12", "summary": "a"}, {"entries": "13", "summary": None}],
+        "card_pictures": "A stamp.",
+        "card_summary": "Two.",
+    }
+    parsed = parsing.parse(json.dumps(reply), ReadTask(fields, options=options))
+    assert _values(parsed.entries) == [{"entries": "12", "summary": "a"}, {"entries": "13", "summary": None}]
+    assert (parsed.pictures, parsed.summary, parsed.unknown_keys) == ("A stamp.", "Two.", 0)
