@@ -10,8 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Count, F, QuerySet
+from django.db import connection, transaction
+from django.db.models import Count, F, Field, Model, QuerySet
 from django.utils import timezone
 
 from batches.live import events
@@ -19,6 +19,7 @@ from batches.models import Batch, Card, Rereading
 from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus
 
 PACE_MINUTES = 15
+_COLUMNS = {column.name: column for column in Card._meta.concrete_fields}
 
 
 class TransitionRefused(Exception):
@@ -121,6 +122,21 @@ class Change:
             setattr(card, name, value)
         return True
 
+    def move_each(self, moves: Iterable[tuple[Card, dict[str, Any]]], to: CardStatus) -> None:
+        """As move_card, for many cards, each with its own columns; one that may not go there is left."""
+        rows = []
+        for card, columns in moves:
+            if to not in CARD_TRANSITIONS[CardStatus(card.status)]:
+                continue
+            fields = columns | {"status": to, "version": self.version}
+            self.count(card.status, -1)
+            self.count(to, 1)
+            self._flags(card, fields, to)
+            for name, value in fields.items():
+                setattr(card, name, value)
+            rows.append((card.pk, fields))
+        _write_each(rows)
+
     def touch_card(self, card: Card, **fields: Any) -> None:
         """Change columns of a card that was read under this lock, other than its status; viewers will see it."""
         self.visible = True
@@ -207,6 +223,25 @@ class Change:
         values: dict[str, Any] = {name: F(name) + delta for name, delta in self.deltas.items()}
         values |= self.fields
         Batch.objects.filter(pk=self.batch.pk).update(**values, version=self.version, changed_at=timezone.now())
+
+
+def _write_each(rows: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    """Columns of cards by key. One prepared statement for many: building one for each costs ten times as much."""
+    alike: dict[tuple[str, ...], list[tuple[int, dict[str, Any]]]] = {}
+    for pk, fields in rows:
+        alike.setdefault(tuple(fields), []).append((pk, fields))
+    quote = connection.ops.quote_name
+    with connection.cursor() as cursor:
+        for names, members in alike.items():
+            columns = [_COLUMNS[name] for name in names]
+            assigned = ", ".join(f"{quote(str(column.column))} = %s" for column in columns)
+            sql = f"UPDATE {quote(Card._meta.db_table)} SET {assigned} WHERE id = %s"  # noqa: S608
+            cursor.executemany(sql, [[*_stored(columns, fields.values()), pk] for pk, fields in members])
+
+
+def _stored(columns: Iterable["Field[Any, Any]"], values: Iterable[Any]) -> list[Any]:
+    plain = (value.pk if isinstance(value, Model) else value for value in values)
+    return [column.get_db_prep_save(value, connection) for column, value in zip(columns, plain, strict=True)]
 
 
 @contextmanager

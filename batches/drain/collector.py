@@ -31,7 +31,7 @@ from ocr.reading import Reading, Usage
 log = logging.getLogger(__name__)
 
 GROUP = 256
-LINGER = 0.05  # seconds to wait for company; what is not written yet would be paid for again after a kill
+LINGER = 0.2  # seconds to wait for company: a group alone costs as much as ten more cards in it
 QUEUE = 2000  # beyond it the threads wait: the database cannot keep up
 BUSY_PAUSE = 0.25
 
@@ -195,12 +195,8 @@ class Collector:
             card = group.cards.get(start.card.pk)
             start.refused = not (self._holds(card, start) and card is not None and card.status == CardStatus.PENDING)
         held = [start for start in starts if not start.refused]
-        if held:
-            now = max(start.at for start in held)
-            marked = Card.objects.filter(pk__in=[start.card.pk for start in held])
-            group.change.move_cards(marked, CardStatus.PROCESSING, called_at=now)
-            for start in held:
-                group.cards[start.card.pk].status = CardStatus.PROCESSING
+        marks = {start.card.pk: {"called_at": start.at} for start in held}
+        group.change.move_each([(group.cards[pk], mark) for pk, mark in marks.items()], CardStatus.PROCESSING)
 
     def _settle(self, group: _Group, outcome: Outcome) -> None:
         card = group.cards.get(outcome.card.pk)
@@ -353,8 +349,7 @@ class Collector:
         for attempt in group.attempts:
             attempt.result = attempt.result  # the id is known only now
         Attempt.objects.bulk_create(group.attempts)
-        for _result, card, fields in group.readings:
-            group.change.move_card(card, CardStatus.COMPLETED, **fields)
+        group.change.move_each([(card, fields) for _result, card, fields in group.readings], CardStatus.COMPLETED)
         for held in group.added:
             held.save(update_fields=["fields", "values", "confidence", "search"])
         for (rereading, name), number in group.again.items():
