@@ -1,5 +1,6 @@
 """The forms of a draft: its name, who reads it, and how."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -51,6 +52,23 @@ class BatchForm(NameForm):
     def clean_uid(self) -> str:
         uid = str(self.cleaned_data["uid"])
         return "" if Batch.objects.filter(uid=uid).exclude(owner=self.user).exists() else uid
+
+
+class BudgetForm(forms.Form):
+    """What a batch may cost; empty: as much as it takes."""
+
+    budget = forms.DecimalField(
+        label=gettext_lazy("Limit for this batch"),
+        min_value=Decimal("0.01"),
+        max_digits=12,
+        decimal_places=2,
+        required=False,
+        widget=forms.NumberInput(attrs={**TEXT, "step": "0.01", "inputmode": "decimal", "autocomplete": "off"}),
+    )
+
+    def __init__(self, batch: Batch, data: Any = None) -> None:
+        super().__init__(data, initial={"budget": batch.budget}, auto_id="limit-%s")
+        self.currency = batch.currency or (batch.engine.currency if batch.engine else "")
 
 
 class EngineForm(forms.Form):

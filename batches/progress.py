@@ -146,12 +146,17 @@ def money(amount: Decimal, currency: str, *, at_least: bool = False) -> str:
     """ "$0.25", "CHF 12.00"; of small amounts two digits that say something: "$0.0007"."""
     places = 2
     if 0 < abs(amount) < Decimal("0.1"):
-        places = min(6, max(2, 1 - amount.adjusted()))
+        two_digits = round(amount, min(6, 1 - amount.adjusted()))
+        places = max(2, -int(two_digits.normalize().as_tuple().exponent))
     figure = number_format(round(amount, places), places, force_grouping=True)
     sign = _SIGNS.get(currency, "")
     told = _("%(sign)s%(amount)s") if sign else _("%(sign)s %(amount)s")
     told = (told % {"sign": sign or currency, "amount": figure}).strip()
     return _("at least %(amount)s") % {"amount": told} if at_least else told
+
+
+def about(amount: Decimal, currency: str) -> str:
+    return _("about %(amount)s") % {"amount": money(amount, currency)}
 
 
 def _pace_in_words(rate: float | None) -> str:

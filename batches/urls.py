@@ -2,6 +2,7 @@ from django.urls import path
 
 from batches.views import (
     batches,
+    budget,
     cards,
     confirm,
     duplicates,
@@ -39,6 +40,7 @@ urlpatterns = [
     path("engines/<int:pk>/test/", engines.engine_test, name="engine_test"),
     path("batches/<int:pk>/confirm/", confirm.batch_confirm, name="batch_confirm"),
     path("batches/<int:pk>/read-before/", duplicates.batch_read_before, name="batch_read_before"),
+    path("batches/<int:pk>/budget/", budget.batch_budget, name="batch_budget"),
     path("batches/<int:pk>/", run.batch_detail, name="batch_detail"),
     path("batches/<int:pk>/start/", run.batch_start, name="batch_start"),
     path("batches/<int:pk>/pause/", run.batch_pause, name="batch_pause"),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from django import template
 from django.urls import reverse
@@ -54,6 +55,12 @@ def size(count: int) -> str:
     while amount >= 1000 and unit < len(UNITS) - 1:
         amount, unit = amount / 1000, unit + 1
     return f"{number_format(amount, decimal_pos=1 if unit > 1 and amount % 1 else 0)} {UNITS[unit]}"
+
+
+@register.filter
+def money(amount: Decimal | None, currency: str) -> str:
+    """ "$0.25"; nothing where the amount is not known."""
+    return "" if amount is None else progress.money(amount, currency)
 
 
 @register.filter

@@ -1,9 +1,8 @@
 """The one gate before a batch is read: everything that is about to happen, on one page."""
 
-import os
+from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -11,15 +10,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from batches import progress
+from batches.actions import runs
+from batches.forms import BudgetForm
 from batches.models import Batch
-from batches.queries import besides
+from batches.queries import besides, budgets, expected, house
 from batches.views import duplicates
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 
-LOCAL_CARDS_PER_SECOND = 0.5  # by one core, typed cards at full resolution
 FIRST_SCANS = 6
 
 
@@ -32,6 +31,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
     if not batch.is_draft:
         return redirect("batch_detail", pk=pk)
     specs = batch.specs()
+    before = duplicates.read_before(request.user, batch)
     unreadable = batch.cards.exclude(error="").count()
     context = {
         "batch": batch,
@@ -41,9 +41,9 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         "besides": besides.told(batch),
         "problems": _problems(batch, specs),
         "unreadable": unreadable,
-        "host": urlsplit(batch.engine.address).hostname if batch.engine else "",
-        "time": _expected_time(batch),
-        **duplicates.read_before(request.user, batch),
+        **(_way(batch, batch.engine) if batch.engine else {}),
+        **(_money(batch, batch.engine, before["unread"]) if batch.engine else {}),
+        **before,
         "cards": batch.cards.filter(prepared_at__isnull=False, error="").order_by("position", "pk")[:FIRST_SCANS],
     }
     return render(request, "batches/batch_confirm.html", context)
@@ -63,19 +63,35 @@ def _problems(batch: Batch, specs: list[FieldSpec]) -> list[tuple[str, str]]:
         problems.append((_("No engine is chosen that could read the cards."), fields))
     elif refusal := besides.refusal(batch.engine, batch.options):
         problems.append((refusal, fields))
+    elif refusal := house.refusal(batch, batch.engine):
+        problems.append((refusal, f"{fields}#engine"))
+    elif used_up := budgets.used_up(batch, batch.engine):
+        problems.append((used_up, reverse("batch_budget", args=[batch.pk])))
     return problems
 
 
-def _expected_time(batch: Batch) -> str:
-    """In words; nothing where nothing is known of the engine."""
-    engine = batch.engine
-    if engine is None or not batch.total:
-        return ""
-    limits = [settings.EXTRACTION_THREADS, engine.max_in_flight, batch.option("concurrency")]
-    if engine.kind == Engine.Kind.LOCAL:
-        limits.append(os.cpu_count())
-    at_once = max(1, min(limit for limit in limits if limit))
-    seconds = engine.seconds_per_card
-    if seconds is None and engine.kind == Engine.Kind.LOCAL:
-        seconds = 1 / LOCAL_CARDS_PER_SECOND
-    return progress.time_in_words(seconds * batch.total / at_once) if seconds else ""
+def _way(batch: Batch, engine: Engine) -> dict[str, Any]:
+    """Where scans go."""
+    version = batch.template_version
+    return {
+        "host": urlsplit(engine.address).hostname,
+        "proxy": expected.proxy(engine),
+        "pixels": batch.option("max_image_px"),
+        "stay_inside": batch.option("stay_inside"),
+        "mark_taken_off": bool(version and version.template.stay_inside) and not batch.option("stay_inside"),
+    }
+
+
+def _money(batch: Batch, engine: Engine, unread: int) -> dict[str, Any]:
+    """What it will take and cost: all cards, those that were not read before, and the first of them."""
+    return {
+        "free": engine.prices.free,
+        "outlay": expected.outlay(batch, engine, batch.pending),
+        "outlay_unread": expected.outlay(batch, engine, unread),
+        "pilot": runs.PILOT if batch.pending > runs.PILOT else 0,
+        "pilot_outlay": expected.outlay(batch, engine, min(runs.PILOT, batch.pending)),
+        "price": expected.price(engine),
+        "month": expected.month(batch, engine),
+        "currency": batch.currency or engine.currency,
+        "budget_form": BudgetForm(batch),
+    }

@@ -1,12 +1,10 @@
-from collections.abc import Callable
-
 import pytest
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from pytest_django.asserts import assertTemplateNotUsed
 
-from batches.models import Batch, Card
+from batches.models import Batch
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
 from ocr.models import Engine
@@ -394,68 +392,3 @@ def test_others_cannot_change_it(
 
     assert client.post(reverse(name, args=[batch.pk, *more]), data).status_code == 404
     assert "You can look at these fields" in client.get(reverse("batch_fields", args=[batch.pk])).text
-
-
-def test_the_last_look_says_what_will_happen(
-    ingrid: Client, batch: Batch, make_cards: Callable[..., list[Card]]
-) -> None:
-    make_cards(3)
-    make_cards(1, error="unreadable_image", prepared_at="2026-11-01T10:00Z")
-    text = ingrid.get(reverse("batch_confirm", args=[batch.pk])).text
-
-    assert "These fields are right, read 4 cards" in text
-    assert "The scans stay on this machine" in text
-    assert "1 of them cannot be opened" in text
-    assert "less than a minute" in text
-    assert f'action="{reverse("batch_start", args=[batch.pk])}"' in text
-
-
-def test_the_last_look_names_the_host_that_scans_are_sent_to(ingrid: Client, batch: Batch, model: Engine) -> None:
-    model.seconds_per_card = 60
-    model.max_in_flight = 1
-    model.save()
-    Batch.objects.filter(pk=batch.pk).update(engine=model, total=10, pending=10)
-    text = ingrid.get(reverse("batch_confirm", args=[batch.pk])).text
-
-    assert "The scans are sent to models.example.org" in text
-    assert "Outside the house" in text
-    assert "about 10 minutes" in text
-
-
-def test_no_time_is_told_where_none_is_known(ingrid: Client, batch: Batch, model: Engine) -> None:
-    Batch.objects.filter(pk=batch.pk).update(engine=model, total=10)
-
-    assert "Expected time" not in ingrid.get(reverse("batch_confirm", args=[batch.pk])).text
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({}, "There are no scans yet."),
-        ({"fields": []}, "No field is named yet."),
-        ({"fields": [{"key": "a", "label": "A", "active": False}]}, "No field is switched on."),
-        ({"engine": None}, "No engine is chosen"),
-        ({"options": {"summarize": True}}, "reads text alone. Switch off “Sum the card up in one sentence”"),
-    ],
-)
-def test_what_is_missing_blocks_the_start(
-    ingrid: Client, batch: Batch, change: dict[str, object], sentence: str
-) -> None:
-    Batch.objects.filter(pk=batch.pk).update(**change)
-    text = ingrid.get(reverse("batch_confirm", args=[batch.pk])).text
-
-    assert sentence in text
-    assert "These fields are right" not in text
-
-
-def test_the_last_look_at_a_started_batch_is_its_progress(ingrid: Client, batch: Batch) -> None:
-    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
-
-    response = ingrid.get(reverse("batch_confirm", args=[batch.pk]))
-    assert response["Location"] == reverse("batch_detail", args=[batch.pk])
-
-
-def test_others_may_look_but_not_start(client: Client, other_user: User, batch: Batch, card: Card) -> None:
-    client.force_login(other_user)
-
-    assert "Only Ingrid Solberg can start" in client.get(reverse("batch_confirm", args=[batch.pk])).text
