@@ -139,6 +139,14 @@ def time_in_words(seconds: float) -> str:
     return ngettext("about %(n)s day", "about %(n)s days", days) % {"n": days}
 
 
+def seconds_in_words(seconds: float) -> str:
+    """Of a measurement: "12 seconds", from two minutes on as `time_in_words`."""
+    if seconds >= 120:
+        return time_in_words(seconds)
+    whole = max(1, round(seconds))
+    return ngettext("%(n)s second", "%(n)s seconds", whole) % {"n": whole}
+
+
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CNY": "CN¥"}
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from batches import progress
 from batches.models import Batch, Card
-from batches.queries import live, outlook, results
+from batches.queries import expected, house, live, outlook, pilot, results
 
 
 class Role(StrEnum):
@@ -46,6 +46,7 @@ FILES = {
     "batch-tabs": "batches/_batch_tabs.html",
     "run-actions": "batches/_run_actions.html",
     "run-note": "batches/_run_note.html",
+    "run-pilot": "batches/_run_pilot.html",
     "progress": "batches/_progress.html",
     "run-left": "batches/_run_left.html",
     "run-now": "batches/_run_now.html",
@@ -73,8 +74,12 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
     done = progress.of(batch, now)
     causes = live.causes(batch)
     slots = live.being_read(batch) if batch.processing else []
+    paused, engine = outlook.phase(batch) == outlook.PAUSED, batch.engine
     return {
         "batch": batch,
+        "pilot": pilot.report(batch),
+        "kept_inside": house.refusal(batch, engine) if paused else "",
+        "month": expected.month(batch, engine) if engine else None,
         "can_edit": viewer.can_edit,
         "advise": viewer.role == Role.ADMINISTRATOR,
         "progress": done,

@@ -1,9 +1,16 @@
 """The first cards of a batch, which are read before a person decides about the rest."""
 
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
 from django.db.models import Q, QuerySet
 
+from batches import progress
 from batches.models import Batch, Card
-from batches.states import CardStatus
+from batches.queries import budgets
+from batches.states import BatchStatus, CardStatus, PauseReason
 
 
 def finished(batch: Batch) -> QuerySet[Card]:
@@ -24,3 +31,63 @@ def under_way(batch: Batch) -> QuerySet[Card]:
 def untouched(batch: Batch) -> QuerySet[Card]:
     """Cards that nobody has begun, in order."""
     return Card.objects.filter(batch=batch, status=CardStatus.PENDING, worker=None).exclude(BEGUN).order_by("position")
+
+
+LOOKED_AT = 1000  # cards of a large pilot that empty values are counted in
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the first cards have shown, and what it means for the rest. Texts are empty where nothing is known."""
+
+    read: int
+    failed: int
+    to_check: int
+    values: int  # that were asked of the cards that were read
+    empty: int
+    fields: list[tuple[str, int]]  # label, and how many cards have no value there; those of which some have none
+    time: str
+    cost: str
+    rest: int
+    rest_time: str
+    rest_cost: str
+
+    @property
+    def cards(self) -> int:
+        return self.read + self.failed
+
+
+def report(batch: Batch) -> Report | None:
+    """None unless the batch waits for a person to decide about the rest."""
+    if (batch.status, batch.pause_reason) != (BatchStatus.PAUSED, PauseReason.PILOT):
+        return None
+    cards = list(finished(batch).select_related("result").order_by("position")[:LOOKED_AT])
+    if not cards:
+        return None
+    results = [card.result.values for card in cards if card.result and card.status == CardStatus.COMPLETED]
+    specs = batch.specs()
+    empty = Counter(spec.key for spec in specs for values in results if not values.get(spec.key))
+    seconds, rest = _seconds(cards), batch.pending
+    paid = batch.engine is not None and not batch.engine.prices.free and batch.calls > batch.unpriced
+    card_cost = (budgets.card_cost(batch, batch.engine) if batch.engine and paid else None) or 0
+    calls_each = batch.calls / len(cards)
+    return Report(
+        read=len(results),
+        failed=sum(card.status == CardStatus.FAILED for card in cards),
+        to_check=sum(card.to_check for card in cards),
+        values=len(specs) * len(results),
+        empty=empty.total(),
+        fields=[(spec.label, empty[spec.key]) for spec in specs if empty[spec.key]],
+        time=progress.seconds_in_words(seconds),
+        cost=progress.money(batch.cost, batch.currency, at_least=bool(batch.unpriced)) if paid else "",
+        rest=rest,
+        rest_time=progress.time_in_words(seconds / len(cards) * rest),
+        rest_cost=progress.about(round(card_cost * Decimal(calls_each) * rest, 6), batch.currency) if paid else "",
+    )
+
+
+def _seconds(cards: list[Card]) -> float:
+    """From the first call to the last answer."""
+    ended = [card.finished_at for card in cards if card.finished_at]
+    begun = [card.finished_at - timedelta(seconds=card.duration or 0) for card in cards if card.finished_at]
+    return (max(ended) - min(begun)).total_seconds() if ended else 0.0

@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from batches import progress
 from batches.models import Batch
+from batches.queries import house
 from batches.states import BatchStatus, PauseReason
 
 register = template.Library()
@@ -64,6 +65,19 @@ def money(amount: Decimal | None, currency: str) -> str:
 
 
 @register.filter
+def cost(batch: Batch) -> str:
+    """What its calls cost; "at least", where nobody knows what some of them did."""
+    if batch.calls and batch.calls == batch.unpriced:
+        return _("not known")
+    return progress.money(batch.cost, batch.currency, at_least=bool(batch.unpriced))
+
+
+@register.filter
+def budget_left(batch: Batch) -> str:
+    return progress.money(max(Decimal(0), (batch.budget or Decimal(0)) - batch.cost), batch.currency)
+
+
+@register.filter
 def state_of(batch: Batch) -> State:
     status = BatchStatus(batch.status)
     kind, icon = ICONS[status]
@@ -77,6 +91,12 @@ def state_of(batch: Batch) -> State:
 
 
 def _held_back(batch: Batch) -> State:
+    if batch.pause_reason == PauseReason.PILOT:
+        return State(_("First cards read"), "warn", "eye", str(PauseReason.PILOT.label), "warn")
+    if batch.pause_reason == PauseReason.BUDGET:
+        return State(_("Limit reached"), "warn", "pause", batch.pause_message, "warn")
+    if batch.option("stay_inside") and (refusal := house.refusal(batch, batch.engine)):
+        return State(_("Must stay inside"), "bad", "lock", refusal, "bad")
     refused = batch.pause_reason == PauseReason.CREDENTIALS
     note = batch.pause_message or str(PauseReason(batch.pause_reason).label)
     if batch.retry_at:

@@ -15,6 +15,7 @@ from django_htmx.http import trigger_client_event
 
 from batches.actions import drafts, runs
 from batches.changes import TransitionRefused
+from batches.forms import BudgetForm
 from batches.live import feed, fragments, listing
 from batches.live.fragments import Viewer
 from batches.models import Batch, Card
@@ -40,6 +41,7 @@ def batch_detail(request: SignedInRequest, pk: int) -> HttpResponse:
         "cursor": cursor,
         "rows": live.rows(batch, live.latest(batch)),
         "columns": live.columns(batch),
+        "budget_form": BudgetForm(batch),
         "ask_stop": viewer.can_edit and "stop" in request.GET and batch.status in _STOPPABLE,
     }
     return render(request, "batches/batch_detail.html", context)
