@@ -89,6 +89,17 @@ class EngineForm(forms.Form):
         widget=forms.NumberInput(attrs=TEXT),
     )
 
+    stay_inside = forms.BooleanField(
+        label=gettext_lazy("These cards must not leave the house"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "box", "aria-describedby": "said-engine"}),
+    )
+    may_leave = forms.BooleanField(
+        label=gettext_lazy("Take the template’s mark off for this batch: its cards may leave the house"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "box"}),
+    )
+
     def __init__(self, batch: Batch, data: Any = None) -> None:
         engines = Engine.objects.filter(enabled=True)
         initial = {"engine": batch.engine_id, **{name: batch.option(name) for name in OPTIONS}}
@@ -96,6 +107,12 @@ class EngineForm(forms.Form):
         field = self.fields["engine"]
         assert isinstance(field, forms.ModelChoiceField)  # noqa: S101
         field.queryset = engines
+        template = batch.template_version.template if batch.template_version else None
+        self.marked_by = template.name if template and template.stay_inside else ""
+        if not self.marked_by:
+            del self.fields["may_leave"]
+        else:
+            self.fields["may_leave"].initial = not batch.option("stay_inside")
         for name, wish in besides.WISHES.items():
             box = forms.CheckboxInput(attrs={"class": "box"})
             self.fields[name] = forms.BooleanField(
@@ -117,6 +134,9 @@ class EngineForm(forms.Form):
         engine = data.get("engine")
         if engine and engine.kind != Engine.Kind.LOCAL and not (engine.model or data.get(f"model_{engine.pk}")):
             self.add_error(f"model_{engine.pk}", _("Name the model: this engine has none of its own."))
+        if self.marked_by and not data.get("stay_inside") and not data.get("may_leave"):
+            said = _("The template “%(name)s” says that its cards must stay in the house. Tick below to take it off.")
+            self.add_error("stay_inside", said % {"name": self.marked_by})
         return data
 
     def model(self) -> str:
@@ -132,4 +152,4 @@ class EngineForm(forms.Form):
         return [(self[name], wish.model) for name, wish in besides.WISHES.items()]
 
 
-OPTIONS = [name for name in DEFAULT_OPTIONS if name in {*besides.WISHES, "concurrency", "retries"}]
+OPTIONS = [name for name in DEFAULT_OPTIONS if name in {*besides.WISHES, "concurrency", "retries", "stay_inside"}]

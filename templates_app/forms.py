@@ -196,13 +196,15 @@ class InstructionForm(forms.Form):
 
 
 class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Name, description, and who may use it."""
+    """Name, description, whether its cards may leave the house, and who may use it."""
 
     class Meta:
         model = FieldTemplate
-        fields = ("name", "description", "shared")
+        labels = {"stay_inside": gettext_lazy("These cards must not leave the house")}
+        fields = ("name", "description", "stay_inside", "shared")
         widgets = {
             "name": forms.TextInput(attrs={"class": "in"}),
             "description": forms.Textarea(attrs={"class": "area", "rows": 3}),
+            "stay_inside": forms.CheckboxInput(attrs={"class": "box"}),
             "shared": forms.CheckboxInput(attrs={"class": "box"}),
         }

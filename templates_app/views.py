@@ -54,7 +54,8 @@ def template_new(request: SignedInRequest) -> HttpResponse:
     source = None
     if chosen := request.GET.get("from", ""):
         source = get_object_or_404(FieldTemplate.objects.visible_to(request.user), pk=chosen if chosen.isdigit() else 0)
-    form = TemplateForm(request.POST if request.method == "POST" else None)
+    initial = {"stay_inside": source.stay_inside} if source else None
+    form = TemplateForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
         newest = source.newest if source else None
         template = versions.create(
@@ -64,6 +65,7 @@ def template_new(request: SignedInRequest) -> HttpResponse:
             instruction=newest.instruction if newest else "",
             description=form.cleaned_data["description"],
             shared=form.cleaned_data["shared"],
+            stay_inside=form.cleaned_data["stay_inside"],
         )
         return redirect("template_detail", pk=template.pk)
     context = {"form": form, "source": source}

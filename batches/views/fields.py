@@ -173,7 +173,13 @@ def fields_save_template(request: SignedInRequest, pk: int) -> HttpResponse:
         messages.error(request, _("Give the template a name."))
         return redirect("batch_fields", pk=pk)
     try:
-        template = versions.create(request.user, name, batch.specs(active_only=False), instruction=batch.instruction)
+        template = versions.create(
+            request.user,
+            name,
+            batch.specs(active_only=False),
+            instruction=batch.instruction,
+            stay_inside=batch.option("stay_inside"),
+        )
     except IntegrityError:
         messages.error(request, _("There is a template called “%(name)s” already.") % {"name": name})
         return redirect("batch_fields", pk=pk)

@@ -89,3 +89,16 @@ def test_a_name_is_given_once(user: User) -> None:
     exchange.create("Plankton", [FieldSpec("a", "A")], user)
     with pytest.raises(ValueError, match="called “Plankton” already"):
         exchange.create(" Plankton ", [FieldSpec("a", "A")], user)
+
+
+def test_the_mark_that_cards_must_stay_travels_with_the_template(user):
+    template = exchange.create("Files", [FieldSpec("a", "A")], user, stay_inside=True)
+    dumped = json.loads(json.dumps(exchange.dump(template.newest)))
+    assert exchange.stays_inside(dumped) is True
+    assert exchange.stays_inside({"fields": []}) is False
+
+
+@pytest.mark.parametrize("slip", ["yes", 1, None])
+def test_a_mark_that_cannot_be_understood_is_refused(slip):
+    with pytest.raises(ValueError, match="stay_inside"):
+        exchange.stays_inside({"stay_inside": slip})
