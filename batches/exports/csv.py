@@ -24,7 +24,7 @@ def safe(text: str | None) -> str:
 
 def write(batch: Batch, options: rows.Options) -> Iterator[bytes]:
     """Where a card may hold several entries, each has a row of its own, in which what is the card's is repeated."""
-    table = _Table(batch, options)
+    table = Table(batch, options)
     yield _line(table.head(), options.delimiter, BOM if options.bom else "")
     for card in rows.cards(batch):
         for entry in (rows.entries(card) or [0]) if table.several else [1]:
@@ -37,7 +37,7 @@ def _line(cells: list[str], delimiter: str, start: str = "") -> bytes:
     return (start + buffer.getvalue()).encode()
 
 
-class _Table:
+class Table:
     def __init__(self, batch: Batch, options: rows.Options) -> None:
         self.several: bool = batch.option("multiple_entries")
         self._specs = batch.specs()

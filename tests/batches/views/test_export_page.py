@@ -73,11 +73,11 @@ def test_the_first_bytes_come_before_the_last_row_is_made(
 ) -> None:
     made: list[int] = []
 
-    def row(card: Card, *_rest: object) -> list[str]:
+    def row(_table: object, card: Card, _entry: int) -> list[str]:
         made.append(card.pk)
         return [str(card.pk)]
 
-    monkeypatch.setattr(csv, "_row", row)
+    monkeypatch.setattr(csv.Table, "row", row)
 
     async def scenario() -> int:
         client = AsyncClient()
