@@ -25,6 +25,15 @@ def make(number: str, first: str = "0") -> None:
     sys.stdout.write(f"{batch.pk}\n")
 
 
+def draft() -> None:
+    """An empty draft of the administrator's; prints its id."""
+    from batches.models import Batch
+    from cardocr_site.accounts.models import User
+
+    batch = Batch.objects.create(name="Drawer 12", owner=User.objects.get(username="admin"))
+    sys.stdout.write(f"{batch.pk}\n")
+
+
 def key(secret: str) -> None:
     """An administrator saves the default engine with another key."""
     from ocr.models import Engine
@@ -37,4 +46,4 @@ def key(secret: str) -> None:
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "cardocr_site.settings"
     django.setup()
-    {"make": make, "key": key}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "draft": draft, "key": key}[sys.argv[1]](*sys.argv[2:])

@@ -50,17 +50,21 @@ def variables(server: Endpoint) -> dict[str, str]:
 
 
 def make_batch(data: Path, server: Endpoint, number: int, first: int = 0) -> int:
+    return int(drive(data, "make", str(number), str(first), **variables(server)))
+
+
+def drive(data: Path, *arguments: str, **more: str) -> str:
     made = subprocess.run(
-        [sys.executable, "-m", "tests.processes.driver", "make", str(number), str(first)],
+        [sys.executable, "-m", "tests.processes.driver", *arguments],
         cwd=ROOT,
-        env=environment(data, **variables(server)),
+        env=environment(data, **more),
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    return int(made.stdout)
+    return made.stdout
 
 
 def rows(data: Path, query: str, *values: Any) -> list[Any]:

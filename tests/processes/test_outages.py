@@ -14,13 +14,14 @@ from tests.processes.test_kills import (
     batch_of,
     consumer,
     csrf,
+    drive,
     each_card_has_its_own_answer_once,
     make_batch,
     rows,
     sign_in,
     variables,
 )
-from tests.site.processes import ROOT, environment, free_port, manage, serve
+from tests.site.processes import ROOT, free_port, manage, serve
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -167,23 +168,9 @@ def test_a_revoked_key_goes_on_once_the_engine_is_saved(tmp_path, endpoint):
         until(lambda: is_held(data, pk, "credentials") and not batch_of(data, pk)["processing"], 20)
         assert "does not accept the key (401)" in held(data, pk)[2]
         asked = endpoint.calls()
-        save_key(data, endpoint, "the-new-key-2")
+        drive(data, "key", "the-new-key-2", **variables(endpoint))  # as the administrator's form does it
         all_were_read(data, pk, 20)
         refused = rows(data, "SELECT count(*) FROM batches_attempt WHERE error = 'credentials_refused'")[0][0]
     assert 1 <= refused <= 4, "no more than were in flight"
     assert endpoint.calls() == 20 + refused
     assert asked < endpoint.calls()
-
-
-def save_key(data: Path, endpoint: Endpoint, key: str) -> None:
-    """As the administrator's form does it."""
-    saved = subprocess.run(
-        [sys.executable, "-m", "tests.processes.driver", "key", key],
-        cwd=ROOT,
-        env=environment(data, **variables(endpoint)),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert saved.returncode == 0, saved.stderr

@@ -1,0 +1,135 @@
+"""The web process is killed in mid-upload: no file that was answered is lost, no row is without its file."""
+
+import hashlib
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests import vlm_server
+from tests.processes.test_kills import csrf, drive, kill, passed, rows, sign_in
+from tests.site.processes import Serving, serve
+from tests.waiting import until
+
+pytestmark = pytest.mark.processes
+
+AT_A_TIME = 4  # uploads, as upload.js does it
+BETWEEN = 4  # answers, at least, from a kill to the next
+A_SITE = 3  # kills, before it is started anew: the back-off of its restarts grows
+
+
+def test_kills_in_mid_upload_lose_no_file_and_leave_no_row_without_one(tmp_path):
+    assert upload_through_kills(tmp_path, 3).cut_off
+
+
+@dataclass
+class Drawer:
+    """What the senders know. A number is answered once the site has said that it has the file."""
+
+    answered: dict[int, str] = field(default_factory=dict)  # number: sha256
+    cut_off: int = 0  # uploads without an answer, sent again
+    orphans: int = 0  # files without a row
+    parts: int = 0
+    next: int = 0
+    over: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> int | None:
+        with self.lock:
+            if self.over:
+                return None
+            self.next += 1
+            return self.next - 1
+
+
+def scan(number: int) -> bytes:
+    return vlm_server.card_image(number, (320, 240)) + bytes(400_000)  # large enough to be on its way for a while
+
+
+def upload_through_kills(folder: Path, kills: int) -> Drawer:
+    data, drawer, chance, pk = folder / "data", Drawer(), random.Random(11), 0
+    while kills > 0:
+        drawer.over = False
+        with serve(folder) as site:
+            pk = pk or int(drive(data, "draft"))
+            senders = [threading.Thread(target=send_all, args=(site, pk, drawer)) for _ in range(AT_A_TIME)]
+            for sender in senders:
+                sender.start()
+            try:
+                for _ in range(min(kills, A_SITE)):
+                    before = len(drawer.answered)
+                    until(lambda before=before: len(drawer.answered) >= before + BETWEEN, 60)
+                    until(passed(time.monotonic() + chance.uniform(0, 0.1)), 5, every=0.002)
+                    kill(site, "web")
+            finally:
+                drawer.over = True
+                for sender in senders:
+                    sender.join(60)
+            kills -= A_SITE
+    check(data, pk, drawer)
+    return drawer
+
+
+def send_all(site: Serving, pk: int, drawer: Drawer) -> None:
+    with httpx.Client(base_url=site.url, timeout=30) as browser:
+        until(lambda: signed_in(browser), 30, every=0.2)
+        token = until(lambda: asked(browser, pk), 30, every=0.2)
+        while (number := drawer.take()) is not None:
+            content = scan(number)
+            until(lambda: sent(browser, pk, token, number, content, drawer), 60, every=0.2)  # noqa: B023
+            drawer.answered[number] = hashlib.sha256(content).hexdigest()
+
+
+def signed_in(browser: httpx.Client) -> bool:
+    try:
+        sign_in(browser)
+    except (httpx.TransportError, AssertionError):
+        return False
+    return True
+
+
+def asked(browser: httpx.Client, pk: int) -> str:
+    try:
+        return csrf(browser.get(f"/batches/{pk}/upload/").text)
+    except (httpx.TransportError, AssertionError):
+        return ""
+
+
+def sent(browser: httpx.Client, pk: int, token: str, number: int, content: bytes, drawer: Drawer) -> bool:
+    """As upload.js sends a file: with a key, under which it stands once however often it is sent."""
+    given = {"csrfmiddlewaretoken": token, "client_key": f"key-{number}", "path": f"drawer/{number}.jpg"}
+    files = {"files": (f"{number}.jpg", content, "image/jpeg")}
+    script = {"X-Requested-With": "XMLHttpRequest"}
+    try:
+        answer = browser.post(f"/batches/{pk}/files/", data=given, files=files, headers=script)
+    except httpx.ConnectError:
+        return False
+    except httpx.TransportError:
+        with drawer.lock:
+            drawer.cut_off += 1
+        return False
+    assert answer.status_code == 200, answer.text
+    return True
+
+
+def check(data: Path, pk: int, drawer: Drawer) -> None:
+    found = rows(
+        data,
+        "SELECT c.original_name, c.source, c.sha256, b.uid FROM batches_card c"
+        " JOIN batches_batch b ON b.id = c.batch_id WHERE b.id = ?",
+        pk,
+    )
+    kept = {int(name.removeprefix("drawer/").removesuffix(".jpg")): sha256 for name, _source, sha256, _uid in found}
+    assert len(kept) == len(found), "no file stands twice"
+    assert kept == drawer.answered
+    uid = found[0][-1]
+    for name, source, sha256, _uid in found:
+        content = (data / "temp" / uid / source).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == sha256, name
+    sources = {source for _name, source, _sha256, _uid in found}
+    drawer.orphans = sum(path.is_file() and path.name not in sources for path in (data / "temp" / uid).iterdir())
+    drawer.parts = len(list((data / "temp" / "_parts").glob("*.part")))
