@@ -45,8 +45,9 @@ class Sweeper:
                     Collector(worker.pk).write(answers)
                 freed = claims.give_back(worker, crashed=True)
                 presence.forget(worker)
-                told = "Worker %s is gone; %s of its cards wait again, %s answers that it had not written are kept."
-                log.warning(told, worker, freed, len(answers))
+                log.warning("Worker %s is gone; %s of its cards wait again.", worker, freed)
+                if answers:
+                    log.warning("%s answers that it had not written yet were kept.", len(answers))
         claims.free_orphans()
 
     def settle_folders(self) -> None:
