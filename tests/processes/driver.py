@@ -6,8 +6,11 @@ import sys
 import django
 
 
-def make(number: str, first: str = "0") -> None:
-    """A started batch of the administrator's, read by the default engine; prints its id."""
+def make(number: str, first: str = "0", deadly: str = "") -> None:
+    """A started batch of the administrator's, read by the default engine; prints its id.
+
+    The card of this number, if one is named, is called deadly.
+    """
     from batches.actions import runs
     from batches.intake import adding
     from batches.models import Batch
@@ -20,7 +23,8 @@ def make(number: str, first: str = "0") -> None:
     engine = Engine.objects.get(is_default=True)
     batch = Batch.objects.create(name="Drawer 12", owner=owner, engine=engine, fields=FIELDS)
     for card in range(int(first), int(first) + int(number)):
-        adding.add_file(batch, f"{card}.jpg", [vlm_server.card_image(card, (160, 120))])
+        name = "deadly" if str(card) == deadly else str(card)
+        adding.add_file(batch, f"{name}.jpg", [vlm_server.card_image(card, (160, 120))])
     runs.start(batch, owner)
     sys.stdout.write(f"{batch.pk}\n")
 
@@ -32,6 +36,19 @@ def draft() -> None:
 
     batch = Batch.objects.create(name="Drawer 12", owner=User.objects.get(username="admin"))
     sys.stdout.write(f"{batch.pk}\n")
+
+
+def poison() -> None:
+    """Read with an engine that dies of the card named deadly; ends with its process, or when all is read."""
+    from batches.drain.engines import Engines
+    from batches.drain.service import Service
+    from batches.models import Batch
+    from tests.batches.drain.adapters import deadly
+    from tests.waiting import until
+
+    service = Service(threads=4, engines=Engines(deadly))
+    until(lambda: not Batch.objects.filter(status__in=["queued", "running"]).exists(), 60)
+    service.stop()
 
 
 def key(secret: str) -> None:
@@ -46,4 +63,4 @@ def key(secret: str) -> None:
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "cardocr_site.settings"
     django.setup()
-    {"make": make, "draft": draft, "key": key}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "draft": draft, "key": key, "poison": poison}[sys.argv[1]](*sys.argv[2:])

@@ -54,7 +54,13 @@ def make_batch(data: Path, server: Endpoint, number: int, first: int = 0) -> int
 
 
 def drive(data: Path, *arguments: str, **more: str) -> str:
-    made = subprocess.run(
+    made = driven(data, *arguments, **more)
+    assert made.returncode == 0, made.stderr
+    return made.stdout
+
+
+def driven(data: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "tests.processes.driver", *arguments],
         cwd=ROOT,
         env=environment(data, **more),
@@ -63,8 +69,6 @@ def drive(data: Path, *arguments: str, **more: str) -> str:
         timeout=120,
         check=False,
     )
-    assert made.returncode == 0, made.stderr
-    return made.stdout
 
 
 def rows(data: Path, query: str, *values: Any) -> list[Any]:
@@ -259,3 +263,17 @@ def test_a_consumer_that_comes_back_goes_on_within_seconds_without_a_doorbell(tm
         until(lambda: again <= {call.card for call in server.calls[before:]}, 10)
         until(lambda: batch_of(data, pk)["status"] == "completed", 60)
     each_card_has_its_own_answer_once(data, pk, number)
+
+
+def test_a_card_that_kills_its_process_is_read_alone_and_fails_alone(tmp_path, server):
+    data = tmp_path / "data"
+    data.mkdir()
+    assert manage(data, "prepare_database", **variables(server)).returncode == 0
+    pk = int(drive(data, "make", "12", "0", "5", **variables(server)))
+    ends = [driven(data, "poison", **variables(server)).returncode for _ in range(3)]
+    assert ends == [9, 9, 0], "it dies of the card twice; then the card is read in a child"
+    found = dict(rows(data, "SELECT filename, status FROM batches_card WHERE batch_id = ?", pk))
+    assert found.pop("deadly.jpg") == "failed"
+    assert list(found.values()) == ["completed"] * 11
+    told = rows(data, "SELECT error, crashes FROM batches_card WHERE filename = 'deadly.jpg'")
+    assert told == [("engine_crashed", 2)]

@@ -23,7 +23,7 @@ A_SITE = 3  # kills, before it is started anew: the back-off of its restarts gro
 
 
 def test_kills_in_mid_upload_lose_no_file_and_leave_no_row_without_one(tmp_path):
-    assert upload_through_kills(tmp_path, 3).cut_off
+    assert upload_through_kills(tmp_path, 2).cut_off
 
 
 @dataclass

@@ -56,17 +56,19 @@ class Command(BaseCommand):
         call_command("prepare_database", verbosity=0)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: leases are given back
         batch = self._resumed(options) if options["resume"] else self._begun(options)
+        go_on = f"manage.py extract --resume {batch.label} --out {options['out']}"
+        self.stderr.write(f"Whatever happens, it goes on by: {go_on}")
         meter = Meter(self.stderr, live=bool(getattr(sys.stderr, "isatty", lambda: False)()))
         try:
             drain.run_here(batch, on_change=meter.show)
         except KeyboardInterrupt:
             meter.end()
-            self.stderr.write(f"Stopped. To go on: manage.py extract --resume {batch.label} --out {options['out']}")
+            self.stderr.write(f"Stopped. To go on: {go_on}")
             raise SystemExit(130) from None
         meter.end()
         batch.refresh_from_db()
         export.write(batch, options["out"], "csv", options)
-        self._close(batch, options["out"])
+        self._close(batch, go_on)
 
     def _resumed(self, options: dict[str, Any]) -> Batch:
         if options["paths"]:
@@ -114,7 +116,7 @@ class Command(BaseCommand):
             except OSError as error:
                 self.stderr.write(f"Refused: {name}: {error.strerror or error}")
 
-    def _close(self, batch: Batch, out: str) -> None:
+    def _close(self, batch: Batch, go_on: str) -> None:
         """Exit code 0 when every accepted card was read."""
         self.stderr.write(
             f"{batch.completed} of {batch.total} cards read, {batch.failed} not read, {batch.to_check} to check."
@@ -123,7 +125,7 @@ class Command(BaseCommand):
             self.stderr.write(f"Not read: {card.display_name}: {progress.error_sentence(card.error)}")
         if batch.status == BatchStatus.PAUSED:
             why = batch.pause_message or batch.get_pause_reason_display()
-            self.stderr.write(f"Paused: {why}. To go on: manage.py extract --resume {batch.label} --out {out}")
+            self.stderr.write(f"Paused: {why}. To go on: {go_on}")
         if batch.completed != batch.total:
             raise SystemExit(1)
 

@@ -1,6 +1,9 @@
+import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connections
 
 from batches import changes
 from batches.actions import cards
@@ -196,3 +199,50 @@ def test_where_nothing_was_found_a_persons_value_is_something(asking: Batch, mak
     assert (card.nothing_found, Batch.objects.get().nothing_found) == (False, 0)
     card = cards.correct(card, user, card.version, {"author": None})
     assert (card.nothing_found, Batch.objects.get().nothing_found) == (True, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_thousand_edits_at_once_none_is_lost_and_who_was_late_is_told(
+    asking: Batch, make_cards: Make, user: User, other_user: User
+) -> None:
+    """Eight people at three cards, 125 edits each: who is told of another's value looks at it and saves again."""
+    drawer = make_cards(3, CardStatus.COMPLETED)
+    for card in drawer:
+        give_result(card, {"title": stored("Songs")})
+    Batch.objects.filter(pk=asking.pk).update(status=BatchStatus.COMPLETED)
+
+    def one(person: int) -> int:
+        told = 0
+        chance = random.Random(person)
+        try:
+            for edit in range(125):
+                mine = f"{person}-{edit}"
+                card = Card.objects.get(pk=chance.choice(drawer).pk)
+                while True:
+                    try:
+                        cards.correct(card, user if person % 2 else other_user, card.version, {"title": mine})
+                        break
+                    except cards.EditConflict as conflict:
+                        theirs = conflict.current
+                        assert theirs.version > card.version
+                        assert theirs.result
+                        assert theirs.result.values["title"] != mine, "both values can be shown"
+                        card, told = theirs, told + 1
+        finally:
+            connections.close_all()
+        return told
+
+    with ThreadPoolExecutor(8) as people:
+        told = sum(people.map(one, range(8)))
+    assert told, "they did meet"
+    assert FieldRevision.objects.count() == 1000
+    assert set(FieldRevision.objects.values_list("new", flat=True)) == {
+        f"{p}-{e}" for p in range(8) for e in range(125)
+    }
+    for card in Card.objects.select_related("result"):
+        chain = list(FieldRevision.objects.filter(card=card).order_by("pk").values_list("old", "new"))
+        assert [old for old, _new in chain] == ["Songs", *(new for _old, new in chain[:-1])], "each saw what it changed"
+        assert card.result
+        assert card.result.values["title"] == chain[-1][1]
+    asking.refresh_from_db()
+    assert asking.version >= 1000

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 
 import pytest
+from django.utils import timezone
 
 from batches.actions import runs
 from batches.drain import worker
@@ -95,6 +96,20 @@ def test_a_null_or_a_number_harms_nothing(make_batch, server, service, mode):
     assert authors(batch)["1.jpg"] == (None if mode == "null_values" else "1")
 
 
+def test_an_empty_reading_is_counted_among_those_to_check(make_batch, server, service):
+    server.answer({"year": "1901"})
+    server.fail(1, "null_values")
+    batch = make_batch(3)
+    optional = [{**field, "required": False} for field in FIELDS]
+    Batch.objects.filter(pk=batch.pk).update(fields=optional)
+    service.wake(batch.pk)
+    until(over(batch), 20)
+    done = Batch.objects.get(pk=batch.pk)
+    assert (done.completed, done.failed, done.to_check) == (3, 0, 1)
+    assert done.nothing_found == 1
+    assert batch.cards.get(to_check=True, nothing_found=True).filename == "1.jpg"
+
+
 def test_a_storm_of_rate_limits_costs_no_card(make_batch, server, service):
     server.retry_after = "0"
     server.fail(lambda image: True, "429", times=12)
@@ -130,3 +145,28 @@ def test_each_card_is_asked_once_and_has_its_own_answer(make_batch, server, serv
     assert authors(batch) == {f"{n}.jpg": f"author {n}" for n in range(60)}
     assert Counter(call.card for call in server.calls) == dict.fromkeys(range(60), 1)
     assert not Card.objects.exclude(worker=None).exists()
+
+
+def test_with_64_threads_several_batches_are_read_side_by_side(make_batch, server, settings):
+    settings.EXTRACTION_THREADS = 64
+    server.delay = 0.3
+    sizes = (100, 20, 60)
+    batches = [make_batch(number, first=200 * n) for n, number in enumerate(sizes)]
+    Card.objects.update(prepared_at=timezone.now())
+    service = Service(engines=Engines())
+    try:
+        for batch in batches:
+            service.wake(batch.pk)
+        for batch in batches:
+            until(over(batch), 60)
+    finally:
+        service.stop(20)
+    for n, (batch, number) in enumerate(zip(batches, sizes, strict=True)):
+        batch.refresh_from_db()
+        counted = Counter(batch.cards.values_list("status", flat=True))
+        assert counted == {"completed": number}
+        assert (batch.completed, batch.pending, batch.processing) == (number, 0, 0)
+        assert batch.tokens_in == 1200 * number
+        assert authors(batch) == {f"{card}.jpg": f"author {card}" for card in range(200 * n, 200 * n + number)}
+    assert len(server.calls) == sum(sizes)
+    assert 32 < server.most_in_flight <= 64
