@@ -7,13 +7,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from batches import changes, progress
 from batches.actions import runs
-from batches.models import Attempt, Batch, Card, CardResult, FieldRevision, Worker
+from batches.models import Attempt, Batch, Card, CardResult, FieldRevision, Spending, Worker
 from batches.states import CardStatus
 
 
@@ -45,7 +46,8 @@ class BatchAdmin(LookOnly):
         ("engine", "model", "template_version", "options"),
         ("fields", "instruction", "prompt"),
         ("total", "pending", "processing", "completed", "failed", "skipped", "cancelled", "to_check", "reviewed"),
-        ("tokens_in", "tokens_out", "cost"),
+        ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking"),
+        ("calls", "unpriced", "cost", "currency", "budget", "pilot"),
         ("created_at", "started_at", "finished_at", "deleted_at", "deleted_by"),
         "open_batch",
     )
@@ -210,3 +212,35 @@ class FieldRevisionAdmin(LookOnly):
 @admin.register(Worker)
 class WorkerAdmin(LookOnly):
     list_display = ("host", "pid", "started_at", "seen_at")
+
+
+@admin.register(Spending)
+class SpendingAdmin(LookOnly):
+    """What each engine has cost in each month, beside its budget."""
+
+    list_display = ("month_name", "engine", "cost_told", "budget", "calls", "tokens_in", "tokens_out")
+    list_filter = ("engine", "month")
+    list_select_related = ("engine",)
+    date_hierarchy = "month"
+    fields = (
+        ("engine", "month_name"),
+        ("cost_told", "budget"),
+        ("calls", "unpriced"),
+        ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking"),
+    )
+
+    @admin.display(description=_("month"), ordering="month")
+    def month_name(self, spending: Spending) -> str:
+        return date_format(spending.month, "YEAR_MONTH_FORMAT")
+
+    @admin.display(description=_("cost"), ordering="cost")
+    def cost_told(self, spending: Spending) -> str:
+        """ "At least", where the cost of some calls is unknown."""
+        if spending.calls == spending.unpriced:
+            return gettext("not known")
+        return progress.money(spending.cost, spending.engine.currency, at_least=bool(spending.unpriced))
+
+    @admin.display(description=_("budget per month"))
+    def budget(self, spending: Spending) -> str:
+        limit = spending.engine.month_budget
+        return "–" if limit is None else progress.money(limit, spending.engine.currency)

@@ -1,3 +1,4 @@
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -5,6 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from ocr import addresses, offers
 from ocr.models import Engine, private_hosts
 
+PRICES = ("price_in", "price_cached", "price_out")
 _CONNECT = _(
     "Any endpoint that speaks OpenAI chat completions and takes images. Give the base address, or the whole one with "
     "/chat/completions, and the model as the endpoint names it. A host in the house must be named in the setting "
@@ -54,6 +57,12 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             "timeout",
             "enabled",
             "is_default",
+            "price_in",
+            "price_cached",
+            "price_out",
+            "currency",
+            "priced_on",
+            "month_budget",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,6 +75,12 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         if self.instance.pk and self.instance.kind != Engine.Kind.LOCAL:
             self.fields["model"].widget.attrs |= offers.attributes(self.instance)
             self.fields["model"].help_text = format_html('<div id="models-{}"></div>', self.instance.pk)
+        self.fields["currency"].required = False
+        self.fields["currency"].help_text = gettext("Three letters, as in USD. What was spent before is not converted.")
+        self.fields["priced_on"].help_text = gettext("Today, where a price is changed and no date is typed.")
+        self.fields["month_budget"].help_text = gettext(
+            "Over all batches, a month in UTC. When it is reached they pause. Empty: no limit."
+        )
         self.fields["address"].widget.attrs |= {"placeholder": "https://openrouter.ai/api/v1", "class": "vURLField"}
 
     def clean_key(self) -> str:
@@ -83,12 +98,27 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
                 raise ValidationError(str(error)) from None
         return address
 
+    def clean_currency(self) -> str:
+        currency = str(self.cleaned_data["currency"]).strip().upper() or self.instance.currency
+        if len(currency) != 3 or not (currency.isascii() and currency.isalpha()):
+            raise ValidationError(_("A currency has three letters, as in USD or EUR."))
+        return currency
+
+    def clean_priced_on(self) -> date | None:
+        """Changed prices are of today, unless another date is typed with them."""
+        typed: date | None = self.cleaned_data["priced_on"]
+        changed = any(name in self.changed_data for name in PRICES)
+        return timezone.localdate() if changed and "priced_on" not in self.changed_data else typed
+
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         if data.get("kind") == Engine.Kind.OPENAI_COMPATIBLE and not data.get("address") and "address" in data:
             self.add_error("address", _("This kind of engine needs an address."))
         if data.get("is_default") and not data.get("enabled"):
             self.add_error("is_default", _("An engine that is not in use cannot be the one chosen for new batches."))
+        for name in (*PRICES, "month_budget"):
+            if data.get(name) is not None and data[name] < 0:
+                self.add_error(name, _("This cannot be less than nothing."))
         moved = "address" in data and data["address"] != self.initial.get("address", "")
         if self.instance.has_key and moved and not data.get("key") and not data.get("remove_key"):
             self.add_error("key", _("The address has changed: enter the key again, or remove it."))
@@ -105,12 +135,22 @@ class EngineAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
         (None, {"fields": ("name", "kind", "enabled", "is_default")}),
         (_("Endpoint"), {"fields": ("address", "model", "key", "remove_key", "place")}),
         (_("Limits"), {"fields": ("max_in_flight", "timeout")}),
+        (
+            _("Prices and budget"),
+            {
+                "fields": (("price_in", "price_cached", "price_out"), ("currency", "priced_on"), "month_budget"),
+                "description": _(
+                    "For a million tokens. What the endpoint itself tells of a call’s cost goes before. Without prices "
+                    "the cost of a call is unknown, never nothing; enter 0 where it costs nothing."
+                ),
+            },
+        ),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Engine | None = None) -> Any:
         """With the examples, in the language of who looks."""
-        first, endpoint, limits = self.fieldsets
-        return first, (endpoint[0], {**endpoint[1], "description": _how_to_connect()}), limits
+        first, endpoint, *others = self.fieldsets
+        return first, (endpoint[0], {**endpoint[1], "description": _how_to_connect()}), *others
 
     @admin.display(boolean=True, description=_("a key is stored"))
     def key_is_stored(self, engine: Engine) -> bool:

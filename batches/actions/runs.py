@@ -122,7 +122,7 @@ def resume(batch: Batch) -> Batch:
 
 
 def _may_go_on(batch: Batch) -> None:
-    why = house.refusal(batch, batch.engine) or budgets.used_up(batch, batch.engine)
+    why = house.refusal(batch, batch.reader) or budgets.used_up(batch, batch.reader)
     if why:
         raise CannotStart(why, code="BATCH_STATE_INVALID")
 

@@ -142,6 +142,8 @@ def of_batch(batch: Batch) -> dict[str, Any]:
         "cards": {name: getattr(batch, name) for name in _COUNTS},
         "usage": {
             **{name: getattr(batch, name) for name in _TOKENS},
+            "calls": batch.calls,
+            "calls_of_unknown_cost": batch.unpriced,
             "cost": _money(batch.cost),
             "currency": batch.currency or None,
         },

@@ -37,6 +37,16 @@ def _batch(batch: Batch) -> dict[str, Any]:
         "finished_at": batch.finished_at.isoformat() if batch.finished_at else None,
         "engine": batch.engine.name if batch.engine else None,
         "model": batch.model,
+        "usage": {
+            "tokens_in": batch.tokens_in,
+            "tokens_cached": batch.tokens_cached,
+            "tokens_out": batch.tokens_out,
+            "tokens_thinking": batch.tokens_thinking,
+            "calls": batch.calls,
+            "calls_of_unknown_cost": batch.unpriced,
+            "cost": f"{batch.cost:f}",  # as text: a number of JSON would round it
+            "currency": batch.currency or None,
+        },
         "fields": batch.fields,
         "options": batch.options,
     }

@@ -74,7 +74,7 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
     done = progress.of(batch, now)
     causes = live.causes(batch)
     slots = live.being_read(batch) if batch.processing else []
-    paused, engine = outlook.phase(batch) == outlook.PAUSED, batch.engine
+    paused, engine = outlook.phase(batch) == outlook.PAUSED, batch.reader
     return {
         "batch": batch,
         "pilot": pilot.report(batch),

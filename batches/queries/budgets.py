@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 
 from batches import progress
 from batches.models import Batch, Card, Spending
+from ocr import probing
 from ocr.models import Engine
+from ocr.reading import Usage
 
 EARLIER = 20  # batches that an expectation is the mean of
 BLIND = 3  # calls without a known cost, and none with one: this endpoint does not tell
@@ -118,13 +120,22 @@ def _told(engine: Engine) -> QuerySet[Spending]:
 
 
 def card_cost(batch: Batch, engine: Engine) -> Decimal | None:
-    """The mean of this batch's calls; until there are some, of the engine's last ones with this model; or unknown."""
+    """The mean of this batch's calls; until there are some, of the engine's last ones with this model, or what its
+    test took; None: nobody knows.
+    """
     if engine.prices.free:
         return Decimal(0)
     priced = batch.calls - batch.unpriced
     if priced > 0 and batch.engine_id == engine.pk:
         return batch.cost / priced
-    return earlier_cost(engine, batch.model or engine.model)
+    model = batch.model or engine.model
+    earlier = earlier_cost(engine, model)
+    return tested_cost(engine, model) if earlier is None else earlier
+
+
+def tested_cost(engine: Engine, model: str) -> Decimal | None:
+    tested = probing.last(engine, model)
+    return engine.prices.of(Usage(tested.tokens_in, tested.tokens_out)) if tested else None
 
 
 def earlier_cost(engine: Engine, model: str) -> Decimal | None:

@@ -14,6 +14,7 @@ from batches.models import Batch, Card
 from batches.queries import budgets
 from batches.queries.budgets import Limit
 from batches.states import CardStatus
+from ocr import probing
 from ocr.errors import EngineMissing
 from ocr.models import Engine
 
@@ -42,8 +43,7 @@ class Outlay:
 def at_once(batch: Batch, engine: Engine) -> int:
     """How many cards are read at a time, at most."""
     limits: list[int | None] = [settings.EXTRACTION_THREADS, engine.max_in_flight, batch.option("concurrency")]
-    if engine.kind == Engine.Kind.LOCAL:
-        limits.append(os.cpu_count())
+    limits.append(os.cpu_count() if engine.kind == Engine.Kind.LOCAL else probing.side_by_side(engine)[0])
     return max(1, min(limit for limit in limits if limit))
 
 

@@ -18,7 +18,7 @@ from batches import progress
 from batches.actions import cards as card_actions
 from batches.actions import runs
 from batches.changes import TransitionRefused
-from batches.models import Batch, Card
+from batches.models import Attempt, Batch, Card
 from batches.queries import grid, results
 from batches.states import CardStatus
 from batches.views.results import can_edit, card_of, chips, editable, visible
@@ -71,9 +71,7 @@ def _page(
         "query": filters.query(),
         "filter_label": _filter_label(batch, filters),
         "near": near,
-        "attempts": [
-            (one, progress.error_sentence(one.error) if one.error else "") for one in card.attempts.all()[:20]
-        ],
+        "attempts": [(one, _why(one.error), _paid(one)) for one in card.attempts.select_related("engine")[:20]],
         "history": [(labels.get(one.key, one.key), one) for one in history],
         "error": _why(card.error),
         "advice": progress.error_advice(card.error) if card.error else "",
@@ -85,6 +83,15 @@ def _page(
 
 def _why(code: str) -> str:
     return progress.error_sentence(code) if code else ""
+
+
+def _paid(call: Attempt) -> str:
+    """What a call cost; empty where it costs nothing to read on this machine, or the endpoint turned it away."""
+    if call.engine is None or call.engine.prices.free:
+        return ""
+    if call.cost is None:
+        return "" if call.error and call.tokens_out is None else _("not known")
+    return progress.money(call.cost, call.engine.currency)
 
 
 def _filter_label(batch: Batch, filters: grid.Filters) -> str:

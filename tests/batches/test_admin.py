@@ -1,13 +1,16 @@
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.models import Attempt, Batch, Card
+from batches.models import Attempt, Batch, Card, Spending
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
+from ocr.models import Engine
 
 
 @pytest.fixture
@@ -91,3 +94,26 @@ def test_nothing_is_added_or_deleted_by_the_admin(desk: Client, model: str) -> N
 def test_a_curator_does_not_enter_the_admin(client: Client, user: User, model: str) -> None:
     client.force_login(user)
     assert client.get(reverse(f"admin:batches_{model}_changelist")).status_code == 302
+
+
+def test_the_spending_of_each_month_stands_beside_its_budget_to_be_read(client, administrator, engine):
+    engine.name, engine.kind, engine.month_budget = "Router", Engine.Kind.OPENAI_COMPATIBLE, 20
+    engine.save()
+    told = {"calls": 40, "tokens_in": 900, "tokens_out": 80}
+    whole = Spending.objects.create(engine=engine, month=date(2026, 10, 1), cost=Decimal("5.50"), **told)
+    Spending.objects.create(engine=engine, month=date(2026, 11, 1), cost=Decimal("1.25"), unpriced=1, **told)
+    client.force_login(administrator)
+    text = client.get("/admin/batches/spending/").text
+    assert "October 2026" in text
+    assert "$5.50" in text
+    assert "at least $1.25" in text
+    assert "$20.00" in text
+    assert client.get("/admin/batches/spending/add/").status_code == 403
+    page = f"/admin/batches/spending/{whole.pk}/change/"
+    assert client.get(page).status_code == 200
+    assert client.post(page, {"cost": "0"}).status_code == 403
+
+
+def test_nobody_else_sees_what_was_spent(client, user):
+    client.force_login(user)
+    assert client.get("/admin/batches/spending/").status_code in {302, 403}

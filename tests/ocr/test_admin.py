@@ -1,8 +1,10 @@
 import re
+from datetime import date
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from cardocr_site.accounts.models import User
 from ocr import addresses
@@ -146,3 +148,38 @@ def test_one_engine_alone_is_chosen_for_new_batches(admin: Client, engine: Engin
 def test_only_administrators_see_engines(client: Client, user: User, endpoint: Engine) -> None:
     client.force_login(user)
     assert client.get(f"/admin/ocr/engine/{endpoint.pk}/change/").status_code != 200
+
+
+def test_prices_get_the_date_of_today_unless_one_is_typed(admin: Client, endpoint: Engine) -> None:
+    assert save(admin, endpoint, price_in="0.20", price_out="0.60", currency="eur") == {}
+    endpoint.refresh_from_db()
+    assert (endpoint.priced_on, endpoint.currency) == (timezone.localdate(), "EUR")
+    typed = {"price_in": "0.30", "price_out": "0.60", "priced_on": "2026-11-12"}
+    assert save(admin, endpoint, **typed) == {}
+    endpoint.refresh_from_db()
+    assert endpoint.priced_on == date(2026, 11, 12)
+
+
+def test_a_save_that_changes_no_price_keeps_their_date(admin: Client, endpoint: Engine) -> None:
+    Engine.objects.filter(pk=endpoint.pk).update(price_in="0.2", price_out="0.6", priced_on="2026-11-12")
+    told = {"price_in": "0.200000", "price_out": "0.600000", "priced_on": "2026-11-12", "timeout": "60"}
+    assert save(admin, endpoint, **told) == {}
+    endpoint.refresh_from_db()
+    assert endpoint.priced_on == date(2026, 11, 12)
+
+
+@pytest.mark.parametrize("name", ["price_in", "price_cached", "price_out", "month_budget"])
+def test_nothing_costs_less_than_nothing(admin: Client, endpoint: Engine, name: str) -> None:
+    assert name in save(admin, endpoint, **{name: "-0.01"})
+
+
+@pytest.mark.parametrize("currency", ["US", "DOLLAR", "U5D", "ÄÖÜ"])
+def test_a_currency_has_three_letters(admin: Client, endpoint: Engine, currency: str) -> None:
+    assert "currency" in save(admin, endpoint, currency=currency)
+
+
+def test_an_engine_keeps_its_currency_where_none_is_typed(admin: Client, endpoint: Engine) -> None:
+    Engine.objects.filter(pk=endpoint.pk).update(currency="CHF")
+    assert save(admin, endpoint) == {}
+    endpoint.refresh_from_db()
+    assert endpoint.currency == "CHF"

@@ -13,7 +13,9 @@ from batches.models import Batch, Card, Spending
 from batches.queries import budgets
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
+from ocr import probing
 from ocr.models import Engine
+from ocr.probe.findings import Report
 
 
 @pytest.fixture
@@ -118,6 +120,13 @@ def test_the_cost_is_that_of_earlier_cards_and_prices_have_their_date(ingrid: Cl
     assert "about $0.40" in text
     assert "A million tokens: $0.20 in, $0.60 out, $0.05 cached, as of 11/12/2026." in text
     assert "about 2 minutes" in text
+
+
+def test_before_any_batch_the_cost_is_that_of_the_engines_test(ingrid: Client, priced: Batch, model: Engine) -> None:
+    Batch.objects.filter(name="Earlier").delete()
+    report = Report((), seconds=2.0, tokens_in=2_000, tokens_out=1_000)
+    probing.keep(model, "m", report)
+    assert "about $0.40" in page(ingrid, priced)
 
 
 def test_a_cost_that_nobody_knows_is_said_to_be_unknown(ingrid: Client, batch: Batch, model: Engine) -> None:

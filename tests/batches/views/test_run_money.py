@@ -224,3 +224,23 @@ def test_cards_that_must_stay_say_why_they_wait(page: Client, spent: Batch) -> N
     assert "These cards must not leave the house." in text
     assert "refuses its key" not in text
     assert state_of(Batch.objects.get(pk=spent.pk)).word == "Must stay inside"
+
+
+# -- the card
+
+
+def test_each_call_tells_its_tokens_and_what_it_cost(page: Client, first_read: Batch, router: Engine) -> None:
+    card = first_read.cards.order_by("position")[0]
+    told = {"engine": router, "engine_name": "Router", "started_at": timezone.now()}
+    card.attempts.create(**told, tokens_in=1_200, tokens_cached=800, tokens_out=90, cost=Decimal("0.00071"))
+    card.attempts.create(**told, tokens_in=1_300, tokens_out=95)
+    text = " ".join(page.get(reverse("card_detail", args=[first_read.pk, card.pk])).text.split())
+    assert '1,200 / 90<span class="sub">800 cached</span>' in text
+    assert "$0.00071" in text
+    assert "not known" in text
+
+
+def test_a_card_tells_of_calls_to_an_engine_that_is_gone(page: Client, first_read: Batch) -> None:
+    card = first_read.cards.order_by("position")[0]
+    card.attempts.create(engine_name="Gone", started_at=timezone.now(), tokens_in=7, cost=Decimal("0.5"))
+    assert "Gone" in page.get(reverse("card_detail", args=[first_read.pk, card.pk])).text
