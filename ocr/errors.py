@@ -92,6 +92,14 @@ class RateLimited(ExtractionError):
     advice = gettext_noop("It goes on by itself. If it stays slow, allow the engine fewer calls at a time.")
 
 
+class EngineBusy(RateLimited):
+    """It loads its model, or has a queue that is full: waiting is no try."""
+
+    reason = "engine_busy"
+    sentence = gettext_noop("The reading engine is busy: it loads its model, or others wait in front of us.")
+    advice = gettext_noop("It goes on by itself. If it stays so, allow the engine fewer calls at a time.")
+
+
 class CredentialsRefused(ExtractionError):
     """401, 402 or 403: the batch waits until a person has changed something."""
 
@@ -114,6 +122,23 @@ class RequestRefused(ExtractionError):
     reason = "request_refused"
     sentence = gettext_noop("The reading engine refused the request.")
     advice = gettext_noop("Look at the attempt's reply: often the model does not exist or takes no images.")
+
+
+class ParameterRefused(RequestRefused):
+    """It names a setting that it does not take, and that we cannot leave out."""
+
+    reason = "parameter_refused"
+    sentence = gettext_noop("The reading engine does not take one of our settings.")
+    advice = gettext_noop("The attempt's reply names it. Test the engine in the administration, or try another model.")
+
+
+class ImageTooLarge(RequestRefused):
+    """Asked again with a smaller image, as long as small type stays legible."""
+
+    reason = "image_too_large"
+    ladder = ("smaller",)
+    sentence = gettext_noop("The image is too large for the reading engine, even reduced.")
+    advice = gettext_noop("Give the model a longer context, or use another model.")
 
 
 class CallWithheld(ExtractionError):

@@ -1,5 +1,7 @@
+from typing import Any
+
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from ocr import addresses, sealing
@@ -74,8 +76,29 @@ class Engine(models.Model):
         self.sealed_key = sealing.seal(key) if key else ""
 
     @property
+    def has_proxy(self) -> bool:
+        return bool(self.sealed_proxy)
+
+    def set_proxy(self, address: str) -> None:
+        """Seal and keep the address of a proxy, which may hold a password; an empty one removes it."""
+        self.sealed_proxy = sealing.seal(address) if address else ""
+
+    def proxy(self) -> str:
+        """Its own, or the house's for engines outside. Raises ocr.errors.EngineMissing where it cannot be opened."""
+        if self.sealed_proxy:
+            return sealing.unseal(self.sealed_proxy)
+        return str(settings.OUTBOUND_PROXY) if self.place == self.Place.OUTSIDE else ""
+
+    @property
     def prices(self) -> Prices:
         return Prices(self.price_in, self.price_out, self.price_cached, free=self.kind == self.Kind.LOCAL)
+
+    def learn(self, model: str, found: dict[str, Any]) -> None:
+        """Keep what a model was found to take. `updated_at` stays: it tells that a person has changed the engine."""
+        with transaction.atomic():
+            known = Engine.objects.select_for_update().get(pk=self.pk).profile
+            profile = {**known, model: {**known.get(model, {}), **found}}
+            Engine.objects.filter(pk=self.pk).update(profile=profile)
 
     def config(self, model: str = "") -> EngineConfig:
         """What an adapter needs. Raises ocr.errors.EngineMissing where the key cannot be opened."""
@@ -88,8 +111,9 @@ class Engine(models.Model):
             timeout=float(self.timeout),
             max_in_flight=self.max_in_flight,
             private_hosts=private_hosts(),
-            proxy=settings.OUTBOUND_PROXY if self.place == self.Place.OUTSIDE else "",
-            ca_bundle=settings.CA_BUNDLE,
+            proxy=self.proxy(),
+            ca_bundle=self.ca_bundle or settings.CA_BUNDLE,
+            profile=self.profile.get(model or self.model, {}),
         )
 
 

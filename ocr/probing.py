@@ -1,11 +1,10 @@
 """Probes of configured engines, and what is kept of them: in the engine's profile, one part for each model."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -41,7 +40,7 @@ def examine(engine: Engine, model: str = "", *, is_stopped: Callable[[], bool] =
     """Probe, and keep what was found. Takes minutes. Raises ocr.probe.findings.Stopped."""
     inside = engine.place == Engine.Place.INSIDE and engine.kind != Engine.Kind.LOCAL
     try:
-        config: EngineConfig | None = engine.config(model)
+        config: EngineConfig | None = replace(engine.config(model), profile={})  # what was learnt may be over
     except EngineMissing as error:
         config = None
         report = Report((Finding(Check.REACHED, State.FAILED, "unusable", {"said": error.message}),))
@@ -60,17 +59,10 @@ def broken_off() -> Report:
 def keep(engine: Engine, model: str, report: Report) -> None:
     """Written by queryset alone: `updated_at` tells that a person has changed the engine."""
     model = model or engine.model
-    with transaction.atomic():
-        fresh = Engine.objects.select_for_update().get(pk=engine.pk)
-        profile = {**fresh.profile, model: {**fresh.profile.get(model, {}), **_learnt(report), PART: _part(report)}}
-        changes: dict[str, Any] = {"profile": profile}
-        if report.seconds is not None and model == fresh.model:
-            changes["seconds_per_card"] = report.seconds
-        Engine.objects.filter(pk=engine.pk).update(**changes)
-
-
-def _learnt(report: Report) -> dict[str, Any]:
-    return asdict(report.profile) if report.profile is not None else {}
+    takes = report.profile.to_dict() if report.profile is not None else {}
+    engine.learn(model, {**takes, PART: _part(report)})
+    if report.seconds is not None:
+        Engine.objects.filter(pk=engine.pk, model=model).update(seconds_per_card=report.seconds)
 
 
 def _part(report: Report) -> dict[str, Any]:

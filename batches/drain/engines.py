@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,7 +21,7 @@ from django.utils.translation import gettext as _
 from batches.drain.breaker import Breaker, Failure
 from batches.states import PauseReason
 from ocr import engines, probing
-from ocr.engines.base import EngineAdapter, EngineConfig
+from ocr.engines.base import EngineAdapter, EngineConfig, Learner
 from ocr.models import Engine
 
 log = logging.getLogger(__name__)
@@ -106,7 +109,9 @@ class Engines:
                 config = engine.config(model)
                 if patient:
                     config = replace(config, timeout=max(config.timeout, probing.MODEL_LOADS))
-                self._adapters[key] = self.build(config)
+                self._adapters[key] = adapter = self.build(config)
+                if isinstance(adapter, Learner):
+                    adapter.on_learnt = partial(_keep, engine, config.model)
             return self._adapters[key]
 
     # -- how many calls
@@ -254,7 +259,9 @@ class Engines:
             return breaker.has_answered and not breaker.is_open
 
     def tested(self, engine: Engine) -> None:
-        """A test has found how many calls at a time are sensible: begin with that."""
+        """A test has found what it takes and how many calls at a time are sensible: begin with that."""
+        with self._building:  # calls in flight end with the adapter that they have
+            self._adapters = {key: adapter for key, adapter in self._adapters.items() if key[0] != engine.pk}
         with self._lock:
             state = self._state(engine)
             state.limit, state.climbing, state.answers = _first(engine), True, 0
@@ -288,6 +295,14 @@ class Engines:
             state.version, state.refusal = engine.updated_at, None
             state.breaker.try_now()
         return state
+
+
+def _keep(engine: Engine, model: str, found: dict[str, Any]) -> None:
+    """Nothing that a card must wait or fail for: it would be learnt again."""
+    try:
+        engine.learn(model, found)
+    except (DatabaseError, Engine.DoesNotExist):
+        log.warning("Engine %s: what it takes could not be kept.", engine.name, exc_info=True)
 
 
 def _is_local(engine: Engine) -> bool:

@@ -19,13 +19,14 @@ from batches.drain.reading import Setup
 from batches.intake import decoders, derive
 from batches.models import Batch, Card
 from ocr import alone, pipeline
-from ocr.engines.base import EngineAdapter, Prepared, gated
+from ocr.engines.base import EngineAdapter, Learner, Prepared, gated
 from ocr.errors import (
     CallWithheld,
     EngineFailed,
     EngineTimeout,
     EngineUnreachable,
     ExtractionError,
+    ImageTooLarge,
     RateLimited,
     ReplyInvalid,
     RequestRefused,
@@ -37,8 +38,12 @@ from ocr.reading import Reading
 log = logging.getLogger(__name__)
 
 ALONE_FROM = 2  # crashes
+LEGIBLE = 768  # pixels of the longest side; below, small type is lost
 FIRST_BACK_OFF = 1.0  # seconds; doubled with each try
 MARK_WITHIN = 60.0  # seconds for the collector to record a start; it retries on a busy database
+
+
+Door = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,15 @@ class Unexpected(ExtractionError):
     """A full disk, or a mistake of ours: tried again, then told."""
 
     retryable = True
+
+
+def smaller(px: int) -> int:
+    """The next size to try where an image of this longest side is too large; 0: it would not be legible."""
+    return max(LEGIBLE, px * 3 // 4) if px > LEGIBLE else 0
+
+
+def _alone(card: Card) -> bool:
+    return card.crashes >= ALONE_FROM
 
 
 class Reader:
@@ -98,10 +112,7 @@ class Reader:
         if job.card.error == UnreadableImage.reason:
             raise UnreadableImage(job.card.error_message)
         adapter = self._engines.adapter(job.engine, job.setup.model)
-        image = derive.prepared(
-            job.card, full_resolution=adapter.full_resolution, max_px=job.setup.task.options.max_image_px
-        )
-        reading = self._call(job, adapter, image, door, outcome)
+        reading = self._fitting(job, adapter, door, outcome)
         if reading.rotation is None:
             return reading
         # An engine of full resolution sees the scan as it lies; another one sees it turned as the card stands.
@@ -117,28 +128,43 @@ class Reader:
         except (OSError, UnreadableImage):  # the reading is paid for; the viewer makes the images when asked
             log.exception("Card %s: its images could not be turned.", card.pk)
 
-    def _call(
-        self,
-        job: Job,
-        adapter: EngineAdapter,
-        image: Prepared,
-        door: Callable[[], AbstractContextManager[None]],
-        outcome: Outcome,
-    ) -> Reading:
-        solo = job.card.crashes >= ALONE_FROM
+    def _fitting(self, job: Job, adapter: EngineAdapter, door: Door, outcome: Outcome) -> Reading:
+        """Read it, with a smaller image where the endpoint takes none of this size; what fits, fits the next ones."""
+        wanted = px = job.setup.task.options.max_image_px
+        if isinstance(adapter, Learner):
+            px = min(wanted, adapter.largest_px or wanted)
+        image = derive.prepared(job.card, full_resolution=adapter.full_resolution, max_px=px)
+        self._begin(job, adapter, door, outcome)
+        refused = False
+        while True:
+            try:
+                reading = self._call(job, adapter, image, door)
+            except ImageTooLarge:
+                px = smaller(max(image.width, image.height))
+                if not px:
+                    raise
+                image, refused = derive.prepared(job.card, full_resolution=False, max_px=px), True
+            else:
+                if refused and isinstance(adapter, Learner):
+                    adapter.fitted(px)
+                return reading
+
+    def _begin(self, job: Job, adapter: EngineAdapter, door: Door, outcome: Outcome) -> None:
         now = timezone.now()
-        if adapter.in_process or solo:
+        if adapter.in_process or _alone(job.card):
             self._mark(job.card, door)
         else:
             self._put(Start(job.card, now))
         outcome.started_at = now
+
+    def _call(self, job: Job, adapter: EngineAdapter, image: Prepared, door: Door) -> Reading:
         with gated(door):
-            if solo:
+            if _alone(job.card):
                 config = job.engine.config(job.setup.model)
                 return alone.read(image, job.setup.task, config, self._engines.build, self._stopping)
             return pipeline.read(image, job.setup.task, adapter)
 
-    def _mark(self, card: Card, door: Callable[[], AbstractContextManager[None]]) -> None:
+    def _mark(self, card: Card, door: Door) -> None:
         """Wait until the start is recorded: a card that kills the process must be known by name."""
         decided = Flag()
         start = Start(card, timezone.now(), decided)

@@ -1,7 +1,6 @@
 """What a chat-completions endpoint sent back: the model's reply and what it used, or the error that it means."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,18 +9,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ocr.coercion import clean
-from ocr.errors import (
-    CredentialsRefused,
-    EngineFailed,
-    EngineMissing,
-    EngineTimeout,
-    ExtractionError,
-    RateLimited,
-    ReplyEmpty,
-    ReplyInvalid,
-    ReplyOnlyThought,
-    RequestRefused,
-)
+from ocr.engines.refusals import Refusal
+from ocr.errors import ExtractionError, ReplyEmpty, ReplyInvalid, ReplyOnlyThought
 from ocr.reading import Usage
 
 LONGEST_WAIT = 3600.0  # seconds that a Retry-After is believed
@@ -29,11 +18,6 @@ _MOST_TOKENS = 2_147_483_647
 _MOST_COST = Decimal(1_000_000)
 _SAID = 300  # characters of an endpoint's own words that are kept in a message
 _KEPT = 20_000  # characters of an error's body that are kept
-# A 400 that means the key: a gateway without a database has nowhere to look another key up.
-_OF_THE_KEY = {"authentication_error", "invalid_api_key", "no_db_connection"}
-_OF_THE_MODEL = re.compile(
-    r"invalid model\b|unknown model\b|not a valid model\b|model\W.{0,120}?(?:not found|does not exist)", re.I
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,27 +105,8 @@ def _passed_on(response: Response, failure: Any, usage: Usage) -> ExtractionErro
 
 
 def _error(status: int, said: str, body: str, *, retry_after: float | None) -> ExtractionError:
-    told = f": {said}" if said else "."
-    raw = storable(body)[:_KEPT]
-    if 300 <= status < 400:
-        return EngineMissing(f"The address leads elsewhere (HTTP {status}): enter the final one.", raw=raw)
-    if status == 429:
-        return RateLimited(f"The endpoint asks for fewer calls (429){told}", raw=raw, retry_after=retry_after)
-    if status == 403 and ("moderation" in said.casefold() or "flagged" in said.casefold()):
-        return ReplyEmpty(f"The endpoint's filter held this card back{told}", raw=raw)
-    if status in (401, 402, 403):
-        return CredentialsRefused(f"{_CREDENTIALS[status]} ({status}){told}", raw=raw)
-    if status == 408:
-        return EngineTimeout(f"The endpoint gave up waiting (408){told}", raw=raw)
-    if status >= 500:
-        return EngineFailed(f"The endpoint failed ({status}){told}", raw=raw, retry_after=retry_after)
-    if status in (400, 404):
-        kinds = _kinds(body)
-        if kinds & _OF_THE_KEY:
-            return CredentialsRefused(f"{_CREDENTIALS[401]} ({status}){told}", raw=raw)
-        if "model_not_found" in kinds or _OF_THE_MODEL.search(said):
-            return EngineMissing(f"The endpoint does not have this model ({status}){told}", raw=raw)
-    return RequestRefused(f"The endpoint refused the request ({status}){told}", raw=raw)
+    refusal = Refusal(status, said, frozenset(_kinds(body)), storable(body)[:_KEPT], retry_after)
+    return refusal.error()
 
 
 def _kinds(body: str) -> set[str]:
@@ -150,13 +115,6 @@ def _kinds(body: str) -> set[str]:
     error = found.get("error") if isinstance(found, dict) else None
     words = (error.get("type"), error.get("code")) if isinstance(error, dict) else ()
     return {word for word in words if isinstance(word, str)}
-
-
-_CREDENTIALS = {
-    401: "The endpoint does not accept the key",
-    402: "The endpoint wants to be paid",
-    403: "The endpoint does not allow this call",
-}
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

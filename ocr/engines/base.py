@@ -1,11 +1,11 @@
 """The contract between the drain and whatever reads cards."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ocr.fields import FieldSpec
 from ocr.reading import Reading
@@ -57,6 +57,7 @@ class EngineConfig:
     private_hosts: tuple[str, ...] = ()  # names, addresses, networks in the house that may be called
     proxy: str = field(default="", repr=False)  # for hosts outside; may hold a password
     ca_bundle: str = ""  # certificates that are trusted besides the usual ones
+    profile: Mapping[str, Any] = field(default_factory=dict)  # what the model was found to take, as it was stored
 
 
 Gate = Callable[[], AbstractContextManager[None]]
@@ -87,9 +88,23 @@ class EngineAdapter(Protocol):
     One that talks to a network enters `sending()` for each request that leaves.
     """
 
-    full_resolution: bool  # True: wants the scan at its own size; False: at options.max_image_px
+    full_resolution: bool  # True: wants the scan at its own size; False: at options.max_image_px, or what fits
     in_process: bool  # True: a crash of the engine is a crash of the consumer
 
     def read(self, image: Prepared, task: ReadTask) -> Reading: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """An adapter that finds out what its endpoint takes; it may raise ocr.errors.ImageTooLarge."""
+
+    on_learnt: Callable[[dict[str, Any]], None]  # called with the whole profile, by any thread
+
+    @property
+    def largest_px(self) -> int | None:
+        """The longest side of an image that is known to fit where a larger one did not."""
+
+    def fitted(self, px: int) -> None:
+        """An image of this longest side was taken, a larger one was not."""

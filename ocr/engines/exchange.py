@@ -7,7 +7,7 @@ from contextlib import closing
 import httpx
 
 from ocr.addresses import Forbidden
-from ocr.engines import transport
+from ocr.engines import deadlines, transport
 from ocr.engines.answers import Response
 from ocr.engines.base import EngineConfig
 from ocr.errors import EngineMissing, EngineTimeout, EngineUnreachable, ReplyInvalid
@@ -70,7 +70,7 @@ class Exchange:
         extensions = {"timeout": timeout.as_dict(), "trace": transport.Departure()}
         request = httpx.Request(method, url, content=content, headers=headers, extensions=extensions)
         try:
-            with closing(self._way_out.handle_request(request)) as response:
+            with deadlines.by(deadline), closing(self._way_out.handle_request(request)) as response:
                 text = self._without_key(_body(response, deadline).decode("utf-8", "replace"))
                 return Response(response.status_code, _plain(response.headers), text)
         except Forbidden as error:

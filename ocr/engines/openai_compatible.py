@@ -2,11 +2,11 @@
 
 import base64
 import json
-import re
 import secrets
 import threading
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from ocr.engines import answers
 from ocr.engines.base import EngineConfig, Prepared, ReadTask
 from ocr.engines.exchange import Exchange
 from ocr.engines.ladder import Ladder, Means, Step
+from ocr.engines.profile import Profile
 from ocr.errors import (
     CallWithheld,
     ExtractionError,
@@ -29,12 +30,10 @@ from ocr.reading import Reading
 MOST_TOKENS = 32_768
 _PICTURE = f"picture-{secrets.token_hex(16)}"  # holds the picture's place in a request
 _KEPT_REQUESTS = 64
+CALLS_LONG = 3  # so many calls' time is a card's, whatever is asked again
 _ENTRIES = 12  # that there is room for from the beginning, where a card may hold several
 _CORRECTIONS = 8  # requests that may be mended and sent again, for one card
 _MENDABLE = {400, 404, 422, 501}
-_FORMAT_NAMED = re.compile(
-    r"response.?format|json.?schema|json.?object|json.?mode|structured|grammar|guided|requested parameters|schema", re.I
-)
 _QUIET: dict[str, Any] = {
     "reasoning_effort": "none",
     "chat_template_kwargs": {"enable_thinking": False},
@@ -42,35 +41,6 @@ _QUIET: dict[str, Any] = {
     "reasoning": {"enabled": False},
 }
 _FIRST = Step()
-_TOO_MANY = re.compile(r"too (?:large|high|big|long)|exceed|maximum|at most|less than", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What this endpoint and model were found to take; begins with the best."""
-
-    formats: tuple[str, ...] = ("json_schema", "json_object", "")
-    temperature: bool = True
-    tokens_name: str = "max_tokens"
-    tokens_factor: float = 1.0
-    thinking: bool = True
-    quiet: tuple[str, ...] = ("reasoning_effort", "chat_template_kwargs")  # what turns thinking off
-
-    def mended(self, said: str, *, quiet: bool = False) -> "Profile | None":
-        """The next thing to try where an endpoint names what it does not take; None where it names nothing of ours."""
-        named = said.casefold()
-        if quiet and (untaken := [name for name in self.quiet if name in named]):
-            return replace(self, quiet=tuple(name for name in self.quiet if name not in untaken))
-        if "temperature" in named and self.temperature:
-            return replace(self, temperature=False)
-        if re.search(r"max.?(?:completion.?)?tokens|context length", named):
-            if _TOO_MANY.search(named):
-                return replace(self, tokens_factor=self.tokens_factor / 2) if self.tokens_factor > 0.1 else None
-            if self.tokens_name == "max_tokens":
-                return replace(self, tokens_name="max_completion_tokens")
-        if _FORMAT_NAMED.search(named) and len(self.formats) > 1:
-            return replace(self, formats=self.formats[1:])
-        return None
 
 
 class OpenAICompatibleAdapter:
@@ -84,7 +54,8 @@ class OpenAICompatibleAdapter:
         self._exchange = Exchange(config, transport)
         self._host = self._exchange.completions.host
         self._lock = threading.Lock()
-        self._profile = Profile(quiet=_quiet(self._host))
+        self._profile = Profile(quiet=_quiet(self._host)).known_from(config.profile)
+        self.on_learnt: Callable[[dict[str, Any]], None] = lambda profile: None
         self._requests: dict[tuple[int, Profile], tuple[ReadTask, list[bytes]]] = {}
 
     def read(self, image: Prepared, task: ReadTask) -> Reading:
@@ -112,11 +83,15 @@ class OpenAICompatibleAdapter:
     def _parsed(self, task: ReadTask, picture: bytes) -> tuple[parsing.Parsed, answers.Answer]:
         """A reply that can be used, after a few ways to ask for it; with what all of them said and cost."""
         ladder = Ladder()
-        latest = time.monotonic() + self.config.timeout  # no rung is taken after that
+        begun = time.monotonic()
+        latest, end = (
+            begun + self.config.timeout,
+            begun + CALLS_LONG * self.config.timeout,
+        )  # no rung is taken after that
         while True:
             answer = None
             try:
-                answer = self._ask(task, picture, ladder.step)
+                answer = self._ask(task, picture, ladder.step, end)
                 parsed = parsing.parse(answer.content, task, finish_reason=answer.finish_reason)
             except ReplyInvalid as error:
                 if not self._climbed(ladder, error, answer, latest):
@@ -161,12 +136,21 @@ class OpenAICompatibleAdapter:
     def close(self) -> None:
         self._exchange.close()
 
-    def _ask(self, task: ReadTask, picture: bytes, step: Step) -> answers.Answer:
+    @property
+    def largest_px(self) -> int | None:
+        return self._profile.image_px
+
+    def fitted(self, px: int) -> None:
+        profile = self._profile
+        self._learn(profile, replace(profile, image_px=min(px, profile.image_px or px)))
+
+    def _ask(self, task: ReadTask, picture: bytes, step: Step, end: float) -> answers.Answer:
         """Ask, and ask again without what the endpoint says it does not take. What was learnt holds for all cards."""
         response = None
         for _ in range(_CORRECTIONS):
             profile = self._profile
-            response = self._exchange.post(picture.join(self._around(task, profile, step)), self.config.timeout)
+            within = min(self.config.timeout, max(0.1, end - time.monotonic()))
+            response = self._exchange.post(picture.join(self._around(task, profile, step)), within)
             if response.status == 200:
                 return answers.answer(response, self.config.model)
             if response.status not in _MENDABLE:
@@ -212,14 +196,16 @@ class OpenAICompatibleAdapter:
 
     def _learn(self, before: Profile, after: Profile) -> None:
         with self._lock:
-            if self._profile == before:  # otherwise another thread has learnt it meanwhile
-                self._profile = after
+            if before == after or self._profile != before:  # otherwise another thread has learnt it meanwhile
+                return
+            self._profile = after
+        self.on_learnt(after.to_dict())
 
     def _allow_more(self) -> None:
         """Answers get cut off: twice the length from the next one on, once."""
-        with self._lock:
-            if self._profile.tokens_factor == 1.0:
-                self._profile = replace(self._profile, tokens_factor=2.0)
+        profile = self._profile
+        if profile.tokens_factor == 1.0:
+            self._learn(profile, replace(profile, tokens_factor=2.0))
 
 
 def _messages(task: ReadTask, picture: str, step: Step) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from ocr import addresses
+from ocr.engines import deadlines
 from ocr.engines.base import EngineConfig, sending
 from ocr.errors import EngineMissing
 
@@ -26,7 +27,7 @@ def _tls(ca_bundle: str = "") -> SSLContext:
         try:
             context.load_verify_locations(cafile=ca_bundle)
         except OSError:
-            raise EngineMissing("The file of CARDOCR_CA_BUNDLE cannot be read, or holds no certificate.") from None
+            raise EngineMissing("The file of certificates cannot be read, or holds none.") from None
     return context
 
 
@@ -43,7 +44,7 @@ class PinnedTransport(httpx.BaseTransport):
 
     def __init__(self, private_hosts: tuple[str, ...], ca_bundle: str = "") -> None:
         self.private_hosts = private_hosts
-        self._inner = httpx.HTTPTransport(verify=_tls(ca_bundle), limits=_LIMITS, trust_env=False)
+        self._inner = deadlines.Transport(verify=_tls(ca_bundle), limits=_LIMITS, trust_env=False)
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], tuple[float, list[str]]] = {}
 
@@ -95,9 +96,9 @@ class ProxyTransport(httpx.BaseTransport):
         tls = _tls(ca_bundle)
         try:
             by = httpx.Proxy(proxy, ssl_context=tls if proxy.startswith("https:") else None)
-            self._outside = httpx.HTTPTransport(verify=tls, limits=_LIMITS, trust_env=False, proxy=by)
+            self._outside = deadlines.Transport(verify=tls, limits=_LIMITS, trust_env=False, proxy=by)
         except (httpx.InvalidURL, ValueError):
-            raise EngineMissing("The address in CARDOCR_OUTBOUND_PROXY cannot be used.") from None
+            raise EngineMissing("The address of the proxy cannot be used.") from None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if addresses.in_the_house(request.url.host, self._private_hosts):

@@ -19,7 +19,8 @@ from ocr.engines.answers import Answer, Response
 from ocr.engines.base import EngineConfig, ReadOptions
 from ocr.engines.exchange import Exchange
 from ocr.engines.ladder import Step
-from ocr.engines.openai_compatible import OpenAICompatibleAdapter, Profile
+from ocr.engines.openai_compatible import OpenAICompatibleAdapter
+from ocr.engines.profile import Profile
 from ocr.errors import (
     CredentialsRefused,
     EngineMissing,

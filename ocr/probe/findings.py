@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ocr.engines.openai_compatible import Profile
+from ocr.engines.profile import Profile
 
 
 class Stopped(Exception):

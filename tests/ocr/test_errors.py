@@ -49,7 +49,9 @@ def test_what_is_asked_differently_is_what_the_catalogue_says(kind: type[Extract
     means = ladder.Means(temperature=True, formats=True, thinking=True, room=True)
     error = kind()
     rungs = list(ladder._rungs(error, "a reply", means)) if isinstance(error, errors.ReplyInvalid) else []
-    assert tuple(name for name, _changes in rungs) == kind.ladder
+    asked = tuple(name for name, _changes in rungs)
+    # A smaller image is the drain's to make: tests/batches/drain/test_fitting.py.
+    assert (asked or (("smaller",) if kind is errors.ImageTooLarge else ())) == kind.ladder
 
 
 def test_a_stored_code_finds_its_class() -> None:

@@ -127,12 +127,12 @@ STATUSES = [
     (403, errors.CredentialsRefused),
     (404, errors.RequestRefused),
     (408, errors.EngineTimeout),
-    (413, errors.RequestRefused),
+    (413, errors.ImageTooLarge),
     (422, errors.RequestRefused),
     (429, errors.RateLimited),
     (500, errors.EngineFailed),
     (502, errors.EngineFailed),
-    (529, errors.EngineFailed),
+    (529, errors.EngineBusy),
 ]
 
 

@@ -206,7 +206,7 @@ def test_thinking_that_stays_on_is_a_warning(server: vlm_server.Server) -> None:
 
 
 def test_a_context_that_is_too_small_fails(server: vlm_server.Server) -> None:
-    server.model.context = 800
+    server.model.context = 1500
     report = run(server)
     assert found(report, Check.CONTEXT) == (State.FAILED, "too_small")
     assert "maximum context length" in facts(report, Check.CONTEXT)["said"]

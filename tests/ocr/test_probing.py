@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from ocr import probe_words, probing
-from ocr.engines.openai_compatible import Profile
+from ocr.engines.profile import Profile
 from ocr.models import Engine
 from ocr.probe.findings import Check, Finding, Report, State
 
