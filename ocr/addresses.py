@@ -64,6 +64,33 @@ def allowed(host: str, port: int, private_hosts: Collection[str] = (), *, resolv
     return found
 
 
+def check_proxy(address: str) -> None:
+    """Raises ValueError with a sentence where the address cannot be a proxy's. It lies in the house, as a rule."""
+    try:
+        parts = urlsplit(address)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or any(letter.isspace() for letter in address) or not address.isprintable():
+        raise Forbidden("This is not a complete address, like http://proxy.example.org:3128.")
+    if parts.scheme not in ("http", "https"):
+        raise Forbidden("The address of a proxy must start with http:// or https://.")
+    literal = _literal(host.casefold())
+    if host.casefold().rstrip(".") in _NEVER_NAMES or (literal and any(_within(literal) in net for net in _NEVER)):
+        raise Forbidden(f"{host} is never called.")
+
+
+def looks_inside(address: str) -> bool | None:
+    """Whether an engine's address is plainly in the house, or plainly not; None: it cannot be told from it alone."""
+    name = _parts(address)[0].casefold().rstrip(".")
+    literal = _literal(name)
+    if literal is not None:
+        return not _within(literal).is_global
+    if "." not in name or name.endswith(_HOUSE_NAMES):
+        return True
+    return None
+
+
 def in_the_house(host: str, private_hosts: Collection[str] = ()) -> bool:
     """Whether a host that may be called is one of those in the house, judged without looking its name up.
 

@@ -1,8 +1,9 @@
+import ssl
 from datetime import date
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
@@ -34,6 +35,15 @@ def _how_to_connect() -> str:
     return format_html("{}<ul>{}</ul>", _CONNECT, lines)
 
 
+def _warn_of_the_place(request: HttpRequest, engine: Engine) -> None:
+    """What the confirm page promises about where scans go rests on it."""
+    inside = addresses.looks_inside(engine.address) if engine.address else None
+    if inside is True and engine.place == Engine.Place.OUTSIDE:
+        messages.warning(request, gettext("The address looks like one in the house, but the engine is marked outside."))
+    if inside is False and engine.place == Engine.Place.INSIDE:
+        messages.warning(request, gettext("The address is a public one, but the engine is marked inside the house."))
+
+
 class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """The key goes in and never comes out: it is sealed by the model and no page shows it."""
 
@@ -44,6 +54,13 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "class": "vTextField"}),
     )
     remove_key = forms.BooleanField(label=_("Remove the stored key"), required=False)
+    proxy = forms.CharField(
+        label=_("Proxy of its own"),
+        required=False,
+        max_length=500,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "class": "vTextField"}),
+    )
+    remove_proxy = forms.BooleanField(label=_("Remove the stored proxy"), required=False)
 
     class Meta:
         model = Engine
@@ -53,6 +70,7 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             "address",
             "model",
             "place",
+            "ca_bundle",
             "max_in_flight",
             "timeout",
             "enabled",
@@ -72,6 +90,14 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
             if self.instance.has_key
             else gettext("No key is stored.")
         )
+        self.fields["proxy"].help_text = (
+            gettext("A proxy is stored; its address is not shown, since it may hold a password. Leave this empty.")
+            if self.instance.has_proxy
+            else gettext("Like http://user:password@proxy.example.org:3128. Empty: as CARDOCR_OUTBOUND_PROXY says.")
+        )
+        self.fields["ca_bundle"].help_text = gettext(
+            "A PEM file on the server, trusted besides the usual certificates. Empty: as CARDOCR_CA_BUNDLE says."
+        )
         if self.instance.pk and self.instance.kind != Engine.Kind.LOCAL:
             self.fields["model"].widget.attrs |= offers.attributes(self.instance)
             self.fields["model"].help_text = format_html('<div id="models-{}"></div>', self.instance.pk)
@@ -88,6 +114,26 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ValidationError(_("A key has letters, digits and signs only, no spaces."))
         return key
+
+    def clean_proxy(self) -> str:
+        proxy = str(self.cleaned_data["proxy"]).strip()
+        if proxy:
+            try:
+                addresses.check_proxy(proxy)
+            except ValueError as error:
+                raise ValidationError(str(error)) from None
+        return proxy
+
+    def clean_ca_bundle(self) -> str:
+        path = str(self.cleaned_data["ca_bundle"]).strip()
+        if path:
+            try:
+                ssl.create_default_context(cafile=path)
+            except OSError:
+                raise ValidationError(
+                    _("This file cannot be read on the server, or holds no certificate in PEM form.")
+                ) from None
+        return path
 
     def clean_address(self) -> str:
         address = str(self.cleaned_data["address"] or "").strip()
@@ -134,6 +180,7 @@ class EngineAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
     fieldsets = (
         (None, {"fields": ("name", "kind", "enabled", "is_default")}),
         (_("Endpoint"), {"fields": ("address", "model", "key", "remove_key", "place")}),
+        (_("The way out"), {"fields": ("proxy", "remove_proxy", "ca_bundle"), "classes": ("collapse",)}),
         (_("Limits"), {"fields": ("max_in_flight", "timeout")}),
         (
             _("Prices and budget"),
@@ -161,6 +208,13 @@ class EngineAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
             obj.set_key(key)
         elif form.cleaned_data["remove_key"]:
             obj.set_key("")
+        if proxy := form.cleaned_data["proxy"]:
+            obj.set_proxy(proxy)
+        elif form.cleaned_data["remove_proxy"]:
+            obj.set_proxy("")
+        if "address" in form.changed_data:
+            obj.profile = {}  # another endpoint: nothing is known of what it takes
+        _warn_of_the_place(request, obj)
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             if obj.is_default:

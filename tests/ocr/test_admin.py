@@ -2,6 +2,7 @@ import re
 from datetime import date
 from typing import Any
 
+import certifi
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -148,6 +149,67 @@ def test_one_engine_alone_is_chosen_for_new_batches(admin: Client, engine: Engin
 def test_only_administrators_see_engines(client: Client, user: User, endpoint: Engine) -> None:
     client.force_login(user)
     assert client.get(f"/admin/ocr/engine/{endpoint.pk}/change/").status_code != 200
+
+
+def test_a_proxy_of_its_own_is_sealed_and_never_shown(admin: Client, endpoint: Engine, settings: Any) -> None:
+    settings.OUTBOUND_PROXY = "http://house-proxy:3128"
+    assert save(admin, endpoint, proxy="http://user:sk-canary-0123456789@proxy.example.org:3128") == {}
+    endpoint.refresh_from_db()
+    assert CANARY not in endpoint.sealed_proxy
+    assert endpoint.config().proxy == f"http://user:{CANARY}@proxy.example.org:3128"
+    page = admin.get(f"/admin/ocr/engine/{endpoint.pk}/change/").text
+    assert "A proxy is stored" in page
+    assert CANARY not in page
+    assert save(admin, endpoint) == {}
+    endpoint.refresh_from_db()
+    assert endpoint.has_proxy, "an empty field keeps it"
+    assert save(admin, endpoint, remove_proxy="on") == {}
+    endpoint.refresh_from_db()
+    assert endpoint.config().proxy == "http://house-proxy:3128"
+
+
+@pytest.mark.parametrize(
+    "proxy", ["ftp://proxy:21", "proxy:3128", "http://", "http://169.254.169.254:80", "http://a b"]
+)
+def test_an_address_that_no_proxy_has_is_refused(admin: Client, endpoint: Engine, proxy: str) -> None:
+    assert "proxy" in save(admin, endpoint, proxy=proxy)
+
+
+def test_certificates_of_its_own_must_be_readable(admin: Client, endpoint: Engine, tmp_path: Any) -> None:
+    (tmp_path / "notes.pem").write_text("no certificate")
+    assert "ca_bundle" in save(admin, endpoint, ca_bundle=str(tmp_path / "notes.pem"))
+    assert "ca_bundle" in save(admin, endpoint, ca_bundle=str(tmp_path / "missing.pem"))
+    assert save(admin, endpoint, ca_bundle=certifi.where()) == {}
+    endpoint.refresh_from_db()
+    assert endpoint.config().ca_bundle == certifi.where()
+
+
+def test_another_address_makes_what_was_learnt_void(admin: Client, endpoint: Engine) -> None:
+    endpoint.learn("m", {"temperature": False})
+    assert save(admin, endpoint, name="other") == {}
+    endpoint.refresh_from_db()
+    assert endpoint.profile == {"m": {"temperature": False}}
+    assert save(admin, endpoint, address="https://api.example.org/v1", key=CANARY) == {}
+    endpoint.refresh_from_db()
+    assert endpoint.profile == {}
+
+
+@pytest.mark.parametrize(
+    ("address", "place", "warned"),
+    [
+        ("https://8.8.8.8/v1", "inside", "public one"),
+        ("https://openrouter.ai/api/v1", "outside", ""),
+        ("http://gpu-host:8000/v1", "outside", "one in the house"),
+        ("http://gpu-host:8000/v1", "inside", ""),
+    ],
+)
+def test_a_place_that_the_address_speaks_against_is_warned_of(
+    admin: Client, settings: Any, address: str, place: str, warned: str
+) -> None:
+    settings.ALLOW_PRIVATE_ENGINES = ["gpu-host"]
+    response = admin.post("/admin/ocr/engine/add/", form(address=address, place=place), follow=True)
+    said = " ".join(str(message) for message in response.context["messages"] if message.level_tag == "warning")
+    assert (warned in said) if warned else not said
 
 
 def test_prices_get_the_date_of_today_unless_one_is_typed(admin: Client, endpoint: Engine) -> None:
