@@ -162,6 +162,7 @@ _WORDS: dict[tuple[Check, str], tuple[Any, Any]] = {
         "",
     ),
     (Check.PACE, "seconds"): (gettext_lazy("One card takes %(seconds)s s. It does not tell its tokens."), ""),
+    (Check.PACE, "alone"): (gettext_lazy("One card takes %(seconds)s s."), ""),
     (Check.TOGETHER, "all_tried"): (
         gettext_lazy("%(calls)s at a time went well: about %(cards_per_minute)s cards a minute. More were not tried."),
         "",
@@ -182,6 +183,7 @@ _WORDS: dict[tuple[Check, str], tuple[Any, Any]] = {
 }
 _NOT_ASKED = {
     "depends": gettext_lazy("Not asked: something before it failed."),
+    "no_calls": gettext_lazy("Not asked: it would cost a call."),
     "no_time": gettext_lazy("Not asked: the test had taken long enough."),
 }
 

@@ -36,8 +36,13 @@ class Kept:
         return all(finding.state != State.FAILED for finding in self.findings)
 
 
-def examine(engine: Engine, model: str = "", *, is_stopped: Callable[[], bool] = lambda: False) -> Report:
-    """Probe, and keep what was found. Takes minutes. Raises ocr.probe.findings.Stopped."""
+def examine(
+    engine: Engine, model: str = "", *, calls: bool = True, is_stopped: Callable[[], bool] = lambda: False
+) -> Report:
+    """Probe, and keep what was found. Takes minutes. Raises ocr.probe.findings.Stopped.
+
+    Without `calls` only what is free is asked, and nothing of it is kept.
+    """
     inside = engine.place == Engine.Place.INSIDE and engine.kind != Engine.Kind.LOCAL
     try:
         config: EngineConfig | None = replace(engine.config(model), profile={})  # what was learnt may be over
@@ -46,8 +51,9 @@ def examine(engine: Engine, model: str = "", *, is_stopped: Callable[[], bool] =
         report = Report((Finding(Check.REACHED, State.FAILED, "unusable", {"said": error.message}),))
     if config is not None:
         patience = MODEL_LOADS if inside else probe.PATIENCE
-        report = probe.run(config, patience=patience, is_stopped=is_stopped)
-    keep(engine, model, report)
+        report = probe.run(config, patience=patience, calls=calls, is_stopped=is_stopped)
+    if calls:
+        keep(engine, model, report)
     return report
 
 

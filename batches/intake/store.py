@@ -50,7 +50,7 @@ def _home(batch: Batch) -> Path:
     return _area("batches", batch.label) if batch.label else _area("temp", batch.uid)
 
 
-def _places(batch: Batch) -> list[Path]:
+def places(batch: Batch) -> list[Path]:
     """Every place where the folder may be, the wanted one first."""
     places = [_wanted(batch), _home(batch), _area("temp") / batch.uid, _area("trash") / batch.uid]
     return list(dict.fromkeys(places))
@@ -65,11 +65,11 @@ def folder(batch: Batch) -> Path:
     wanted = _wanted(batch)
     if wanted.is_dir():  # nearly always
         return wanted
-    for place in _places(batch):
+    for place in places(batch):
         if place.is_dir():
             return place
     fresh = _fresh(batch) or batch  # the object may be older than the start
-    return next((place for place in _places(fresh) if place.is_dir()), _wanted(fresh))
+    return next((place for place in places(fresh) if place.is_dir()), _wanted(fresh))
 
 
 def results_folder(batch: Batch) -> Path:
@@ -234,7 +234,7 @@ def from_trash(batch: Batch) -> None:
 def erase(batch: Batch) -> None:
     """Delete the folder for good, wherever it is."""
     with moving(batch):
-        for place in _places(batch):
+        for place in places(batch):
             with suppress(FileNotFoundError):
                 shutil.rmtree(place)
     for suffix in ("", ".gate"):
@@ -243,7 +243,7 @@ def erase(batch: Batch) -> None:
 
 def _move(batch: Batch, target: Path) -> None:
     _made(target.parent)
-    here = next((place for place in (target, *_places(batch)) if place.is_dir()), None)
+    here = next((place for place in (target, *places(batch)) if place.is_dir()), None)
     if here is None:
         _made(target)
     elif here != target:
@@ -294,3 +294,19 @@ def drafts_on_disk() -> list[str]:
     """The uids of the folders that lie where drafts lie; of a started batch, its move was cut off by a crash."""
     area = _area("temp")
     return [entry.name for entry in os.scandir(area) if entry.name != "_parts"] if area.is_dir() else []
+
+
+def folders() -> list[Path]:
+    """Of all batches that there are: drafts, started ones, deleted ones."""
+    found = [Path(entry) for area in ("temp", "batches", "trash") for entry in _entries(_area(area))]
+    return sorted(path for path in found if path.is_dir() and path.name != "_parts")
+
+
+def scans(batch: Batch) -> list[Path]:
+    """The files that are there, those of failed cards too."""
+    base = folder(batch)
+    return sorted(path for place in (base, base / ERRORS) for path in _entries(place) if path.is_file())
+
+
+def _entries(place: Path) -> list[Path]:
+    return [Path(entry) for entry in os.scandir(place)] if place.is_dir() else []

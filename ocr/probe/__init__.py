@@ -8,10 +8,17 @@ from ocr.probe.findings import Report
 PATIENCE = 120.0  # seconds that the first call may take, unless the engine waits longer anyway
 
 
-def run(config: EngineConfig, *, patience: float = PATIENCE, is_stopped: Callable[[], bool] = lambda: False) -> Report:
+def run(
+    config: EngineConfig,
+    *,
+    patience: float = PATIENCE,
+    calls: bool = True,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Report:
     """Takes minutes; never raises but for Stopped: what goes wrong is a finding.
 
-    `patience`: seconds for the first call alone; a server in the house may have to load its model.
+    `patience`: seconds for the first call alone; a server in the house may have to load its model. Without `calls`
+    an endpoint is asked for its list of models alone, which costs nothing.
     """
     if config.kind == "local":
         # Imported here: who only calls endpoints need not carry numpy and the models.
@@ -20,4 +27,4 @@ def run(config: EngineConfig, *, patience: float = PATIENCE, is_stopped: Callabl
         return inside.run(config)
     from ocr.probe import endpoint
 
-    return endpoint.run(config, patience=patience, is_stopped=is_stopped)
+    return endpoint.run(config, patience=patience, calls=calls, is_stopped=is_stopped)

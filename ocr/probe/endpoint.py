@@ -102,6 +102,7 @@ def run(
     config: EngineConfig,
     *,
     patience: float,
+    calls: bool = True,
     is_stopped: Callable[[], bool] = lambda: False,
     way_out: httpx.BaseTransport | None = None,
 ) -> Report:
@@ -111,7 +112,7 @@ def run(
     except EngineMissing as error:
         return _Probe.unusable(error)
     with closing(adapter), closing(exchange):
-        return _Probe(config, adapter, exchange, patience, is_stopped).run()
+        return _Probe(config, adapter, exchange, patience, is_stopped).run(calls=calls)
 
 
 class _Probe:
@@ -144,9 +145,11 @@ class _Probe:
         failed = Finding(Check.REACHED, State.FAILED, "unusable", {"said": error.message})
         return Report((failed, *(Finding(check, State.NOT_ASKED, "depends") for check in list(Check)[1:])))
 
-    def run(self) -> Report:
+    def run(self, *, calls: bool) -> Report:
         try:
             self._list()
+            if not calls:
+                raise _Over
             first = self._first()
             self._images(first)
             self._learnt = True
@@ -159,7 +162,9 @@ class _Probe:
             pass
         for check in Check:
             if check not in self._findings:
-                self._found(check, State.NOT_ASKED, "no_time" if self._is_over() else "depends")
+                self._found(
+                    check, State.NOT_ASKED, "no_time" if self._is_over() else "depends" if calls else "no_calls"
+                )
         return self._report()
 
     def _report(self) -> Report:

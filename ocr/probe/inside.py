@@ -37,6 +37,6 @@ def run(config: EngineConfig) -> Report:
     seen = drawn.is_seen(card.code, read)
     facts = {"drawn": card.code, "read": (read or "")[:80]}
     images = Finding(Check.IMAGES, State.OK, "seen") if seen else Finding(Check.IMAGES, State.FAILED, "misread", facts)
-    pace = Finding(Check.PACE, State.OK, "seconds", {"seconds": round(seconds, 2)})
+    pace = Finding(Check.PACE, State.OK, "alone", {"seconds": round(seconds, 2)})
     together = Finding(Check.TOGETHER, State.OK, "cores", {"calls": os.cpu_count() or 1})
     return Report((loaded, images, pace, together), seconds=seconds, together=os.cpu_count() or 1, calls=1)

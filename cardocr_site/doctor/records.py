@@ -1,0 +1,100 @@
+"""The database, the queue, and whether somebody works it off."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from huey.contrib.djhuey import HUEY
+
+from batches.models import Batch, Worker
+from batches.states import BatchStatus
+from cardocr_site.doctor.told import Told, failed, fine, some, warning
+
+SEEN_WITHIN = timedelta(seconds=30)  # three heartbeats
+MANY_DOORBELLS = 1000
+
+
+def database() -> Iterator[Told]:
+    about = _("database")
+    path = Path(str(settings.DATABASES["default"]["NAME"]))
+    if connection.vendor == "sqlite" and connection.connection is None and not path.exists():
+        yield failed(about, _("There is none yet."), _("“manage.py serve” makes it when it starts."))
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        yield failed(
+            about,
+            _("It cannot be reached: %(error)s") % {"error": str(error)[:200]},
+            _("May this account read and write the data folder? Is the disk full?"),
+        )
+        return
+    yield from _migrations(about)
+    if connection.vendor == "sqlite":
+        yield from _sqlite(about)
+
+
+def _migrations(about: str) -> Iterator[Told]:
+    executor = MigrationExecutor(connection)
+    left = [str(migration) for migration, _back in executor.migration_plan(executor.loader.graph.leaf_nodes())]
+    if left:
+        yield failed(
+            about,
+            _("It is of an older version: %(migrations)s not applied.") % {"migrations": some(left)},
+            _("Start “manage.py serve” once; keep a copy of the data folder before."),
+        )
+    else:
+        yield fine(about, _("Reached, and of this version."))
+
+
+def _sqlite(about: str) -> Iterator[Told]:
+    with connection.cursor() as cursor:
+        mode = str(cursor.execute("PRAGMA journal_mode").fetchone()[0])
+        damage = [str(row[0]) for row in cursor.execute("PRAGMA quick_check(5)").fetchall()]
+    if mode not in ("wal", "memory"):
+        yield warning(
+            about,
+            _("Its journal is “%(mode)s” instead of WAL: pages wait while cards are written.") % {"mode": mode},
+            _("Is the data folder on a network drive? Put it on a disk of this machine."),
+        )
+    if damage != ["ok"]:
+        yield failed(
+            about,
+            _("It is damaged: %(damage)s") % {"damage": some(damage, 3)},
+            _("Stop cardocr, keep a copy, and bring back the last backup (docs/operating.md)."),
+        )
+    elif mode in ("wal", "memory"):
+        yield fine(about, _("Whole, and written with WAL."))
+
+
+def queue() -> Iterator[Told]:
+    waiting = HUEY.pending_count()
+    if waiting > MANY_DOORBELLS:
+        yield warning(
+            _("queue"),
+            _("%(n)s doorbells wait: nobody takes them.") % {"n": waiting},
+            _("Is the consumer running? It is started by “manage.py serve”."),
+        )
+    else:
+        yield fine(_("queue"), _("Reached; %(n)s doorbells wait.") % {"n": waiting})
+
+
+def consumer() -> Iterator[Told]:
+    about = _("consumer")
+    newest = Worker.objects.order_by("-seen_at").first()
+    if newest is not None and newest.seen_at >= timezone.now() - SEEN_WITHIN:
+        yield fine(about, _("It runs (%(worker)s).") % {"worker": newest})
+        return
+    waiting = Batch.objects.filter(status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING], deleted_at=None).count()
+    advice = _("Start “manage.py serve” (or “manage.py serve --only worker”).")
+    if waiting:
+        told = _("It does not run, and %(n)s batches wait for it.") % {"n": waiting}
+        yield failed(about, told, advice)
+    else:
+        yield warning(about, _("It does not run: no cards are read."), advice)

@@ -1,0 +1,132 @@
+"""The data folder: can it be written, is there room, what lies there that nobody knows, and are images opened."""
+
+import shutil
+import time
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from batches.drain.sweeper import PARTS_AFTER
+from batches.intake import decoders as intake
+from batches.intake import store
+from batches.intake import strays as found
+from cardocr_site.doctor.told import Told, failed, fine, some, warning
+from ocr.errors import UnreadableImage
+from ocr.probe import drawn
+
+LITTLE, TOO_LITTLE = 5_000_000_000, 500_000_000  # bytes
+SLOW = 1.0  # seconds for a small file to be on the disk
+
+
+def writable() -> Iterator[Told]:
+    about = _("data folder")
+    probe = store.part()
+    begun = time.monotonic()
+    try:
+        store.write_atomic(probe, b"doctor")
+        came_back = probe.read_bytes() == b"doctor"
+        probe.unlink()
+    except OSError as error:
+        yield failed(
+            about,
+            _("%(folder)s cannot be written: %(why)s") % {"folder": settings.DATA_DIR, "why": error.strerror or error},
+            _("It must belong to the account that cardocr runs as, on a disk that is not full."),
+        )
+        return
+    seconds = time.monotonic() - begun
+    if not came_back:
+        yield failed(
+            about,
+            _("A file that was written came back changed."),
+            _("Do not go on: have the disk looked at. Keep a copy of the data folder."),
+        )
+    elif seconds > SLOW:
+        yield warning(
+            about,
+            _("It took %(n).1f s until a small file was on the disk.") % {"n": seconds},
+            _("Is it a network drive, or a disk about to fail? Put the data folder on a disk of this machine."),
+        )
+    else:
+        yield fine(about, _("%(folder)s can be written, renamed and synced.") % {"folder": settings.DATA_DIR})
+
+
+def space() -> Iterator[Told]:
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    told = _("%(n).1f GB are free.") % {"n": free / 1e9}
+    advice = _("Make room: empty the trash, delete batches that nobody needs, or move the data folder.")
+    if free < TOO_LITTLE:
+        yield failed(_("disk space"), told, advice)
+    elif free < LITTLE:
+        yield warning(_("disk space"), told, advice)
+    else:
+        yield fine(_("disk space"), told)
+
+
+def decoders() -> Iterator[Told]:
+    """A drawn image goes the way of a scan: opened in the child program, made smaller there."""
+    about = _("opening images")
+    source, made = store.part(), store.part()
+    pool = intake.Pool(1, settings.MAX_IMAGE_PIXELS)
+    try:
+        source.write_bytes(drawn.card(640).jpeg)
+        inspected = pool.inspect(source)
+        pool.derive(source, 1, [intake.Target(str(made), f"{made}.part", 320)])
+        opened = inspected.format == "JPEG" and made.stat().st_size > 0
+    except (UnreadableImage, OSError) as error:
+        opened, told = False, str(error)
+    else:
+        told = ""
+    finally:
+        pool.close()
+        source.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
+    if opened:
+        yield fine(about, _("A drawn image was opened and made smaller in the child program."))
+    else:
+        yield failed(
+            about,
+            _("A sound image cannot be opened: %(told)s") % {"told": told},
+            _("Install cardocr again (make install). May this account start programs, and use 1 GB of memory?"),
+        )
+
+
+def leftovers() -> Iterator[Told]:
+    """Uploads that broke off are cleared away after a day, by the consumer."""
+    about = _("broken-off uploads")
+    old = [part for part in store.parts() if time.time() - part.stat().st_mtime > PARTS_AFTER + 3600]
+    if old:
+        yield warning(
+            about,
+            _("%(n)s files are older than a day.") % {"n": len(old)},
+            _("The running consumer clears them away within an hour; without one they stay."),
+        )
+    else:
+        yield fine(about, _("None that is older than a day."))
+
+
+def strays() -> Iterator[Told]:
+    about = _("files without a row")
+    lost = [*found.folders(), *found.files()]
+    if lost:
+        names = some([str(path.relative_to(settings.DATA_DIR)) for path in lost])
+        yield warning(
+            about,
+            _("%(n)s lie there that no card knows: %(names)s") % {"n": len(lost), "names": names},
+            _("Look at them. What nobody needs may be deleted by hand; cardocr never does it."),
+        )
+    else:
+        yield fine(about, _("None."))
+
+
+def missing() -> Iterator[Told]:
+    about = _("scans of cards")
+    gone = [f"{batch.name}: {source}" for batch, source in found.missing()]
+    if gone:
+        yield failed(
+            about,
+            _("%(n)s are gone: %(names)s") % {"n": len(gone), "names": some(gone)},
+            _("Bring them back from a backup, into the batch's folder under the same name."),
+        )
+    else:
+        yield fine(about, _("All there."))
