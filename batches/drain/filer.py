@@ -1,9 +1,12 @@
 """Files follow the rows: result files beside the scans, images of failed cards in `_errors/`."""
 
-import json
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+
+from django.db import transaction
 
 from batches.drain import files
 from batches.intake import store
@@ -14,72 +17,101 @@ log = logging.getLogger(__name__)
 
 _WAITS = {CardStatus.PENDING, CardStatus.PROCESSING}
 AT_ONCE = 100
-WRITERS = 4  # the disk is waited for, not the processor
 
 
 def file_due(batch_id: int | None = None, stopping: Callable[[], bool] = lambda: False) -> int:
     """Bring the files of all cards that are due in line with their rows; return for how many."""
     filed = 0
     after = 0
-    with ThreadPoolExecutor(WRITERS, thread_name_prefix="file") as writers:
-        while not stopping():
-            due = Card.objects.filter(files_due=True, pk__gt=after, batch__deleted_at=None).exclude(batch__label=None)
-            if batch_id is not None:
-                due = due.filter(batch=batch_id)
-            cards = list(files.with_all(due).order_by("pk")[:AT_ONCE])
-            written = list(writers.map(_write, cards))
-            filed += sum(done and _place(card) for card, done in zip(cards, written, strict=True))
-            if len(cards) < AT_ONCE:
-                break
-            after = cards[-1].pk
+    while not stopping():
+        due = Card.objects.filter(files_due=True, pk__gt=after, batch__deleted_at=None).exclude(batch__label=None)
+        if batch_id is not None:
+            due = due.filter(batch=batch_id)
+        cards = list(files.with_all(due).order_by("pk")[:AT_ONCE])
+        filed += _file(cards)
+        if len(cards) < AT_ONCE:
+            break
+        after = cards[-1].pk
     return filed
 
 
-def _write(card: Card) -> bool:
-    """Without the database: in a thread of its own. False: a later round tries again."""
+def _file(cards: Sequence[Card]) -> int:
+    written: list[Card] = []
+    for _batch_id, group in groupby(sorted(cards, key=attrgetter("batch_id")), attrgetter("batch_id")):
+        written += _written(list(group))
+    return _note([card for card in written if _placed(card)])
+
+
+def _written(cards: Sequence[Card]) -> Sequence[Card]:
+    """Those of a batch's cards whose result files are in line; a later round tries the others again."""
+    folder = store.results_folder(cards[0].batch)
+    wanted = {card.pk: dict(_files(card, folder)) for card in cards}
     try:
-        _write_results(card)
+        _write([entry for entries in wanted.values() for entry in entries.items()])
+    except OSError:  # no card suffers for another's file
+        return [card for card in cards if _written_alone(card, wanted[card.pk])]
+    return cards
+
+
+def _written_alone(card: Card, wanted: Mapping[Path, bytes | None]) -> bool:
+    try:
+        _write(wanted.items())
     except OSError as error:
         log.warning("Card %s: its result files could not be written: %s", card.pk, error)
         return False
     return True
 
 
-def _place(card: Card) -> bool:
+def _write(wanted: Iterable[tuple[Path, bytes | None]]) -> None:
+    """None: there is to be no such file."""
+    kept = {}
+    for path, content in wanted:
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            kept[path] = content
+    store.write_together(kept)
+
+
+def _note(cards: Iterable[Card]) -> int:
+    """These are filed. A change since they were read (a higher version) leaves a card due."""
+    by_version: dict[int, list[int]] = {}
+    for card in cards:
+        by_version.setdefault(card.version, []).append(card.pk)
+    with transaction.atomic():
+        return sum(
+            Card.objects.filter(pk__in=keys, version=version).update(files_due=False)
+            for version, keys in by_version.items()
+        )
+
+
+def _placed(card: Card) -> bool:
     try:
         if card.status == CardStatus.FAILED or card.page or _lies_among_errors(card):
             store.place(card)
     except OSError as error:
         log.warning("Card %s: its image could not be moved: %s", card.pk, error)
         return False
-    # A change since then (a higher version) leaves it due.
-    return bool(Card.objects.filter(pk=card.pk, version=card.version).update(files_due=False))
+    return True
 
 
 def _lies_among_errors(card: Card) -> bool:
-    try:
-        return store.find(card).parent.name == store.ERRORS
-    except FileNotFoundError:
-        return False
+    return (store.folder(card.batch) / store.ERRORS / card.source).is_file()
 
 
-def _write_results(card: Card) -> None:
+def _files(card: Card, folder: Path) -> Iterator[tuple[Path, bytes | None]]:
     """A card that is read again keeps its files until then. A second reading has files of its own."""
     stands = card.status == CardStatus.COMPLETED or (card.status in _WAITS and card.result is not None)
     seconds: list[CardResult] = getattr(card, "seconds", [])
-    _write_result(card, card.result if stands else None, "")
+    yield from _files_of(card, card.result if stands else None, folder / f"{card.filename}_ocr_results")
     if seconds:
-        _write_result(card, seconds[-1] if stands else None, "_2")
+        yield from _files_of(card, seconds[-1] if stands else None, folder / f"{card.filename}_ocr_results_2")
 
 
-def _write_result(card: Card, result: CardResult | None, suffix: str) -> None:
-    folder = store.results_folder(card.batch)
-    as_json = folder / f"{card.filename}_ocr_results{suffix}.json"
-    as_text = folder / f"{card.filename}_ocr_results{suffix}.txt"
-    if result is None:
-        as_json.unlink(missing_ok=True)
-        as_text.unlink(missing_ok=True)
-        return
-    content = json.dumps(files.of_card(card, result), ensure_ascii=False, indent=2)
-    store.write_atomic(as_json, content.encode("utf-8", "replace"))
-    store.write_atomic(as_text, files.as_text(card, result).encode("utf-8", "replace"))
+def _files_of(card: Card, result: CardResult | None, path: Path) -> Iterator[tuple[Path, bytes | None]]:
+    as_json = as_text = None
+    if result is not None:
+        as_json = files.as_json(files.of_card(card, result)).encode("utf-8", "replace")
+        as_text = files.as_text(card, result).encode("utf-8", "replace")
+    yield path.with_name(f"{path.name}.json"), as_json
+    yield path.with_name(f"{path.name}.txt"), as_text

@@ -1,6 +1,5 @@
 """`batch.json` beside the result files: what a batch is read with, and how far it is. Not written card by card."""
 
-import json
 import logging
 import os
 from collections.abc import Callable
@@ -56,7 +55,7 @@ def _write_if_due(batch: Batch) -> bool:
     whole = Batch.objects.select_related("owner", "engine", "template_version__template").filter(pk=batch.pk).first()
     if whole is None:  # emptied out of the trash meanwhile
         return False
-    content = json.dumps(files.of_batch(whole), ensure_ascii=False, indent=2)
+    content = files.as_json(files.of_batch(whole))
     with store.writing(batch):
         path = store.folder(batch) / store.RESULTS / NAME
         store.write_atomic(path, content.encode("utf-8", "replace"))

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 STOP_WITHIN = 25.0  # seconds
 LAST_WORDS = 3.0  # of them, kept for writing down what has been read
 FILE_EVERY = 5.0
+FILE_REST = 1.0  # a round costs as much as its cards do: several groups of the collector share one
 
 
 class Service:
@@ -52,7 +53,7 @@ class Service:
         self._sweeper = Rounds("sweep", Sweeper(self.worker).sweep, EVERY)
         self._overviews = Overviews(batch_id)
         self._comparing = Rounds("compare", self._compare, FILE_EVERY)
-        self._filer = Rounds("file", self._file, FILE_EVERY)
+        self._filer = Rounds("file", self._file, FILE_EVERY, FILE_REST)
         self._scheduler.on_gone = self._sweeper.wake
         self._collecting = spawn("collect", self.collector.run)
         self._sweeper.start()

@@ -34,10 +34,11 @@ def spawn(name: str, target: Callable[[], None]) -> threading.Thread:
 
 
 class Rounds:
-    """A thread that does its round when it is woken, and every so often."""
+    """A thread that does its round when it is woken, and every so often; `rest` seconds lie between two at least."""
 
-    def __init__(self, name: str, round_: Callable[[], None], every: float) -> None:
+    def __init__(self, name: str, round_: Callable[[], None], every: float, rest: float = 0.0) -> None:
         self._name = name
+        self._rest = rest
         self._round = round_
         self._every = every
         self._bell = threading.Event()
@@ -68,4 +69,5 @@ class Rounds:
             except Exception:  # the next round may succeed: a full disk, a busy database
                 log.exception("A round of %s failed.", self._name)
                 close_old_connections()
+            self._stopping.wait(self._rest)
             self._bell.wait(self._every)

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -124,7 +124,11 @@ def error_copy(card: Card) -> Path:
 
 def part() -> Path:
     """A new name for a file being written; renamed into place, or cleared away after a day."""
-    return _made(_area("temp") / "_parts") / f"{secrets.token_hex(8)}.part"
+    return _part(_made(_area("temp", "_parts")))
+
+
+def _part(folder: Path) -> Path:
+    return folder / f"{secrets.token_hex(8)}.part"
 
 
 def parts() -> list[Path]:
@@ -142,19 +146,41 @@ def sync_folder(path: Path) -> None:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """The whole file or none, and on the disk when this returns."""
-    _made(path.parent)
-    temporary = part()
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """As write_atomic, for many: each whole or not there, and their folders are waited for once."""
+    folders = {path.parent for path in files}
+    for folder in folders:
+        _made(folder)
+    being_written = _made(_area("temp", "_parts"))
+    parts = {path: _part(being_written) for path in files}
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        replace(temporary, path)
+        for path, data in files.items():
+            _write(parts[path], data)
+        for path in files:
+            _rename(parts[path], path)
+            del parts[path]
     finally:
-        temporary.unlink(missing_ok=True)
+        for left in parts.values():
+            left.unlink(missing_ok=True)
+    for folder in folders:
+        sync_folder(folder)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(path, "wb", buffering=0) as file:
+        file.write(data)
+        os.fsync(file.fileno())
 
 
 def replace(source: Path, target: Path) -> None:
+    _rename(source, target)
+    sync_folder(target.parent)
+
+
+def _rename(source: Path, target: Path) -> None:
     for left in reversed(range(REPLACE_TRIES)):
         try:
             source.replace(target)
@@ -163,7 +189,6 @@ def replace(source: Path, target: Path) -> None:
             if not left:
                 raise
             time.sleep(PAUSE)
-    sync_folder(target.parent)
 
 
 @contextmanager

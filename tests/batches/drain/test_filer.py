@@ -58,30 +58,16 @@ def test_a_failed_card_has_no_results_and_its_image_lies_among_the_errors(card):
 
 
 def test_a_change_meanwhile_leaves_the_card_due(card, monkeypatch):
-    def change_meanwhile(path, data):
+    def change_meanwhile(contents):
         with changes.locked(card.batch_id) as change:
             change.touch_card(Card.objects.get(pk=card.pk), reviewed=True)
 
-    monkeypatch.setattr(filer, "ThreadPoolExecutor", Inline)
-    monkeypatch.setattr(store, "write_atomic", change_meanwhile)
+    monkeypatch.setattr(store, "write_together", change_meanwhile)
     assert filer.file_due() == 0
     assert Card.objects.get(pk=card.pk).files_due
 
 
-class Inline:
-    """A pool of no threads."""
-
-    def __init__(self, *_arguments, **_options):
-        self.map = map
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_error):
-        return None
-
-
-@pytest.mark.parametrize("function", ["write_atomic", "place"])
+@pytest.mark.parametrize("function", ["write_together", "place"])
 def test_a_full_disk_is_tried_again_later(card, monkeypatch, function):
     def full(*arguments):
         raise OSError("No space left on device")
@@ -91,6 +77,24 @@ def test_a_full_disk_is_tried_again_later(card, monkeypatch, function):
         patched.setattr(filer, "_lies_among_errors", lambda card: True)
         assert filer.file_due() == 0
     assert filer.file_due() == 1
+
+
+def test_no_card_suffers_for_the_file_of_another(card, monkeypatch):
+    given = {"status": CardStatus.COMPLETED, "files_due": True}
+    other = Card.objects.create(batch=card.batch, position=2, filename="b.jpg", source="b.jpg", **given)
+    other.result = CardResult.objects.create(card=other)
+    other.save()
+    write = store.write_together
+
+    def refuse_one(contents):
+        if any(path.name.startswith("b.jpg") for path in contents):
+            raise OSError("File name too long")
+        write(contents)
+
+    monkeypatch.setattr(store, "write_together", refuse_one)
+    assert filer.file_due() == 1
+    assert set(results(card)) == {".json", ".txt"}
+    assert list(Card.objects.filter(files_due=True)) == [other]
 
 
 def test_a_card_whose_image_is_gone_still_has_its_results(card):

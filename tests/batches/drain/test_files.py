@@ -139,7 +139,7 @@ def test_many_cards_need_no_more_queries_than_one(started, django_assert_num_que
     for number in range(5):
         name = f"{number}.jpg"
         Card.objects.create(batch=started, position=number + 2, filename=name, source=name, original_name=name)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         for card in files.with_all(Card.objects.filter(batch=started)):
             if card.result:
                 files.of_card(card, card.result)
