@@ -102,6 +102,18 @@ def test_a_refused_format_is_stepped_down_from_and_remembered(litellm, stub, sta
     assert stub.calls[-1].payload["response_format"] == {"type": "json_object"}
 
 
+def test_a_cut_off_answer_is_asked_for_with_more_room_then_without_thinking(litellm, stub, start):
+    stub.fail(0, "truncated", times=2)
+    batch = start(litellm, 1)
+    all_read(batch)
+    first, second, third = (call.payload for call in stub.calls)
+    assert second["max_tokens"] == 2 * first["max_tokens"]
+    assert "reasoning_effort" not in second
+    assert (third["reasoning_effort"], third["chat_template_kwargs"]) == ("none", {"enable_thinking": False})
+    batch.refresh_from_db()
+    assert batch.tokens_in == 3 * 1200, "what was paid for on the way counts"
+
+
 def test_a_model_that_the_proxy_does_not_know_pauses_the_batch(litellm, stub, start):
     batch = start(litellm, 12, model="no-such-model")
     until(paused(batch, PauseReason.CREDENTIALS), 20)

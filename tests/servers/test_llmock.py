@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from batches.drain import worker
 from batches.models import Attempt
 from batches.states import PauseReason
 from tests.servers.reading import all_read, over, paused, values
@@ -74,6 +75,14 @@ def test_it_finds_no_fault_with_how_failures_are_taken(llmock, control, start):
     all_read(batch)
     assert [call["status"] for call in control.calls() if call["status"] != 200] == [500, 503]
     assert control.verdict() == []
+
+
+def test_it_finds_that_the_waits_for_one_card_grow(llmock, control, start, monkeypatch):
+    monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.3)
+    control.fail(status=500, times=2)
+    all_read(start(llmock, 1))
+    assert [call["status"] for call in control.calls()] == [500, 500, 200]
+    assert control.verdict() == [], "it would tell of retries at once, or at a constant interval"
 
 
 def test_a_wrong_key_pauses_the_batch_and_costs_no_card(llmock, control, start):
