@@ -34,6 +34,8 @@ def name_fields(page: Page, labels: Sequence[str]) -> None:
 def start(page: Page, number: int) -> None:
     page.get_by_role("link", name="Next: check and start").click()
     cards = "card" if number == 1 else "cards"
+    if number > 10:
+        page.get_by_role("radio", name=f"Read all {number}").check()
     page.get_by_role("button", name=f"These fields are right, read {number} {cards}").click()
     page.wait_for_url(re.compile(r"/batches/\d+/$"))
 

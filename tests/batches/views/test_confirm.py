@@ -203,7 +203,7 @@ def test_the_way_out_is_named_without_what_is_secret(
     text = page(ingrid, priced)
     assert "Proxy proxy.house" in text
     assert "let-me-out" not in text
-    assert "at most 1600 pixels" in text
+    assert "at most 1,600 pixels" in text
     assert "Without a key." in text
     model.set_key("secret-of-the-house")
     model.save()
