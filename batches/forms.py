@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from batches.models import DEFAULT_OPTIONS, Batch
-from batches.queries import besides
+from batches.queries import besides, rereading
 from ocr import offers
 from ocr.models import Engine
-from templates_app.models import FieldTemplate
+from templates_app.models import FieldTemplate, FieldTemplateVersion
 
 TEXT = {"class": "in"}
 
@@ -153,3 +153,57 @@ class EngineForm(forms.Form):
 
 
 OPTIONS = [name for name in DEFAULT_OPTIONS if name in {*besides.WISHES, "concurrency", "retries", "stay_inside"}]
+
+
+class RereadingForm(forms.Form):
+    """With which engine, model and fields cards are read again."""
+
+    engine = forms.ModelChoiceField(queryset=Engine.objects.none(), widget=forms.RadioSelect, empty_label=None)
+    version = forms.ModelChoiceField(
+        label=gettext_lazy("Fields"),
+        queryset=FieldTemplateVersion.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("As they are in this batch"),
+        widget=forms.Select(attrs=TEXT),
+    )
+    only_new = forms.BooleanField(
+        label=gettext_lazy("Only the new fields"), required=False, widget=forms.CheckboxInput(attrs={"class": "box"})
+    )
+
+    def __init__(self, batch: Batch, data: Any = None) -> None:
+        self.batch = batch
+        super().__init__(data, initial={"engine": batch.engine_id}, auto_id="again-%s")
+        self.engines = list(Engine.objects.filter(enabled=True))
+        self.versions = rereading.versions(batch)
+        for name, queryset in (
+            ("engine", Engine.objects.filter(enabled=True)),
+            ("version", FieldTemplateVersion.objects.filter(pk__in=[one.pk for one in self.versions])),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)  # noqa: S101
+            field.queryset = queryset
+        for engine in self.engines:
+            if engine.kind != Engine.Kind.LOCAL:
+                self.fields[f"model_{engine.pk}"] = forms.CharField(
+                    label=gettext_lazy("Model"),
+                    max_length=200,
+                    required=False,
+                    initial=batch.model if engine.pk == batch.engine_id else "",
+                    widget=forms.TextInput(attrs={**TEXT, "placeholder": engine.model, **offers.attributes(engine)}),
+                )
+
+    def means(self) -> rereading.Means:
+        """Of a valid form."""
+        data = self.cleaned_data
+        engine = data["engine"]
+        model = data.get(f"model_{engine.pk}") or ""
+        return rereading.Means(engine, model, data["version"], data["only_new"])
+
+    def first_means(self) -> rereading.Means | None:
+        """What the page shows before anything is chosen."""
+        engine = next((one for one in self.engines if one.pk == self.batch.engine_id), None)
+        return rereading.Means(engine, self.batch.model) if engine and not self.is_bound else None
+
+    def news(self) -> list[tuple[FieldTemplateVersion, list[str]]]:
+        """Each newer version and the names of its new fields."""
+        return [(one, [spec.label for spec in rereading.new_fields(self.batch, one)]) for one in self.versions]

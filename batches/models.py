@@ -250,6 +250,12 @@ class Card(models.Model):
         return self.original_name
 
     @property
+    def is_read(self) -> bool:
+        """It has values: also while it waits to be read again."""
+        waits = self.status in {CardStatus.PENDING, CardStatus.PROCESSING}
+        return self.status == CardStatus.COMPLETED or (waits and self.result_id is not None)
+
+    @property
     def display_name(self) -> str:
         return f"{self.original_name}#{self.page}" if self.page else self.original_name
 

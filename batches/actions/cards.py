@@ -33,11 +33,11 @@ def correct(
     Raises EditConflict, and TransitionRefused for a card that was not read.
     """
     with changes.locked(card.batch_id) as change:
-        fresh, result = _read(change, card)
+        fresh, result = read_card(change, card)
         if fresh.version != version:
             raise EditConflict(fresh)
         changed = _changed(change.batch, result, values)
-        if not changed and reviewed in {None, fresh.reviewed}:
+        if not changed and _says_nothing_new(fresh, reviewed):
             return fresh
         FieldRevision.objects.bulk_create(
             FieldRevision(card=fresh, key=key, old=result.values.get(key), new=value, by=user)
@@ -45,15 +45,15 @@ def correct(
         )
         if changed:
             _write_values(result, result.values | changed)
-        _stamp(change, fresh, user, fresh.reviewed if reviewed is None else reviewed)
+        _stamp(change, fresh, user, reviewed)
     return fresh
 
 
 def mark_reviewed(card: Card, user: User, version: int, reviewed: bool) -> Card:
     """Say that a card is right, or take it back. Saying the same twice is saying it once. Raises EditConflict."""
     with changes.locked(card.batch_id) as change:
-        fresh, _result = _read(change, card)
-        if fresh.reviewed == reviewed:
+        fresh, _result = read_card(change, card)
+        if _says_nothing_new(fresh, reviewed):
             return fresh
         if fresh.version != version:
             raise EditConflict(fresh)
@@ -66,7 +66,8 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
     now = timezone.now()
     with changes.locked(card.batch_id) as change:
         fresh = change.batch.cards.select_related("result").get(pk=card.pk)
-        if change.batch.is_draft or fresh.status not in {CardStatus.FAILED, CardStatus.PENDING}:
+        enterable = fresh.status in {CardStatus.FAILED, CardStatus.PENDING} and fresh.result is None
+        if change.batch.is_draft or not enterable:
             raise changes.TransitionRefused(fresh.status, CardStatus.COMPLETED)
         result = CardResult(
             card=fresh, engine_name="", by_hand=True, template_version_id=change.batch.template_version_id
@@ -121,9 +122,10 @@ def read_after_all(card: Card) -> Card:
     return fresh
 
 
-def _read(change: changes.Change, card: Card) -> tuple[Card, CardResult]:
+def read_card(change: changes.Change, card: Card) -> tuple[Card, CardResult]:
+    """The card and its result as they stand under the lock. Raises TransitionRefused for a card that was not read."""
     fresh = change.batch.cards.select_related("result").get(pk=card.pk)
-    if fresh.status != CardStatus.COMPLETED or fresh.result is None:
+    if fresh.result is None or not fresh.is_read:
         raise changes.TransitionRefused(fresh.status, CardStatus.COMPLETED)
     return fresh, fresh.result
 
@@ -145,20 +147,30 @@ def _write_values(result: CardResult, values: dict[str, str | None]) -> None:
     result.save(update_fields=["values", "search"])
 
 
-def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool) -> None:
-    fields: dict[str, Any] = {"reviewed": reviewed, "to_check": _to_check(change.batch, card, reviewed)}
+def _says_nothing_new(card: Card, reviewed: bool | None) -> bool:
+    """A card that was reviewed may have got a reading or a field since then: that it is right is said anew."""
+    return reviewed is None or (reviewed == card.reviewed and not (reviewed and card.to_check))
+
+
+def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool | None) -> None:
+    """`reviewed` None: nothing is said about the card as a whole.
+
+    Another reading that nobody has decided about asks for a look, whoever has reviewed the card.
+    """
+    fields: dict[str, Any] = {}
     if card.result is not None:
         fields["nothing_found"] = results.nothing_found(change.batch.specs(), card.result)
-    if reviewed != card.reviewed:
-        fields["reviewed_by"] = user if reviewed else None
-    change.touch_card(card, files_due=True, **fields)
+    if _says_nothing_new(card, reviewed):
+        doubt = card.to_check if card.reviewed else is_in_doubt(change.batch, card)
+    else:
+        fields |= {"reviewed": reviewed, "reviewed_by": user if reviewed else None}
+        doubt = not reviewed and is_in_doubt(change.batch, card)
+    change.touch_card(card, files_due=True, to_check=bool(card.candidates) or doubt, **fields)
 
 
-def _to_check(batch: Batch, card: Card, reviewed: bool) -> bool:
-    """Another reading that nobody has decided about asks for a look, whoever has reviewed the card."""
-    if card.candidates:
-        return True
-    if reviewed or card.result is None:
+def is_in_doubt(batch: Batch, card: Card) -> bool:
+    """Whether its values deserve a look, should nobody have taken one. What a person corrected does not."""
+    if card.result is None:
         return False
     corrected = {key for _card, key in results.corrections_of([card])}
     return results.is_to_check(batch, batch.specs(), card.result, corrected)

@@ -17,7 +17,7 @@ from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
 from ocr import prompts
 from ocr.models import Engine
 
-_UNPAUSED: dict[str, Any] = {"pause_reason": "", "pause_message": "", "retry_at": None}
+UNPAUSED: dict[str, Any] = {"pause_reason": "", "pause_message": "", "retry_at": None}
 
 
 PILOT = 10  # cards that the page offers to read first
@@ -34,7 +34,7 @@ class CannotStart(Exception):
         self.code = code
 
 
-def _ring(batch_id: int) -> None:
+def ring(batch_id: int) -> None:
     transaction.on_commit(partial(tasks.drain, batch_id))
 
 
@@ -67,7 +67,7 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
             prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
         )
         duplicates.take_over_in(change)  # the first block; the drain goes on with a large batch
-        _ring(change.batch.pk)
+        ring(change.batch.pk)
     started = Batch.objects.get(pk=change.batch.pk)
     if not started.is_active:  # every card was read before: nobody else comes by to give the folder its name
         store.settle(started)
@@ -91,7 +91,7 @@ def pause(batch: Batch) -> Batch:
     """After the answer no new call starts; calls in flight complete and are kept."""
     with changes.locked(batch) as change:
         change.move_batch(BatchStatus.PAUSED, pause_reason=PauseReason.PERSON, pause_message="", retry_at=None)
-        _ring(change.batch.pk)
+        ring(change.batch.pk)
     gate.wait_until_clear(change.batch.pk)
     return Batch.objects.get(pk=change.batch.pk)
 
@@ -111,9 +111,9 @@ def resume(batch: Batch) -> Batch:
         _may_go_on(change.batch)
         if change.batch.status == BatchStatus.CANCELLED or change.batch.pause_reason == PauseReason.PILOT:
             change.set(pilot=None)
-        change.move_batch(BatchStatus.QUEUED, finished_at=None, **_UNPAUSED)
+        change.move_batch(BatchStatus.QUEUED, finished_at=None, **UNPAUSED)
         more = bool(rest) and blocks.read_rest_in(change)
-        _ring(change.batch.pk)
+        ring(change.batch.pk)
     if more:
         while blocks.read_rest_some(change.batch.pk):
             continue
@@ -130,8 +130,8 @@ def _may_go_on(batch: Batch) -> None:
 def cancel(batch: Batch) -> Batch:
     """Stop for good. The status flips first; the cards follow, the first block of them before the answer."""
     with changes.locked(batch) as change:
-        change.move_batch(BatchStatus.CANCELLED, finished_at=timezone.now(), retry_upto=None, **_UNPAUSED)
-        _ring(change.batch.pk)
+        change.move_batch(BatchStatus.CANCELLED, finished_at=timezone.now(), retry_upto=None, **UNPAUSED)
+        ring(change.batch.pk)
     gate.wait_until_clear(change.batch.pk)
     blocks.cancel_some(change.batch.pk)
     return Batch.objects.get(pk=change.batch.pk)
@@ -149,7 +149,7 @@ def retry_all(batch: Batch) -> int:
             return 0
         _go_on(change)
         change.set(retry_upto=change.batch.version)
-        _ring(change.batch.pk)
+        ring(change.batch.pk)
     blocks.retry_some(change.batch.pk)
     tasks.drain(change.batch.pk)
     return failed
@@ -165,14 +165,14 @@ def retry_card(card: Card) -> Card:
             raise changes.TransitionRefused(card.status, CardStatus.PENDING)
         change.move_card(card, CardStatus.PENDING, **blocks.AFRESH)
         _go_on(change)
-        _ring(change.batch.pk)
+        ring(change.batch.pk)
     return card
 
 
 def _go_on(change: changes.Change) -> None:
     """A batch that was over is read on; one that is paused stays so until a person resumes it."""
     if change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED}:
-        change.move_batch(BatchStatus.QUEUED, finished_at=None, **_UNPAUSED)
+        change.move_batch(BatchStatus.QUEUED, finished_at=None, **UNPAUSED)
 
 
 def skip(card: Card, reason: SkipReason | str = SkipReason.PERSON) -> None:
@@ -182,6 +182,8 @@ def skip(card: Card, reason: SkipReason | str = SkipReason.PERSON) -> None:
         fresh = change.batch.cards.get(pk=card.pk)
         if fresh.status == CardStatus.SKIPPED:
             return
+        if fresh.is_read:  # what it has would be lost from sight
+            raise changes.TransitionRefused(fresh.status, CardStatus.SKIPPED)
         moved = change.move_card(
             fresh,
             CardStatus.SKIPPED,
@@ -197,4 +199,4 @@ def skip(card: Card, reason: SkipReason | str = SkipReason.PERSON) -> None:
         if not moved:
             raise changes.TransitionRefused(fresh.status, CardStatus.SKIPPED)
         change.finish_if_done(now)
-        _ring(change.batch.pk)
+        ring(change.batch.pk)

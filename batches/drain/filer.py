@@ -15,7 +15,6 @@ from batches.states import CardStatus
 
 log = logging.getLogger(__name__)
 
-_WAITS = {CardStatus.PENDING, CardStatus.PROCESSING}
 AT_ONCE = 100
 
 
@@ -101,7 +100,7 @@ def _lies_among_errors(card: Card) -> bool:
 
 def _files(card: Card, folder: Path) -> Iterator[tuple[Path, bytes | None]]:
     """A card that is read again keeps its files until then. A second reading has files of its own."""
-    stands = card.status == CardStatus.COMPLETED or (card.status in _WAITS and card.result is not None)
+    stands = card.is_read
     seconds: list[CardResult] = getattr(card, "seconds", [])
     yield from _files_of(card, card.result if stands else None, folder / f"{card.filename}_ocr_results")
     if seconds:

@@ -55,7 +55,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
 def _card(card: Card, specs: list[FieldSpec], form: rows.Form) -> dict[str, Any]:
     result = card.result
     take = rows.verbatim if form == "verbatim" else rows.value
-    stored: dict[str, Any] = result.fields if result else {}
+    stored: dict[str, Any] = rows.fields(card, specs)
     return {
         "card_id": card.pk,
         "filename": card.filename,
@@ -65,6 +65,8 @@ def _card(card: Card, specs: list[FieldSpec], form: rows.Form) -> dict[str, Any]
         "status": card.status,
         "skip_reason": card.skip_reason or None,
         "to_check": card.to_check,
+        "candidates": card.candidates,
+        "template_version": result.template_version.number if result and result.template_version else None,
         "values": {spec.key: take(card, spec.key) for spec in specs},
         "fields": stored,
         "confidence": {key: field.get("confidence") for key, field in stored.items()},

@@ -1,6 +1,6 @@
 """What every export reads: each card of a batch with its result, whatever its status, a page at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from batches import progress
 from batches.models import Batch, Card, CardResult
+from ocr.fields import FieldSpec
 
 PAGE = 500
 
@@ -26,7 +27,7 @@ class Options:
 
 def cards(batch: Batch) -> Iterator[Card]:
     """In their order, by keyset: page 1,000 costs what page 1 costs, and a running batch disturbs nothing."""
-    rows = batch.cards.select_related("result", "reviewed_by").order_by("position", "pk")
+    rows = batch.cards.select_related("result__template_version", "reviewed_by").order_by("position", "pk")
     after: Card | None = None
     while True:
         page = rows if after is None else rows.filter(_behind(after))
@@ -58,6 +59,25 @@ def value(card: Card, key: str, entry: int = 1) -> str | None:
     if card.result is None:
         return None
     return card.result.values.get(key) if entry == 1 else _further(card.result, key, entry).get("value")
+
+
+NOT_ASKED: dict[str, Any] = {
+    "verbatim": None,
+    "value": None,
+    "state": "not_asked",
+    "confidence": None,
+    "regions": [],
+    "issues": [],
+}
+
+
+def fields(card: Card, specs: Sequence[FieldSpec]) -> dict[str, Any]:
+    """The machine's reading, with the fields that the card was never asked for."""
+    if card.result is None:
+        return {}
+    never = {spec.key: NOT_ASKED for spec in specs if spec.key not in card.result.fields}
+    read: dict[str, Any] = card.result.fields
+    return read | ({} if card.result.by_hand else never)
 
 
 def verbatim(card: Card, key: str, entry: int = 1) -> str | None:

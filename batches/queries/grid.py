@@ -18,8 +18,9 @@ S = CardStatus
 FILTERS: dict[str, Q] = {
     "check": Q(status=S.COMPLETED, to_check=True),
     "empty": Q(status=S.COMPLETED, nothing_found=True),
+    "again": Q(status=S.COMPLETED, candidates__gt=0),
     "read": Q(status=S.COMPLETED, to_check=False, reviewed=False),
-    "reviewed": Q(status=S.COMPLETED, reviewed=True),
+    "reviewed": Q(status=S.COMPLETED, reviewed=True, to_check=False),
     "problems": Q(status=S.FAILED),
     "skipped": Q(status=S.SKIPPED),
     "waiting": Q(status__in=[S.PENDING, S.PROCESSING, S.CANCELLED]),
@@ -117,6 +118,7 @@ def counts(batch: Batch) -> dict[str, int]:
         "": batch.total,
         "check": batch.to_check,
         "empty": batch.nothing_found,
+        "again": batch.check_again,
         "read": max(0, batch.completed - batch.to_check - batch.reviewed),
         "reviewed": batch.reviewed,
         "problems": batch.failed,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from batches import progress
 from batches.models import Batch, Card, CardResult, FieldRevision
-from batches.states import CardStatus, SkipReason
+from batches.states import CardStatus, ResultState, SkipReason
 from ocr import checking, coercion
 from ocr.fields import FieldSpec
 from ocr.models import Engine
@@ -20,7 +20,7 @@ from ocr.reading import Issue, ValueState
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value. `kind` is value, absent, unreadable, or nothing (the card was not read)."""
+    """One value. `kind` is value, absent, unreadable, not_asked, or nothing (the card was not read)."""
 
     spec: FieldSpec
     kind: str
@@ -32,6 +32,7 @@ class Cell:
     corrected: bool = False
     by_hand: bool = False  # entered where the machine read nothing
     by: str = ""
+    version: int | None = None  # of the template, where it came after the card was read
     machine: str = ""  # what the machine had read, where a person changed it
     regions: tuple[tuple[str, str, str, str], ...] = ()  # in percent of the upright image, as SVG wants them
 
@@ -70,7 +71,7 @@ class Row:
 
     @property
     def can_skip(self) -> bool:
-        return self.card.status in {CardStatus.FAILED, CardStatus.PENDING}
+        return self.card.status in {CardStatus.FAILED, CardStatus.PENDING} and not self.is_read
 
     @property
     def left_out(self) -> bool:
@@ -78,13 +79,19 @@ class Row:
 
     @property
     def is_read(self) -> bool:
-        return self.card.status == CardStatus.COMPLETED
+        return self.card.is_read
+
+    @property
+    def settled(self) -> bool:
+        """Somebody has said that it is right, and nothing has come since."""
+        return self.card.reviewed and not self.card.to_check
 
     @property
     def marked(self) -> int:
         return sum(1 for cell in self.cells if cell.mark) + self.further
 
 
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
 Corrections = Mapping[tuple[int, str], FieldRevision]
 
 
@@ -97,8 +104,17 @@ def rows(batch: Batch, cards: Sequence[Card]) -> list[Row]:
 
 
 def corrections_of(cards: Sequence[Card]) -> dict[tuple[int, str], FieldRevision]:
-    """The last correction of each value that holds now; those of an earlier reading do not count."""
-    return corrections_since({card.pk: card.result.created_at for card in cards if card.result})
+    """The last correction of each value that holds now; those of an earlier reading do not count.
+
+    Of a reading that a person accepted, corrections count that its values still show, whenever they were made.
+    """
+    made = {card.pk: card.result for card in cards if card.result}
+    accepted = {pk for pk, result in made.items() if result.state == ResultState.ACCEPTED}
+    since = {pk: _EVER if pk in accepted else result.created_at for pk, result in made.items()}
+    found = corrections_since(since)
+    return {
+        (pk, key): one for (pk, key), one in found.items() if pk not in accepted or one.new == made[pk].values.get(key)
+    }
 
 
 def corrections_since(made: Mapping[int, datetime]) -> dict[tuple[int, str], FieldRevision]:
@@ -129,7 +145,7 @@ def nothing_found(specs: Sequence[FieldSpec], result: CardResult) -> bool:
 
 
 def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections) -> Row:
-    result = card.result if card.status == CardStatus.COMPLETED else None
+    result = card.result if card.is_read else None
     if result is None:
         cells = [Cell(spec, "nothing") for spec in specs]
     else:
@@ -143,7 +159,7 @@ def cell(card: Card, result: CardResult, spec: FieldSpec, correction: FieldRevis
     stored = result.fields.get(spec.key, {})
     value = result.values.get(spec.key)
     regions = _regions(stored)
-    if correction is not None:
+    if correction is not None and value != stored.get("value"):
         issues = list(coercion.normalise(spec, value)[1]) if value is not None else []
         was = stored.get("value")
         return Cell(
@@ -158,25 +174,36 @@ def cell(card: Card, result: CardResult, spec: FieldSpec, correction: FieldRevis
             by_hand=result.by_hand,
             regions=regions,
         )
-    issues = [] if card.reviewed or result.by_hand else checking.doubts(spec, stored)
+    issues = [] if correction or result.by_hand or _was_seen(card, stored) else checking.doubts(spec, stored)
     confidence = percent(stored.get("confidence"))
     verbatim = _text(stored.get("verbatim"))
     return Cell(
         spec,
-        _kind(value, stored),
+        "not_asked" if _not_asked(card.result or result, spec) else _kind(value, stored),
         value=_text(value),
         verbatim="" if verbatim == _text(value) else verbatim,
         confidence=confidence,
         mark=_mark(issues, confidence),
         doubts=_sentences(issues, spec),
         by_hand=result.by_hand,
+        by=_name(correction) if correction else "",
+        version=stored.get("version"),
         regions=regions,
     )
 
 
+def _was_seen(card: Card, stored: Mapping[str, Any]) -> bool:
+    """A field that a later version brought came perhaps after the review."""
+    return card.reviewed and not (card.to_check and "version" in stored)
+
+
+def _not_asked(result: CardResult, spec: FieldSpec) -> bool:
+    return not result.by_hand and spec.key not in result.fields and result.values.get(spec.key) is None
+
+
 def further_entries(batch: Batch, card: Card) -> list[list[Cell]]:
     """The entries of a card behind the first one, whose values are the card's; as the machine read them."""
-    if card.status != CardStatus.COMPLETED or card.result is None:
+    if not card.is_read or card.result is None:
         return []
     return [
         [cell(card, CardResult(fields=entry, values=_values(entry)), spec, None) for spec in batch.specs()]
@@ -241,13 +268,22 @@ def _pill(card: Card, cells: Sequence[Cell], further: int) -> Pill:
     if card.status == CardStatus.COMPLETED:
         marked = sum(1 for one in cells if one.mark) + further
         read = _read(card, marked, empty=all(one.kind == "absent" for one in cells))
-        return replace(read, note=_entries(card))
+        return replace(read, note=read.note or _entries(card))
+    if card.is_read:
+        return _read_again(card)
     return {
         CardStatus.FAILED: Pill(_("Not read"), "bad", "alert", progress.error_sentence(card.error)),
         CardStatus.PROCESSING: Pill(_("Being read"), "run", "loader"),
         CardStatus.SKIPPED: Pill(_("Skipped"), "quiet", "skip", _skipped(card)),
         CardStatus.CANCELLED: Pill(_("Stopped"), "quiet", "stop"),
     }.get(CardStatus(card.status), Pill(_("Waiting"), "quiet", "clock"))
+
+
+def _read_again(card: Card) -> Pill:
+    """What it shows is what it had."""
+    if card.status == CardStatus.PROCESSING:
+        return Pill(_("Being read again"), "run", "loader")
+    return Pill(_("Waits to be read again"), "quiet", "clock")
 
 
 def _skipped(card: Card) -> str:
@@ -261,7 +297,10 @@ def _entries(card: Card) -> str:
 
 
 def _read(card: Card, marked: int, *, empty: bool) -> Pill:
-    if card.reviewed:
+    if card.candidates:
+        other = ngettext("%(n)s other reading differs", "%(n)s other readings differ", card.candidates)
+        return Pill(_("Check again"), "warn", "flag", other % {"n": card.candidates})
+    if card.reviewed and not card.to_check:
         return Pill(_("Checked"), "plain", "check-check")
     if card.to_check and empty:
         return Pill(_("Nothing found"), "warn", "flag")

@@ -19,14 +19,13 @@ from batches.actions import cards as card_actions
 from batches.actions import runs
 from batches.changes import TransitionRefused
 from batches.models import Attempt, Batch, Card
-from batches.queries import grid, results
+from batches.queries import grid, readings, results
 from batches.states import CardStatus
 from batches.views.results import can_edit, card_of, chips, editable, visible
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr import errors
 from ocr.fields import FieldSpec
 
-ENTERABLE = {CardStatus.FAILED, CardStatus.PENDING}
 LONGEST = 20_000
 
 
@@ -42,10 +41,10 @@ def card_detail(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse
     filters = grid.Filters.from_query(request.GET, batch)
     if request.method == "POST":
         return _save(request, batch, card, filters)
-    return _page(request, batch, card, filters)
+    return page(request, batch, card, filters)
 
 
-def _page(
+def page(
     request: SignedInRequest,
     batch: Batch,
     card: Card,
@@ -59,12 +58,15 @@ def _page(
     near = grid.neighbours(batch, filters, card)
     labels = {spec.key: spec.label for spec in batch.specs(active_only=False)}
     history = card.revisions.select_related("by")[:50]
+    beside = readings.of(batch, card)
     context = {
         "batch": batch,
         "card": card,
         "row": row,
+        "readings": beside,
+        "source_seen": _seen(request, beside.source),
         "can_edit": can_edit(request, batch),
-        "enterable": card.status in ENTERABLE,
+        "enterable": _enterable(card),
         "fields": [(cell, (mine or {}).get(cell.key, cell.value), cell.key in (mine or {})) for cell in row.cells],
         "entries": results.further_entries(batch, card),
         "conflict": mine is not None,
@@ -79,6 +81,14 @@ def _page(
         "upright": (card.height, card.width) if card.rotation in {90, 270} else (card.width, card.height),
     }
     return render(request, "batches/card_detail.html", context, status=status)
+
+
+def _seen(request: SignedInRequest, card: Card | None) -> bool:
+    return card is not None and Card.objects.visible_to(request.user).filter(pk=card.pk).exists()
+
+
+def _enterable(card: Card) -> bool:
+    return card.status in {CardStatus.FAILED, CardStatus.PENDING} and not card.is_read
 
 
 def _why(code: str) -> str:
@@ -103,12 +113,12 @@ def _save(request: SignedInRequest, batch: Batch, card: Card, filters: grid.Filt
     following = grid.neighbours(batch, filters, card).next  # saving may take the card out of the filter
     typed = _typed(request, batch)
     try:
-        if card.status in ENTERABLE and "by_hand" in request.POST:
+        if _enterable(card) and "by_hand" in request.POST:
             card_actions.enter_by_hand(card, request.user, typed)
         else:
             _correct(request, card, typed, right=action == "right")
     except card_actions.EditConflict as conflict:
-        return _page(request, batch, conflict.current, filters, mine=typed, status=409)
+        return page(request, batch, conflict.current, filters, mine=typed, status=409)
     except TransitionRefused:
         messages.error(request, _("This card cannot be changed now. The page shows how it stands."))
         return redirect(_address("card_detail", filters, batch.pk, card.pk))
@@ -136,7 +146,7 @@ def _typed(request: SignedInRequest, batch: Batch) -> dict[str, str]:
 
 def _correct(request: SignedInRequest, card: Card, typed: Mapping[str, str], *, right: bool) -> Card:
     """A change of other values of the same card is no conflict, but nobody says "right" of what they did not see."""
-    version = _number(request.POST.get("version"))
+    version = number(request.POST.get("version"))
     try:
         return card_actions.correct(card, request.user, version, typed, reviewed=True if right else None)
     except card_actions.EditConflict as conflict:
@@ -167,7 +177,7 @@ def card_edit(request: SignedInRequest, pk: int, card_pk: int, key: str) -> Http
         return _save_cell(request, batch, card, spec)
     if not request.htmx:
         return redirect(f"{reverse('card_detail', args=[pk, card_pk])}#field-{key}")
-    if "cancel" in request.GET or card.status != CardStatus.COMPLETED:
+    if "cancel" in request.GET or not card.is_read:
         return _cell(request, batch, card, spec)
     return _cell_form(request, batch, card, spec)
 
@@ -205,7 +215,7 @@ def _save_cell(request: SignedInRequest, batch: Batch, card: Card, spec: FieldSp
 
 def _correct_one(request: SignedInRequest, card: Card, key: str, value: str) -> Card:
     """A change of another value of the same card is no conflict."""
-    version = _number(request.POST.get("version"))
+    version = number(request.POST.get("version"))
     try:
         return card_actions.correct(card, request.user, version, {key: value})
     except card_actions.EditConflict as conflict:
@@ -215,7 +225,7 @@ def _correct_one(request: SignedInRequest, card: Card, key: str, value: str) -> 
         return card_actions.correct(card, request.user, conflict.current.version, {key: value})
 
 
-def _number(text: str | None) -> int:
+def number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 18 else -1
 
 
@@ -256,7 +266,7 @@ def card_reviewed(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespon
     """The card is right, or not after all."""
     batch = editable(request, pk)
     card = card_of(batch, card_pk)
-    version = _number(request.GET.get("version") or request.POST.get("version"))
+    version = number(request.GET.get("version") or request.POST.get("version"))
     try:
         saved = card_actions.mark_reviewed(card, request.user, version, "undo" not in request.GET)
     except card_actions.EditConflict:

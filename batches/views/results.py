@@ -67,6 +67,7 @@ def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
         "": (_("All"), ""),
         "check": (_("To check"), "count--warn"),
         "empty": (_("Nothing found"), "count--warn"),
+        "again": (_("Check again"), "count--warn"),
         "problems": (_("Problems"), "count--bad"),
         "reviewed": (_("Checked"), ""),
         "read": (_("Not looked at"), ""),

@@ -9,7 +9,7 @@ from batches.drain import duplicates
 from batches.intake import adding, store
 from batches.models import Batch
 from batches.states import ResultState
-from ocr.errors import EngineFailed
+from ocr.errors import EngineFailed, ReplyInvalid
 from tests.batches.drain.adapters import reading_of
 from tests.conftest import image_bytes
 from tests.waiting import until
@@ -100,7 +100,7 @@ def test_both_are_kept_and_a_person_decides(drawer, make_batch, user, scripted, 
 
 
 def test_a_second_reading_that_fails_leaves_the_earlier_one(drawer, make_batch, user, scripted):
-    scripted.script["2.jpg"] = [EngineFailed("no")] * 9
+    scripted.script["2.jpg"] = [ReplyInvalid("no")] * 9
     batch = make_batch(*NAMES, name="Drawer 13", options={"retries": 0})
     drafts.set_duplicates(batch, "suffix")
     batch = runs.start(Batch.objects.get(pk=batch.pk), user)
