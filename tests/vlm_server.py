@@ -9,9 +9,9 @@ A card is known by the colour of its top-left corner, which survives scaling and
         server.fail(7, "500", times=2)              # by number, colour name, image bytes (their sha256) or predicate
         server.calls                                # a Call for each request, in the order of their arrival
 
-In a process of its own: `python -m tests.vlm_server --port 9000 --delay 0.2`, with GET /calls, POST /fail
-{"image": 7, "mode": "500", "times": 2} (null: any image), POST /key {"key": "…"}, POST /answer
-{"author": "Author {number}"}, POST /delay {"seconds": 1}, POST /reset (failures and calls are forgotten).
+In a process of its own: `python -m tests.vlm_server --port 9000 --delay 0.2`, with GET /calls, POST /fail {"image":
+7, "mode": "500", "times": 2} (null: any image), POST /key {"key": "…"}, POST /answer {"author": "Author {number}"},
+POST /delay {"seconds": 1}, POST /retry-after {"value": "1"}, POST /reset (failures and calls are forgotten).
 """
 
 import argparse
@@ -332,6 +332,7 @@ class _Handler(BaseHTTPRequestHandler):
             "/key": lambda data: setattr(self.test, "key", data["key"]),
             "/answer": self.test.answer,
             "/delay": lambda data: setattr(self.test, "delay", float(data["seconds"])),
+            "/retry-after": lambda data: setattr(self.test, "retry_after", data["value"]),
             "/reset": lambda _data: (self.test.heal(), self.test.calls.clear()),  # type: ignore[func-returns-value]
         }
         if control := controls.get(self.path):

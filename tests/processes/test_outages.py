@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.processes.test_kills import (
+    AT_A_TIME,
     batch_of,
     consumer,
     csrf,
@@ -21,12 +22,13 @@ from tests.processes.test_kills import (
     sign_in,
     variables,
 )
-from tests.site.processes import ROOT, free_port, manage, serve
+from tests.site.processes import ROOT, free_port, serve
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
 
-QUICK = {"CARDOCR_PROBE_SECONDS": "0.5", "CARDOCR_PROBE_SECONDS_MAX": "2"}
+LONGEST = 2  # seconds between probes, which stand for sixty
+QUICK = {"CARDOCR_PROBE_SECONDS": "0.5", "CARDOCR_PROBE_SECONDS_MAX": str(LONGEST)}
 
 
 class Endpoint:
@@ -77,15 +79,15 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 @contextmanager
-def reading(tmp_path: Path, endpoint: Endpoint, number: int, **more: str) -> Iterator[tuple[Path, int]]:
-    """A consumer at work on a batch of so many cards."""
-    data = tmp_path / "data"
-    data.mkdir()
-    given = QUICK | more
-    assert manage(data, "prepare_database", **variables(endpoint), **given).returncode == 0
-    pk = make_batch(data, endpoint, number)
-    with consumer(data, endpoint, **given):
-        yield data, pk
+def reading(
+    tmp_path: Path, endpoint: Endpoint, number: int, **more: str
+) -> Iterator[tuple[Path, int, Callable[[], str]]]:
+    """A site at work on a batch of so many cards: data folder, batch, and what its page says to a person."""
+    site_of = serve(tmp_path, **(variables(endpoint) | QUICK | more))
+    with site_of as site, httpx.Client(base_url=site.url, timeout=30) as browser:
+        sign_in(browser)
+        pk = make_batch(site.data, endpoint, number)
+        yield site.data, pk, lambda: browser.get(f"/batches/{pk}/").text
 
 
 def all_were_read(data: Path, pk: int, number: int) -> None:
@@ -106,25 +108,31 @@ def is_held(data: Path, pk: int, reason: str) -> bool:
 
 
 def test_an_outage_costs_no_card_and_ends_by_itself(tmp_path, endpoint):
-    with reading(tmp_path, endpoint, 60) as (data, pk):
+    with reading(tmp_path, endpoint, 60) as (data, pk, page):
         until(lambda: batch_of(data, pk)["completed"] >= 8, 30)
         endpoint.kill()
         until(lambda: is_held(data, pk, "endpoint"), 20)
         _status, _reason, said, retry_at = held(data, pk)
         assert said == f"127.0.0.1:{endpoint.port} does not answer"
         assert retry_at
+        said_to_people = page()
+        assert "does not answer." in said_to_people
+        assert "It is tried again at" in said_to_people
+        assert "Cards that were read are kept, and none fails for it." in said_to_people
         until(lambda: held(data, pk)[3] > retry_at, 20)
         before = batch_of(data, pk)
         assert (before["failed"], before["processing"]) == (0, 0)
         endpoint.start()
+        until(endpoint.calls, 4 * LONGEST)
         all_were_read(data, pk, 60)
+        assert "does not answer" not in page()
     (made,) = rows(data, "SELECT count(*) FROM batches_attempt WHERE error = ''")
     assert made == (60,)
     assert endpoint.earlier + endpoint.calls() <= 60 + 4, "those in flight at the kill were asked again, no others"
 
 
 def test_an_outage_is_outlived_by_a_batch_whose_consumer_restarts(tmp_path, endpoint):
-    with reading(tmp_path, endpoint, 3) as (data, pk):
+    with reading(tmp_path, endpoint, 3) as (data, pk, _page):
         endpoint.kill()
         until(lambda: is_held(data, pk, "endpoint"), 20)
     assert batch_of(data, pk)["failed"] == 0
@@ -134,24 +142,36 @@ def test_an_outage_is_outlived_by_a_batch_whose_consumer_restarts(tmp_path, endp
 
 
 def test_a_storm_of_rate_limits_costs_no_card(tmp_path, endpoint):
-    with reading(tmp_path, endpoint, 40) as (data, pk):
+    with reading(tmp_path, endpoint, 40) as (data, pk, page):
         until(lambda: batch_of(data, pk)["completed"] >= 6, 30)
-        endpoint.control("fail", image=None, mode="429", times=12)
+        endpoint.control("retry-after", value="8")
+        endpoint.control("fail", image=None, mode="429", times=1)
+        until(lambda: "asked us to wait." in page(), 5)
+        assert "Reading goes on by itself at" in page()
+        asked = endpoint.calls()
+        endpoint.control("retry-after", value="1")
+        endpoint.control("fail", image=None, mode="429", times=5)
+        until(lambda: "asked us to wait." not in page(), 10)
+        assert endpoint.calls() <= asked + AT_A_TIME - 1, "those that were in flight, no others"
         all_were_read(data, pk, 40)
-    assert endpoint.calls() == 40 + 12
+    assert endpoint.calls() == 40 + 6
     counted = rows(data, "SELECT counted, count(*) FROM batches_attempt WHERE error = 'rate_limited' GROUP BY counted")
-    assert counted == [(0, 12)]
+    assert counted == [(0, 6)]
     assert rows(data, "SELECT max(tries) FROM batches_card") == [(1,)]
 
 
-def test_an_unpaid_bill_waits_for_a_person(tmp_path, endpoint):
-    endpoint.control("fail", image=None, mode="402", times=1)
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [("402", "The endpoint wants to be paid (402)"), ("403", "The endpoint does not allow this call (403)")],
+)
+def test_an_unpaid_bill_and_a_forbidden_model_wait_for_a_person(tmp_path, endpoint, mode, said):
+    endpoint.control("fail", image=None, mode=mode, times=1)
     with serve(tmp_path, **variables(endpoint)) as site, httpx.Client(base_url=site.url, timeout=30) as browser:
         sign_in(browser)
         pk = make_batch(site.data, endpoint, 6)
         until(lambda: is_held(site.data, pk, "credentials"), 30)
         page = browser.get(f"/batches/{pk}/").text
-        assert "The endpoint wants to be paid (402)" in page
+        assert said in page
         assert "whether its bill is paid" in page
         assert (endpoint.calls(), batch_of(site.data, pk)["failed"]) == (1, 0)
         answer = browser.post(f"/batches/{pk}/resume/", data={"csrfmiddlewaretoken": csrf(page)})
@@ -162,11 +182,11 @@ def test_an_unpaid_bill_waits_for_a_person(tmp_path, endpoint):
 
 def test_a_revoked_key_goes_on_once_the_engine_is_saved(tmp_path, endpoint):
     endpoint.control("key", key="the-old-key-1")
-    with reading(tmp_path, endpoint, 20, CARDOCR_VLM_API_KEY="the-old-key-1") as (data, pk):
+    with reading(tmp_path, endpoint, 20, CARDOCR_VLM_API_KEY="the-old-key-1") as (data, pk, page):
         until(lambda: batch_of(data, pk)["completed"] >= 3, 30)
         endpoint.control("key", key="the-new-key-2")
         until(lambda: is_held(data, pk, "credentials") and not batch_of(data, pk)["processing"], 20)
-        assert "does not accept the key (401)" in held(data, pk)[2]
+        assert "does not accept the key (401)" in page()
         asked = endpoint.calls()
         drive(data, "key", "the-new-key-2", **variables(endpoint))  # as the administrator's form does it
         all_were_read(data, pk, 20)

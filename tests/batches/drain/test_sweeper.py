@@ -1,12 +1,15 @@
 import os
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from batches import changes, tasks
-from batches.drain import preparation, service, sweeper, threads
+from batches.drain import claims, preparation, service, sweeper, threads
+from batches.drain.collector import Collector
+from batches.drain.outcomes import Start
 from batches.intake import adding, decoders, store
 from batches.models import Batch, Worker
 from batches.states import BatchStatus
@@ -44,6 +47,23 @@ def test_a_folder_whose_move_was_cut_off_is_settled(batch):
     sweeper.Sweeper(make_worker("me")).settle_folders()
     assert store.drafts_on_disk() == []
     assert store.folder(Batch.objects.get(pk=batch.pk)).name == Batch.objects.get(pk=batch.pk).label
+
+
+def test_what_a_host_that_is_gone_for_good_held_waits_again_within_a_minute(batch, make_cards):
+    """Time is moved in the row; a sweep comes every so many seconds."""
+    make_cards(2, prepared_at=timezone.now())
+    changes.move_batch(batch, BatchStatus.QUEUED, started_at=timezone.now())
+    gone = make_worker("gone", host="another")
+    started, _waiting = claims.take(batch.pk, gone, 2)
+    Collector(gone.pk).write([Start(started, timezone.now())])
+    seen = Worker.objects.filter(pk=gone.pk)
+    seen.update(seen_at=timezone.now() - timedelta(seconds=20))
+    sweeper.Sweeper(make_worker("me")).sweep()
+    assert batch.cards.filter(worker=gone).count() == 2, "it may only be slow"
+    seen.update(seen_at=timezone.now() - timedelta(seconds=60 - sweeper.EVERY))
+    sweeper.Sweeper(make_worker("other")).sweep()
+    found = batch.cards.order_by("position").values_list("status", "worker", "crashes")
+    assert list(found) == [("pending", None, 1), ("pending", None, 0)]
 
 
 def test_the_living_are_left_alone(db):
