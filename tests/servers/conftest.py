@@ -108,29 +108,42 @@ def small_card(card: int) -> bytes:
 
 
 @pytest.fixture
-def start(transactional_db: None, user, service: Service) -> Callable[..., Batch]:
-    """Start a batch of so many drawn cards, read by that server; `engine` changes how it is configured."""
+def engine_of(transactional_db: None) -> Callable[..., Engine]:
+    """An engine that reads by that server; `changes` to how it is configured."""
 
-    def start(
-        peer: Peer,
-        number: int,
-        key: str | None = None,
-        draw: Callable[[int], bytes] = small_card,
-        **engine: Any,
-    ) -> Batch:
-        reader = Engine(
-            name="theirs",
-            kind=Engine.Kind.OPENAI_COMPATIBLE,
-            place=Engine.Place.INSIDE,
-            **{"address": peer.url, "model": peer.model, "timeout": 30, **engine},
+    def engine_of(peer: Peer, key: str | None = None, **changes: Any) -> Engine:
+        given = {"address": peer.url, "model": peer.model, "timeout": 30, **changes}
+        place = Engine.Place.INSIDE
+        engine = Engine(name="theirs", kind=Engine.Kind.OPENAI_COMPATIBLE, place=place, **given)
+        engine.set_key(peer.key if key is None else key)
+        engine.save()
+        return engine
+
+    return engine_of
+
+
+@pytest.fixture
+def begin(user, service: Service) -> Callable[..., Batch]:
+    """Start a batch of so many drawn cards."""
+
+    def begin(engine: Engine, number: int, draw: Callable[[int], bytes] = small_card, instruction: str = "") -> Batch:
+        batch = Batch.objects.create(
+            name="Drawer 12", owner=user, engine=engine, fields=FIELDS, instruction=instruction
         )
-        reader.set_key(peer.key if key is None else key)
-        reader.save()
-        batch = Batch.objects.create(name="Drawer 12", owner=user, engine=reader, fields=FIELDS)
         for card in range(number):
             adding.add_file(batch, f"{card}.jpg", [draw(card)])
         runs.start(batch, user)
         service.wake(batch.pk)
         return batch
+
+    return begin
+
+
+@pytest.fixture
+def start(engine_of: Callable[..., Engine], begin: Callable[..., Batch]) -> Callable[..., Batch]:
+    """Both: a batch that is read by that server."""
+
+    def start(peer: Peer, number: int, draw: Callable[[int], bytes] = small_card, **changes: Any) -> Batch:
+        return begin(engine_of(peer, **changes), number, draw)
 
     return start

@@ -5,7 +5,7 @@ import pytest
 from batches.models import Attempt
 from batches.states import PauseReason
 from tests.conftest import image_bytes
-from tests.servers.reading import all_read, paused, values
+from tests.servers.reading import all_read, over, paused, values
 from tests.waiting import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True)]
@@ -49,3 +49,11 @@ def test_a_wrong_key_pauses_the_batch_and_costs_no_card(llama_cpp, start):
     batch.refresh_from_db()
     assert (batch.failed, batch.completed) == (0, 0)
     assert "does not accept the key (401)" in batch.pause_message
+
+
+def test_what_does_not_fit_into_its_context_is_told_as_that(llama_cpp, engine_of, begin):
+    batch = begin(engine_of(llama_cpp), 1, coloured, instruction="Leave out all stamps. " * 400)
+    until(over(batch), 20)
+    card = batch.cards.get()
+    assert (card.status, card.error) == ("failed", "image_too_large")
+    assert "exceeds the available context size (8192 tokens)" in Attempt.objects.latest("pk").error_message

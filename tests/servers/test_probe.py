@@ -2,8 +2,9 @@
 
 import pytest
 
-from ocr import probe
+from ocr import probe, probing
 from ocr.probe.findings import Check, Report, State
+from tests.servers.reading import all_read
 
 pytestmark = pytest.mark.servers
 
@@ -31,6 +32,17 @@ def test_through_litellm_a_refused_format_is_found(litellm, stub):
     report = probe.run(litellm.config())
     assert found(report, Check.FORMAT) == [(State.WARNING, "json_object")]
     assert report.works
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_through_litellm_asks_for_nothing_that_the_probe_found_refused(litellm, stub, engine_of, begin):
+    stub.refused_formats = {"json_schema"}
+    engine = engine_of(litellm)
+    probing.examine(engine)
+    stub.calls.clear()
+    engine.refresh_from_db()
+    all_read(begin(engine, 6))
+    assert [call.payload["response_format"] for call in stub.calls] == [{"type": "json_object"}] * 6
 
 
 def test_through_litellm_a_wrong_key_is_found(litellm, stub):
