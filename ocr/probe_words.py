@@ -149,6 +149,10 @@ _WORDS: dict[tuple[Check, str], tuple[Any, Any]] = {
         gettext_lazy("Its context has %(context)s tokens; a card with a long answer needs %(needed)s."),
         gettext_lazy("Give the model a larger context on its server (num_ctx, --max-model-len)."),
     ),
+    (Check.CONTEXT, "reduced"): (
+        gettext_lazy("A card of full size is too large for it; reduced to %(px)s pixels it was read."),
+        gettext_lazy("Small type may be lost. Give the model a larger context on its server, then test again."),
+    ),
     (Check.CONTEXT, "too_small"): (
         gettext_lazy("A card of full size is too large for it: %(said)s"),
         gettext_lazy("Give the model a larger context on its server (num_ctx, --max-model-len)."),

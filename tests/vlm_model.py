@@ -23,6 +23,7 @@ class Model:
     sees: bool = True
     known_as: str = ""  # another name is answered with 404
     refused: set[str] = field(default_factory=set)  # parameters that are named in a 400
+    words: str = ""  # said in place of that name
     ignores_formats: bool = False  # answers in prose whatever form is asked for
     thinks: bool = False
     can_be_quiet: bool = True
@@ -30,6 +31,7 @@ class Model:
     context: int = 0  # tokens for picture and answer, above it 400
     at_once: int = 0  # calls, above it 429
     one_after_the_other: bool = False
+    loading: int = 0  # calls that are answered with 503 before it is there
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def turn(self) -> AbstractContextManager[Any]:
@@ -37,12 +39,15 @@ class Model:
         return self._turn if self.one_after_the_other else nullcontext()
 
     def refusal(self, payload: Mapping[str, Any], image: Image.Image, in_flight: int) -> Refusal | None:
+        if self.loading > 0:
+            self.loading -= 1
+            return 503, "Loading model"
         if self.known_as and payload.get("model") != self.known_as:
             return 404, f"The model `{payload.get('model')}` does not exist."
         if self.at_once and in_flight > self.at_once:
             return 429, "Too many requests at the same time."
         for name in self.refused & set(payload):
-            return 400, f"Unsupported parameter: '{name}' is not supported with this model."
+            return 400, self.words or f"Unsupported parameter: '{name}' is not supported with this model."
         if self.most_px and max(image.size) > self.most_px:
             return 413, "Payload too large."
         needed = tokens_of(image) + int(payload.get("max_tokens") or payload.get("max_completion_tokens") or 0)

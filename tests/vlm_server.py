@@ -215,7 +215,7 @@ class Server:
         if self.key and call.authorization != f"Bearer {self.key}":
             return 401, {}, _error("Incorrect API key provided.", 401)
         if refusal := self.model.refusal(call.payload, call.image, call.beside):
-            headers = {"Retry-After": self.retry_after} if refusal[0] == 429 else {}
+            headers = {"Retry-After": self.retry_after} if refusal[0] in (429, 503) else {}
             return refusal[0], headers, _error(refusal[1], refusal[0])
         refused = _format(call.payload).get("type")
         values = self._values_for(call)

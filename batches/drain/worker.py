@@ -20,6 +20,7 @@ from batches.intake import decoders, derive
 from batches.models import Batch, Card
 from ocr import alone, pipeline
 from ocr.engines.base import EngineAdapter, Learner, Prepared, gated
+from ocr.engines.profile import smaller
 from ocr.errors import (
     CallWithheld,
     EngineFailed,
@@ -38,7 +39,6 @@ from ocr.reading import Reading
 log = logging.getLogger(__name__)
 
 ALONE_FROM = 2  # crashes
-LEGIBLE = 768  # pixels of the longest side; below, small type is lost
 FIRST_BACK_OFF = 1.0  # seconds; doubled with each try
 MARK_WITHIN = 60.0  # seconds for the collector to record a start; it retries on a busy database
 
@@ -64,11 +64,6 @@ class Unexpected(ExtractionError):
     """A full disk, or a mistake of ours: tried again, then told."""
 
     retryable = True
-
-
-def smaller(px: int) -> int:
-    """The next size to try where an image of this longest side is too large; 0: it would not be legible."""
-    return max(LEGIBLE, px * 3 // 4) if px > LEGIBLE else 0
 
 
 def _alone(card: Card) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+LEGIBLE = 768  # pixels of the longest side; below, small type is lost
 FORMATS = ("json_schema", "json_object", "")  # the strictest first; the last: by the prompt alone
 _TOKENS_NAMES = ("max_tokens", "max_completion_tokens")
 _FORMAT_NAMED = re.compile(
@@ -13,6 +14,11 @@ _FORMAT_NAMED = re.compile(
 _LENGTH_NAMED = re.compile(r"max.?(?:completion.?)?tokens|context length")
 _LEAST_ROOM = 0.25  # of the tokens for an answer; what still does not fit then is the image
 _TOO_MANY = re.compile(r"too (?:large|high|big|long)|exceed|maximum|at most|less than", re.I)
+
+
+def smaller(px: int) -> int:
+    """The next size to try where an image of this longest side is too large; 0: it would not be legible."""
+    return max(LEGIBLE, px * 3 // 4) if px > LEGIBLE else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,10 @@ def _fits(name: str, stored: Mapping[str, Any]) -> bool:
 
 
 def _is_formats(value: Any) -> bool:
-    """An end of the list: what was found not to work is gone from its beginning."""
-    return isinstance(value, list | tuple) and tuple(value) in (FORMATS, FORMATS[1:], FORMATS[2:])
+    """Some of the list in its order, the prompt alone at last: what was found not to work is gone."""
+    if not isinstance(value, list | tuple) or not value or value[-1] != "":
+        return False
+    return tuple(value) == tuple(kind for kind in FORMATS if kind in value)
 
 
 def _is_names(value: Any) -> bool:

@@ -7,91 +7,50 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
-from ocr import discovery, parsing, schema
+from ocr import discovery
 from ocr.discovery import Offered
 from ocr.engines import answers
-from ocr.engines.answers import Answer, Response
 from ocr.engines.base import EngineConfig, ReadOptions
 from ocr.engines.exchange import Exchange
 from ocr.engines.ladder import Step
 from ocr.engines.openai_compatible import OpenAICompatibleAdapter
-from ocr.engines.profile import Profile
+from ocr.engines.profile import Profile, smaller
 from ocr.errors import (
     CredentialsRefused,
+    EngineBusy,
     EngineMissing,
+    EngineTimeout,
     EngineUnreachable,
     ExtractionError,
+    ImageTooLarge,
     RateLimited,
     ReplyEmpty,
     ReplyInvalid,
-    ReplyOnlyThought,
 )
 from ocr.probe import drawn, together
+from ocr.probe.asked import Asked, has_shape, refusal, short
 from ocr.probe.drawn import Drawn
 from ocr.probe.findings import Check, Finding, Report, State, Stopped
 
-SMALL = 512  # px
+SMALL, FULL = 512, ReadOptions().max_image_px  # px
 LONGEST = 900.0  # seconds for everything
 MOST_CALLS = 40
 _MENDABLE = {400, 404, 422, 501}
 _MENDED = 8
 _LIMITED = 3  # times that a first call is turned away before it is told
 _LONGEST_WAIT = 30.0  # seconds, of those that a rate limit asks for
-_SAID = 300
 
 _NO_SUCH_MODEL = re.compile(
-    r"model.{0,80}(?:not.?found|does.?n[o']t exist|unknown|invalid|not a valid|not available|no access|try pulling)"
-    r"|(?:unknown|invalid|no such|not a valid) model|no endpoints found",
-    re.I,
+    r"no endpoints found|no such model|model.{0,80}(?:not available|no access|try pulling)", re.I
 )
 _NO_IMAGES = re.compile(r"image|vision|multi.?modal|content.{0,20}must be a string|mmproj", re.I)
-_TOO_LONG = re.compile(r"context|too (?:long|large|many)|maximum.{0,20}length|num_ctx|n_ctx|exceed", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One call and what came of it: an answer, or an error."""
-
-    card: Drawn
-    seconds: float
-    response: Response | None = None
-    answer: Answer | None = None
-    error: ExtractionError | None = None
-
-    @property
-    def said(self) -> str:
-        """What went wrong, in the endpoint's words where it has some."""
-        told = self.response.said if self.response is not None and self.response.status != 200 else ""
-        return (told or (self.error.message if self.error else ""))[:_SAID]
-
-    @property
-    def code(self) -> str | None:
-        """What was read of the code; None where the reply has none."""
-        if self.answer is None:
-            return None
-        try:
-            return parsing.parse(self.answer.content, drawn.TASK).fields["code"].verbatim
-        except ReplyInvalid:
-            return None
-
-    @property
-    def seen(self) -> bool:
-        """The code came back, in whatever form."""
-        content = self.answer.content if self.answer is not None else ""
-        return self.card.code in content.upper() or drawn.is_seen(self.card.code, self.code)
-
-    @property
-    def thought(self) -> bool:
-        if isinstance(self.error, ReplyOnlyThought):
-            return True
-        if self.answer is None or self.response is None:
-            return False
-        return bool(self.answer.usage.tokens_thinking) or _thought(self.response.text, self.answer.content)
+# What the error of a first call is told as, where the model and its eyes are not to blame.
+_MEANT = ((RateLimited, "turned_away"), (ReplyInvalid, "no_completion"), (EngineTimeout, "no_answer"))
 
 
 class _Over(Exception):
@@ -134,10 +93,11 @@ class _Probe:
         self._first_profile = adapter.profile
         self._profile = adapter.profile
         self._offered: Offered | None = None
+        self._px = FULL  # of the largest card that was tried
         self._calls = 0
         self._counter = itertools.count(1)  # several threads call
         self._learnt = False
-        self._card: _Asked | None = None  # the one of full size
+        self._card: Asked | None = None  # the one of full size
         self._together: together.Together | None = None
 
     @classmethod
@@ -203,12 +163,14 @@ class _Probe:
             near = [model.name for model in models if model.sees][:5]
             self._found(Check.MODEL, State.WARNING, "not_listed" if wanted else "none_named", offered=", ".join(near))
 
-    def _first(self) -> _Asked:
+    def _first(self) -> Asked:
         """The first answer of the model, which may have to be loaded for it."""
         profile = replace(self._profile, formats=("",))
-        for _ in range(_LIMITED):
+        loaded = time.monotonic() + self._patience
+        for number in itertools.count(1):
             asked, mended = self._ask_mending(profile, SMALL, self._patience)
-            if not isinstance(asked.error, RateLimited):
+            is_loading = isinstance(asked.error, EngineBusy) and time.monotonic() < loaded
+            if not isinstance(asked.error, RateLimited) or (number >= _LIMITED and not is_loading):
                 break
             self._wait(asked.error.retry_after)
         if asked.response is None:
@@ -217,7 +179,7 @@ class _Probe:
             raise _Over
         self._found(Check.REACHED, State.OK, "answers")
         if isinstance(asked.error, CredentialsRefused):
-            self._found(Check.KEY, State.FAILED, _refusal(asked), said=asked.said)
+            self._found(Check.KEY, State.FAILED, refusal(asked), said=asked.said)
             raise _Over
         if asked.error is not None and not isinstance(asked.error, ReplyEmpty):
             self._no_answer(asked)
@@ -227,19 +189,20 @@ class _Probe:
         self._profile = replace(mended, formats=self._first_profile.formats)
         return asked
 
-    def _no_answer(self, asked: _Asked) -> None:
-        if _NO_SUCH_MODEL.search(asked.said):
+    def _no_answer(self, asked: Asked) -> None:
+        """The first call was refused: whose fault is it?"""
+        error = asked.error
+        if isinstance(error, EngineMissing) or _NO_SUCH_MODEL.search(asked.said):
             self._found(Check.MODEL, State.FAILED, "unknown", said=asked.said)
+        elif isinstance(error, ImageTooLarge):
+            self._found(Check.CONTEXT, State.FAILED, "too_small", said=asked.said)
         elif _NO_IMAGES.search(asked.said):
             self._found(Check.IMAGES, State.FAILED, "refused", said=asked.said)
-        elif isinstance(asked.error, RateLimited):
-            self._found(Check.ANSWERS, State.FAILED, "turned_away", said=asked.said)
-        elif isinstance(asked.error, ReplyInvalid):
-            self._found(Check.ANSWERS, State.FAILED, "no_completion", said=asked.said)
         else:
-            self._found(Check.ANSWERS, State.FAILED, "refused", said=asked.said)
+            kind = next((kind for meant, kind in _MEANT if isinstance(error, meant)), "refused")
+            self._found(Check.ANSWERS, State.FAILED, kind, said=asked.said)
 
-    def _images(self, first: _Asked) -> None:
+    def _images(self, first: Asked) -> None:
         if first.seen:
             self._found(Check.IMAGES, State.OK, "seen")
             return
@@ -249,10 +212,10 @@ class _Probe:
                 self._found(Check.IMAGES, State.OK, "seen")
                 return
         read = first.code if first.code is not None else first.answer.content if first.answer else first.said
-        self._found(Check.IMAGES, State.FAILED, "blind", drawn=first.card.code, read=_short(read))
+        self._found(Check.IMAGES, State.FAILED, "blind", drawn=first.card.code, read=short(read))
         raise _Over
 
-    def _formats(self, first: _Asked) -> None:
+    def _formats(self, first: Asked) -> None:
         """Which ways to ask for JSON are taken, and kept to."""
         kept, told = [], {}
         for kind in ("json_schema", "json_object"):
@@ -260,7 +223,7 @@ class _Probe:
             if asked.answer is None:
                 told[kind] = "refused"
             else:
-                told[kind] = "kept" if _has_shape(asked.answer.content, strict=kind == "json_schema") else "ignored"
+                told[kind] = "kept" if has_shape(asked.answer.content, strict=kind == "json_schema") else "ignored"
             kept += [kind] if told[kind] == "kept" else []
         told["prompt"] = "kept" if first.code is not None else "ignored"
         self._profile = replace(self._profile, formats=(*kept, ""))
@@ -277,7 +240,7 @@ class _Probe:
             self._found(Check.TEMPERATURE, State.WARNING, "left_out")
         self._found(Check.LIMIT, State.OK, "taken", name=self._profile.tokens_name)
 
-    def _thinking(self, first: _Asked) -> None:
+    def _thinking(self, first: Asked) -> None:
         """Thinking is what costs; it helps nobody to copy a card."""
         if not first.thought:
             self._found(Check.THINKING, State.OK, "none")
@@ -292,21 +255,26 @@ class _Probe:
         self._found(Check.THINKING, State.WARNING, "stays_on", tokens=tokens)
 
     def _full_size(self) -> None:
-        """A card as large as a batch sends it."""
-        asked, mended = self._ask_mending(self._profile, ReadOptions().max_image_px, self._config.timeout)
+        """A card as large as a batch sends it, or as large as the endpoint takes one."""
+        while True:
+            asked, mended = self._ask_mending(self._profile, self._px, self._config.timeout)
+            px = smaller(self._px) if isinstance(asked.error, ImageTooLarge) else 0
+            if not px:
+                break
+            self._px = px
         if asked.answer is None:
-            small = asked.response is not None and (
-                asked.response.status == 413 or _TOO_LONG.search(asked.response.said) is not None
-            )
-            self._found(Check.CONTEXT, State.FAILED, "too_small" if small else "no_answer", said=asked.said)
+            kind = "too_small" if isinstance(asked.error, ImageTooLarge) else "no_answer"
+            self._found(Check.CONTEXT, State.FAILED, kind, said=asked.said)
             raise _Over
+        if self._px < FULL:
+            mended = replace(mended, image_px=self._px)
         self._profile, self._card = mended, asked
         usage = asked.answer.usage
         self._context(asked)
         facts = {"seconds": round(asked.seconds, 1), "tokens_in": usage.tokens_in, "tokens_out": usage.tokens_out}
         self._found(Check.PACE, State.OK, "tokens" if usage.tokens_in is not None else "seconds", **facts)
 
-    def _context(self, asked: _Asked) -> None:
+    def _context(self, asked: Asked) -> None:
         assert asked.answer is not None  # noqa: S101
         room = int(self._adapter.payload(drawn.TASK, "", self._profile, Step())[self._profile.tokens_name])
         context = self._offered.context if self._offered is not None else None
@@ -314,8 +282,10 @@ class _Probe:
         if asked.answer.finish_reason == "length":
             self._found(Check.CONTEXT, State.WARNING, "cut_off")
         elif not drawn.is_right(asked.card.code, asked.code):
-            facts = {"drawn": asked.card.code, "read": _short(asked.code or asked.answer.content)}
+            facts = {"drawn": asked.card.code, "read": short(asked.code or asked.answer.content)}
             self._found(Check.CONTEXT, State.WARNING, "misread", **facts)
+        elif self._px < FULL:
+            self._found(Check.CONTEXT, State.WARNING, "reduced", px=self._px)
         elif context is not None and context < needed:
             self._found(Check.CONTEXT, State.WARNING, "tight", context=context, needed=needed)
         else:
@@ -323,10 +293,9 @@ class _Probe:
 
     def _side_by_side(self) -> None:
         assert self._card is not None  # noqa: S101
-        width = ReadOptions().max_image_px
 
         def prepared() -> Callable[[], ExtractionError | None]:
-            card = drawn.card(width)
+            card = drawn.card(self._px)
             return lambda: self._ask(self._profile, card, self._config.timeout).error
 
         most = min(self._config.max_in_flight or together.MOST, together.MOST)
@@ -335,7 +304,7 @@ class _Probe:
 
     # -- the calls
 
-    def _ask_mending(self, profile: Profile, width: int, within: float) -> tuple[_Asked, Profile]:
+    def _ask_mending(self, profile: Profile, width: int, within: float) -> tuple[Asked, Profile]:
         """Ask, and again without what the endpoint names as not taken; what works is told too."""
         for _ in range(_MENDED):
             asked = self._ask(profile, drawn.card(width), within)
@@ -347,7 +316,7 @@ class _Probe:
             profile = mended
         return asked, profile
 
-    def _ask(self, profile: Profile, card: Drawn, within: float, *, quiet: bool = False) -> _Asked:
+    def _ask(self, profile: Profile, card: Drawn, within: float, *, quiet: bool = False) -> Asked:
         """One call. Raises _Over where there is no more time, Stopped where nobody waits."""
         if self._is_stopped():
             raise Stopped
@@ -366,7 +335,7 @@ class _Probe:
                 error = answers.refused(response)
         except ExtractionError as problem:
             error = problem
-        return _Asked(card, time.monotonic() - begun, response, answer, error)
+        return Asked(card, time.monotonic() - begun, response, answer, error)
 
     def _is_over(self) -> bool:
         return time.monotonic() > self._until or self._calls >= MOST_CALLS
@@ -380,37 +349,3 @@ class _Probe:
 
     def _found(self, check: Check, state: State, kind: str, **facts: Any) -> None:
         self._findings[check] = Finding(check, state, kind, facts)
-
-
-def _refusal(asked: _Asked) -> str:
-    """Why the key does not open the door; routers tell it inside of an answer that is none."""
-    status = asked.response.status if asked.response is not None else 0
-    told = re.search(r"\((40[123])\)", asked.error.message if asked.error else "")
-    code = status if status in (401, 402, 403) else int(told[1]) if told else 401
-    return {401: "refused", 402: "unpaid", 403: "forbidden"}[code]
-
-
-def _has_shape(content: str, *, strict: bool) -> bool:
-    """JSON and nothing else; held to a schema, with exactly its keys."""
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
-        return False
-    wanted = set(schema.build(drawn.TASK)["properties"])
-    return isinstance(found, dict) and (set(found) == wanted if strict else bool(wanted & set(found)))
-
-
-def _thought(text: str, content: str) -> bool:
-    """Thoughts beside the reply, or before it."""
-    if re.match(r"\s*<(?:think|thinking|reasoning|thought)>\s*\S", content):
-        return True
-    try:
-        message = json.loads(text)["choices"][0]["message"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return False
-    said = (message.get(name) for name in ("reasoning", "reasoning_content")) if isinstance(message, dict) else ()
-    return any(isinstance(words, str) and words.strip() for words in said)
-
-
-def _short(text: str | None) -> str:
-    return " ".join(answers.storable(text or "").split())[:80]

@@ -206,11 +206,36 @@ def test_thinking_that_stays_on_is_a_warning(server: vlm_server.Server) -> None:
 
 
 def test_a_context_that_is_too_small_fails(server: vlm_server.Server) -> None:
-    server.model.context = 1500
+    server.model.context = 1300
     report = run(server)
     assert found(report, Check.CONTEXT) == (State.FAILED, "too_small")
     assert "maximum context length" in facts(report, Check.CONTEXT)["said"]
     assert not_asked(report) == {Check.PACE, Check.TOGETHER}
+
+
+def test_a_card_that_is_too_large_is_made_smaller_and_that_is_kept(server: vlm_server.Server) -> None:
+    server.model.most_px = 1000
+    report = run(server, max_in_flight=2)
+    assert found(report, Check.CONTEXT) == (State.WARNING, "reduced")
+    assert report.profile is not None
+    assert report.profile.image_px == facts(report, Check.CONTEXT)["px"] == 900
+    assert max(server.calls[-1].image.size) == 900
+    assert report.works
+
+
+def test_a_card_that_would_not_be_legible_is_not_sent(server: vlm_server.Server) -> None:
+    server.model.most_px = 600
+    report = run(server)
+    assert found(report, Check.CONTEXT) == (State.FAILED, "too_small")
+    assert [max(call.image.size) for call in server.calls[3:]] == [1600, 1200, 900, 768]
+
+
+def test_a_model_that_takes_no_pictures_is_told_as_that(server: vlm_server.Server) -> None:
+    server.model.refused = {"messages"}
+    server.model.words = "This model does not support image input."
+    report = run(server)
+    assert found(report, Check.IMAGES) == (State.FAILED, "refused")
+    assert not report.works
 
 
 def test_a_context_that_is_tight_is_a_warning(server: vlm_server.Server) -> None:
@@ -249,6 +274,14 @@ def test_a_rate_limit_at_the_first_call_is_waited_for(server: vlm_server.Server)
     server.retry_after = "0.1"
     server.fail(lambda _image: True, "429", times=2)
     assert run(server).works
+
+
+def test_a_model_that_is_being_loaded_is_waited_for_as_long_as_it_may_take(server: vlm_server.Server) -> None:
+    server.model.loading = 5
+    server.retry_after = "0"
+    report = probe.run(server.config(max_in_flight=1), patience=60)
+    assert report.works
+    assert report.calls == 5 + 4
 
 
 def test_a_rate_limit_that_stays_is_told(server: vlm_server.Server) -> None:
