@@ -127,7 +127,7 @@ class RequestRefused(ExtractionError):
 class ParameterRefused(RequestRefused):
     """It names a setting that it does not take, and that we cannot leave out."""
 
-    reason = "parameter_refused"
+    reason, others_may = "parameter_refused", True
     sentence = gettext_noop("The reading engine does not take one of our settings.")
     advice = gettext_noop("The attempt's reply names it. Test the engine in the administration, or try another model.")
 
@@ -135,7 +135,7 @@ class ParameterRefused(RequestRefused):
 class ImageTooLarge(RequestRefused):
     """Asked again with a smaller image, as long as small type stays legible."""
 
-    reason = "image_too_large"
+    reason, others_may = "image_too_large", True
     ladder = ("smaller",)
     sentence = gettext_noop("The image is too large for the reading engine, even reduced.")
     advice = gettext_noop("Give the model a longer context, or use another model.")

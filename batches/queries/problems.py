@@ -1,6 +1,7 @@
 """Cards that could not be read, by cause."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.db.models import Count
 
@@ -25,6 +26,11 @@ class Group:
     @property
     def more(self) -> int:
         return self.number - len(self.cards)
+
+    @property
+    def query(self) -> str:
+        """These cards, in the address of the page that offers another engine; all problems where they are many."""
+        return "filter=problems" if self.more else urlencode([("card", card.pk) for card in self.cards])
 
 
 def groups(batch: Batch, opened: str = "") -> list[Group]:

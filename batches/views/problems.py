@@ -4,7 +4,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -12,7 +11,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 from batches.actions import problems as actions
 from batches.changes import TransitionRefused
-from batches.models import Batch
 from batches.queries import problems
 from batches.views.results import can_edit, editable, visible
 from cardocr_site.accounts.requests import SignedInRequest
@@ -32,14 +30,8 @@ def batch_problems(request: SignedInRequest, pk: int) -> HttpResponse:
         "can_edit": can_edit(request, batch),
         "groups": problems.groups(batch, opened),
         "opened": opened,
-        "elsewhere": _elsewhere(request, batch),
     }
     return render(request, "batches/batch_problems.html", context)
-
-
-def _elsewhere(request: SignedInRequest, batch: Batch) -> str:
-    """Where another engine or model can be chosen, by those who may."""
-    return reverse("admin:ocr_engine_changelist") if request.user.is_administrator else ""
 
 
 @require_POST

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def test_all_that_can_be_asked_for_is_asked_shown_and_exported(
     expect(page.locator("#card-rows tr")).to_have_count(1)
     expect(page.locator("#card-rows")).to_contain_text("scan-34.png")
     page.goto(f"/batches/{pk}/problems/")
-    expect(page.locator("main")).to_contain_text("Another engine or model may read these")
+    page.get_by_role("link", name="Choose another one").click()
+    expect(page).to_have_url(re.compile(rf"/batches/{pk}/again/\?card="))
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     vlm.heal()
 
     page.goto(f"/batches/{pk}/export/")

@@ -21,8 +21,8 @@ A valid reply in which nothing was found is no error: the card is read, told as 
 as *to check*.
 
 Asked again: `corrected` with what was wrong with the reply; `room` with more tokens; `quiet` without thinking; `0.1`,
-`0.5` with that temperature; `free` warmer still and without a format that is enforced; `reworded` with other words. All
-within one try, three more calls at most.
+`0.5` with that temperature; `free` warmer still and without a format that is enforced; `reworded` with other words;
+`smaller` with a smaller image. All within one try, three more calls at most.
 
 | code | the curator reads | what helps | what cardocr does | asked again |
 | --- | --- | --- | --- | --- |

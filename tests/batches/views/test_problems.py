@@ -36,13 +36,25 @@ def test_problems_stand_by_cause_with_what_helps(ingrid: Client, batch: Batch, f
 
 
 def test_another_engine_is_offered_where_it_may_help_and_nowhere_else(
-    ingrid: Client, administrator: User, batch: Batch, failed: list[Card]
+    ingrid: Client, other_user: User, batch: Batch, failed: list[Card]
 ) -> None:
     page = ingrid.get(f"/batches/{batch.pk}/problems/").text
     assert page.count("Another engine or model may read these") == 1
-    assert "/admin/ocr/engine/" not in page
-    ingrid.force_login(administrator)
-    assert "/admin/ocr/engine/" in ingrid.get(f"/batches/{batch.pk}/problems/").text
+    ids = "&amp;".join(f"card={card.pk}" for card in failed[:3])
+    address = f"/batches/{batch.pk}/again/?{ids}"
+    assert f'href="{address}"' in page
+    again = ingrid.get(address.replace("&amp;", "&")).text
+    assert "3 cards" in again
+    ingrid.force_login(other_user)
+    assert "/again/" not in ingrid.get(f"/batches/{batch.pk}/problems/").text
+
+
+def test_of_many_cards_all_problems_are_offered_to_another_engine(
+    ingrid: Client, batch: Batch, make_cards: Make
+) -> None:
+    make_cards(20, CardStatus.FAILED, error="reply_looping")
+    Batch.objects.update(status=BatchStatus.COMPLETED, label="d")
+    assert f"/batches/{batch.pk}/again/?filter=problems" in ingrid.get(f"/batches/{batch.pk}/problems/").text
 
 
 def test_blank_cards_are_no_problem(ingrid: Client, batch: Batch, make_cards: Make) -> None:
