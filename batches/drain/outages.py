@@ -14,6 +14,7 @@ from django.utils import timezone
 from batches import changes
 from batches.drain.engines import Engines, Hold
 from batches.models import Batch
+from batches.queries import house
 from batches.states import BatchStatus, PauseReason
 from ocr.models import Engine
 
@@ -56,7 +57,7 @@ class Outages:
         return found
 
     def _changed_key(self, engine: Engine, waiting: list[Batch]) -> list[Batch]:
-        """Batches whose engine was saved since its key was refused."""
+        """Batches whose engine was saved since its key was refused, or since it was outside and must not be."""
         going = []
         for batch in waiting:
             if batch.pause_reason != PauseReason.CREDENTIALS:
@@ -64,7 +65,7 @@ class Outages:
             if batch.pk not in self._refused:
                 seen = engine.updated_at if engine.updated_at <= batch.changed_at else None
                 self._refused[batch.pk] = self._engines.refused_version(engine) or seen
-            if engine.updated_at != self._refused[batch.pk]:
+            if engine.updated_at != self._refused[batch.pk] and not house.refusal(batch, engine):
                 going.append(batch)
         return going
 

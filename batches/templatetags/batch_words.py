@@ -13,8 +13,9 @@ from django.utils.translation import ngettext
 
 from batches import progress
 from batches.models import Batch
-from batches.queries import house
+from batches.queries import budgets, house
 from batches.states import BatchStatus, PauseReason
+from ocr.models import Engine
 
 register = template.Library()
 
@@ -70,6 +71,19 @@ def cost(batch: Batch) -> str:
     if batch.calls and batch.calls == batch.unpriced:
         return _("not known")
     return progress.money(batch.cost, batch.currency, at_least=bool(batch.unpriced))
+
+
+@register.filter
+def card_cost(engine: Engine) -> str:
+    """What a card has cost with it, or would by its last test; empty: not known."""
+    if engine.prices.free:
+        return _("no cost")
+    cost = budgets.earlier_cost(engine, engine.model)
+    if cost is None:
+        cost = budgets.tested_cost(engine, engine.model)
+    if cost is None:
+        return ""
+    return _("%(cost)s a card") % {"cost": progress.money(cost, engine.currency)} if cost else _("no cost")
 
 
 @register.filter

@@ -15,6 +15,7 @@ from batches.actions import budgets as budget_actions
 from batches.actions import runs
 from batches.drain import claims, gate, worker
 from batches.drain.engines import Engines
+from batches.drain.outages import Outages
 from batches.drain.service import Service
 from batches.models import Attempt, Batch, Card, Spending
 from batches.queries import budgets
@@ -408,6 +409,22 @@ def test_the_gate_lets_nothing_out_of_the_house(batch, engine, make_cards):
     Engine.objects.filter(pk=engine.pk).update(place=Engine.Place.OUTSIDE)
     with pytest.raises(gate.CallWithheld), gate.passing(asked):
         pass
+
+
+@pytest.mark.django_db
+def test_reading_goes_on_by_itself_when_the_engine_is_moved_inside_and_not_before(batch, engine, make_cards):
+    make_cards(1, prepared_at=timezone.now())
+    changes.move_batch(batch, BatchStatus.QUEUED, engine=engine, options={"stay_inside": True})
+    assert claims.take(batch.pk, make_worker("one"), 1) == []
+    looking = Outages(Engines())
+    assert not looking.look([])
+    engine.timeout = 60
+    engine.save()
+    assert not looking.look([]), "it was saved, and is outside still"
+    engine.place = Engine.Place.INSIDE
+    engine.save()
+    assert looking.look([])
+    assert Batch.objects.get(pk=batch.pk).status == BatchStatus.QUEUED
 
 
 @pytest.mark.django_db(transaction=True)

@@ -122,6 +122,13 @@ def test_the_cost_is_that_of_earlier_cards_and_prices_have_their_date(ingrid: Cl
     assert "about 2 minutes" in text
 
 
+def test_who_chooses_an_engine_sees_what_a_card_costs(ingrid: Client, priced: Batch, model: Engine) -> None:
+    Engine.objects.filter(pk=model.pk).update(model="m")
+    text = ingrid.get(reverse("batch_fields", args=[priced.pk])).text
+    assert "$0.001 a card" in text
+    assert "no cost" in text
+
+
 def test_before_any_batch_the_cost_is_that_of_the_engines_test(ingrid: Client, priced: Batch, model: Engine) -> None:
     Batch.objects.filter(name="Earlier").delete()
     report = Report((), seconds=2.0, tokens_in=2_000, tokens_out=1_000)
