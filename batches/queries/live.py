@@ -24,7 +24,9 @@ FINISHED = (CardStatus.COMPLETED, CardStatus.FAILED)
 
 
 def batches(ids: Collection[int]) -> QuerySet[Batch]:
-    return Batch.objects.filter(pk__in=ids, deleted_at=None).select_related("owner", "engine", "template_version")
+    return Batch.objects.filter(pk__in=ids, deleted_at=None).select_related(
+        "owner", "engine", "template_version", "rereading__engine"
+    )
 
 
 def last_card_of(batch: Batch, version: int) -> int:

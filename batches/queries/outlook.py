@@ -28,7 +28,7 @@ def phase(batch: Batch) -> str:
 
 def is_resting(batch: Batch, now: datetime) -> bool:
     """Its engine has asked for a pause that is worth a word."""
-    until = batch.engine.rest_until if batch.engine else None
+    until = batch.reader.rest_until if batch.reader else None
     return batch.is_active and until is not None and until - now >= WORTH_A_WORD
 
 

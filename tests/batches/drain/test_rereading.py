@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 from batches import changes
 from batches.actions import cards as card_actions
 from batches.actions import rereadings, runs
-from batches.drain import blocks, claims
+from batches.drain import blocks, claims, filer
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome
 from batches.drain.presence import Presence
@@ -74,6 +74,7 @@ def drawer(services, start_batch, scripted, template) -> Batch:
     service = services()
     until(is_over(batch))
     service.stop()
+    filer.file_due(batch.pk)  # what a stop leaves to the next start
     return batch
 
 
