@@ -94,11 +94,24 @@ class Engine(models.Model):
         return Prices(self.price_in, self.price_out, self.price_cached, free=self.kind == self.Kind.LOCAL)
 
     def learn(self, model: str, found: dict[str, Any]) -> None:
-        """Keep what a model was found to take. `updated_at` stays: it tells that a person has changed the engine."""
+        """Keep what a model was found to take. `updated_at` stays: it tells that a person has changed the engine.
+
+        Where its address is another one by now, this is of no use to anybody.
+        """
         with transaction.atomic():
-            known = Engine.objects.select_for_update().get(pk=self.pk).profile
-            profile = {**known, model: {**known.get(model, {}), **found}}
-            Engine.objects.filter(pk=self.pk).update(profile=profile)
+            row = Engine.objects.select_for_update().filter(pk=self.pk, address=self.address).first()
+            if row is not None:
+                profile = {**row.profiles(), model: {**row.known(model), **found}}
+                Engine.objects.filter(pk=self.pk).update(profile=profile)
+
+    def profiles(self) -> dict[str, dict[str, Any]]:
+        """What is stored, by model; what was stored in another way is passed over."""
+        stored = self.profile if isinstance(self.profile, dict) else {}
+        return {model: part for model, part in stored.items() if isinstance(part, dict)}
+
+    def known(self, model: str = "") -> dict[str, Any]:
+        """What is stored of a model."""
+        return self.profiles().get(model or self.model, {})
 
     def config(self, model: str = "") -> EngineConfig:
         """What an adapter needs. Raises ocr.errors.EngineMissing where the key cannot be opened."""
@@ -113,7 +126,7 @@ class Engine(models.Model):
             private_hosts=private_hosts(),
             proxy=self.proxy(),
             ca_bundle=self.ca_bundle or settings.CA_BUNDLE,
-            profile=self.profile.get(model or self.model, {}),
+            profile=self.known(model),
         )
 
 

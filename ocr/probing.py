@@ -87,7 +87,7 @@ def _part(report: Report) -> dict[str, Any]:
 def last(engine: Engine, model: str = "") -> Kept | None:
     """None where it was never probed, or by another version."""
     model = model or engine.model
-    part = engine.profile.get(model, {}).get(PART)
+    part = engine.known(model).get(PART)
     try:
         return _kept(model, part) if part else None
     except (KeyError, ValueError, TypeError):
@@ -96,13 +96,14 @@ def last(engine: Engine, model: str = "") -> Kept | None:
 
 def newest(engine: Engine) -> Kept | None:
     """The last probe of it, with whatever model."""
-    found = [kept for model in engine.profile if (kept := last(engine, model)) is not None]
+    found = [kept for model in engine.profiles() if (kept := last(engine, model)) is not None]
     return max(found, key=lambda kept: kept.at, default=None)
 
 
 def side_by_side(engine: Engine) -> tuple[int | None, bool]:
     """What the last test of it found sensible, and whether more than that is no use; looked up with every call."""
-    parts = [part for of_model in engine.profile.values() if (part := of_model.get(PART)) and part.get("together")]
+    found = [of_model.get(PART) for of_model in engine.profiles().values()]
+    parts = [part for part in found if isinstance(part, dict) and isinstance(part.get("together"), int)]
     part = max(parts, key=lambda part: str(part.get("at")), default=None)
     return (int(part["together"]), bool(part.get("no_more"))) if part is not None else (None, False)
 

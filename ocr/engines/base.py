@@ -100,7 +100,7 @@ class EngineAdapter(Protocol):
 class Learner(Protocol):
     """An adapter that finds out what its endpoint takes; it may raise ocr.errors.ImageTooLarge."""
 
-    on_learnt: Callable[[dict[str, Any]], None]  # called with the whole profile, by any thread
+    on_learnt: Callable[[dict[str, Any]], None]  # called by any thread with what has changed in the profile
 
     @property
     def largest_px(self) -> int | None:

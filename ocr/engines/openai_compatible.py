@@ -16,7 +16,7 @@ from ocr.engines import answers
 from ocr.engines.base import EngineConfig, Prepared, ReadTask
 from ocr.engines.exchange import Exchange
 from ocr.engines.ladder import Ladder, Means, Step
-from ocr.engines.profile import Profile
+from ocr.engines.profile import QUIET, Profile
 from ocr.errors import (
     CallWithheld,
     ExtractionError,
@@ -34,12 +34,6 @@ CALLS_LONG = 3  # so many calls' time is a card's, whatever is asked again
 _ENTRIES = 12  # that there is room for from the beginning, where a card may hold several
 _CORRECTIONS = 8  # requests that may be mended and sent again, for one card
 _MENDABLE = {400, 404, 422, 501}
-_QUIET: dict[str, Any] = {
-    "reasoning_effort": "none",
-    "chat_template_kwargs": {"enable_thinking": False},
-    "enable_thinking": False,
-    "reasoning": {"enabled": False},
-}
 _FIRST = Step()
 
 
@@ -54,7 +48,7 @@ class OpenAICompatibleAdapter:
         self._exchange = Exchange(config, transport)
         self._host = self._exchange.completions.host
         self._lock = threading.Lock()
-        self._profile = Profile(quiet=_quiet(self._host)).known_from(config.profile)
+        self._profile = self._kept = Profile(quiet=_quiet(self._host)).known_from(config.profile)
         self.on_learnt: Callable[[dict[str, Any]], None] = lambda profile: None
         self._requests: dict[tuple[int, Profile], tuple[ReadTask, list[bytes]]] = {}
 
@@ -84,10 +78,8 @@ class OpenAICompatibleAdapter:
         """A reply that can be used, after a few ways to ask for it; with what all of them said and cost."""
         ladder = Ladder()
         begun = time.monotonic()
-        latest, end = (
-            begun + self.config.timeout,
-            begun + CALLS_LONG * self.config.timeout,
-        )  # no rung is taken after that
+        latest = begun + self.config.timeout  # no rung is taken after that
+        end = begun + CALLS_LONG * self.config.timeout
         while True:
             answer = None
             try:
@@ -107,6 +99,7 @@ class OpenAICompatibleAdapter:
                 if ladder.step.quiet:
                     profile = self._profile
                     self._learn(profile, replace(profile, thinking=False))
+                    self._keep()
                 return parsed, replace(answer, usage=ladder.paid(answer.usage), content=ladder.told(answer.content))
 
     def _climbed(self, ladder: Ladder, error: ReplyInvalid, answer: answers.Answer | None, latest: float) -> bool:
@@ -143,15 +136,18 @@ class OpenAICompatibleAdapter:
     def fitted(self, px: int) -> None:
         profile = self._profile
         self._learn(profile, replace(profile, image_px=min(px, profile.image_px or px)))
+        self._keep()
 
     def _ask(self, task: ReadTask, picture: bytes, step: Step, end: float) -> answers.Answer:
         """Ask, and ask again without what the endpoint says it does not take. What was learnt holds for all cards."""
+        begun = profile = self._profile
         response = None
         for _ in range(_CORRECTIONS):
             profile = self._profile
             within = min(self.config.timeout, max(0.1, end - time.monotonic()))
             response = self._exchange.post(picture.join(self._around(task, profile, step)), within)
             if response.status == 200:
+                self._keep()
                 return answers.answer(response, self.config.model)
             if response.status not in _MENDABLE:
                 break
@@ -160,6 +156,8 @@ class OpenAICompatibleAdapter:
                 break
             self._learn(profile, mended)
         assert response is not None  # noqa: S101
+        if response.status in _MENDABLE:
+            self._learn(profile, begun)  # nothing of it has helped
         raise answers.refused(response)
 
     def _around(self, task: ReadTask, profile: Profile, step: Step) -> list[bytes]:
@@ -186,7 +184,7 @@ class OpenAICompatibleAdapter:
         if profile.temperature:
             body["temperature"] = step.temperature
         if step.quiet or not profile.thinking:
-            body |= {name: _QUIET[name] for name in profile.quiet}
+            body |= {name: QUIET[name] for name in profile.quiet}
         if profile.formats[0] and not step.free:
             body["response_format"] = _response_format(profile.formats[0], task)
         if self._host.endswith("openrouter.ai"):
@@ -199,7 +197,16 @@ class OpenAICompatibleAdapter:
             if before == after or self._profile != before:  # otherwise another thread has learnt it meanwhile
                 return
             self._profile = after
-        self.on_learnt(after.to_dict())
+
+    def _keep(self) -> None:
+        """After an answer: what led to it is worth telling. A refusal alone proves nothing."""
+        if self._kept is self._profile:
+            return
+        with self._lock:
+            before, after = self._kept.to_dict(), self._profile.to_dict()
+            self._kept = self._profile
+        if found := {name: value for name, value in after.items() if value != before[name]}:
+            self.on_learnt(found)
 
     def _allow_more(self) -> None:
         """Answers get cut off: twice the length from the next one on, once."""

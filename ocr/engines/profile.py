@@ -7,6 +7,12 @@ from typing import Any, Self
 
 LEGIBLE = 768  # pixels of the longest side; below, small type is lost
 FORMATS = ("json_schema", "json_object", "")  # the strictest first; the last: by the prompt alone
+QUIET: Mapping[str, Any] = {
+    "reasoning_effort": "none",
+    "chat_template_kwargs": {"enable_thinking": False},
+    "enable_thinking": False,
+    "reasoning": {"enabled": False},
+}
 _TOKENS_NAMES = ("max_tokens", "max_completion_tokens")
 _FORMAT_NAMED = re.compile(
     r"response.?format|json.?schema|json.?object|json.?mode|structured|grammar|guided|requested parameters|schema", re.I
@@ -69,7 +75,7 @@ def _is_formats(value: Any) -> bool:
 
 
 def _is_names(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+    return isinstance(value, list | tuple) and all(isinstance(name, str) and name in QUIET for name in value)
 
 
 def _is_factor(value: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ocr import errors
 from ocr.engines.base import Prepared
 from ocr.engines.profile import Profile
 from tests.ocr.endpoint import TASK, adapter, asked, completion
@@ -70,3 +71,32 @@ def test_what_fits_only_gets_smaller() -> None:
     reader.fitted(900)
     reader.fitted(1200)
     assert reader.largest_px == 900
+
+
+def test_a_way_to_be_quiet_that_nobody_knows_is_passed_over() -> None:
+    assert Profile().known_from({"quiet": ["from_the_future"]}) == Profile()
+
+
+@pytest.mark.parametrize("formats", [[""], ["json_object", ""], ["json_schema", ""]])
+def test_any_formats_that_work_come_back(formats: list[str]) -> None:
+    assert Profile().known_from({"formats": formats}).formats == tuple(formats)
+
+
+def test_what_helped_nobody_is_neither_told_nor_remembered(image: Prepared) -> None:
+    """A context that is too small for any image says so of each length of the answer, too."""
+    said = "This model's maximum context length is 100 tokens."
+    reader = adapter(httpx.Response(400, json={"error": {"message": said}}))
+    told: list[dict[str, Any]] = []
+    reader.on_learnt = told.append
+    with pytest.raises(errors.ImageTooLarge):
+        reader.read(image, TASK)
+    assert (told, reader.profile) == ([], Profile())
+
+
+def test_only_what_has_changed_is_told(image: Prepared) -> None:
+    told: list[dict[str, Any]] = []
+    reader = adapter(completion(), profile=FOUND.to_dict())
+    reader.on_learnt = told.append
+    reader.read(image, TASK)
+    reader.fitted(900)
+    assert told == [{"image_px": 900}]
