@@ -17,6 +17,7 @@ class Failure:
     begun: float
     last: bool = False  # the card fails for good if it is charged
     no_connection: bool = False  # refused, or no such host: never the card's fault
+    loading: bool = False  # too late, from a server that has not answered with this model yet
     broken: bool = False  # the connection broke: perhaps the card, perhaps the whole server
 
 
@@ -91,7 +92,7 @@ class Breaker:
     def _failed_first(self, failure: Failure) -> bool:
         self._row.add(failure.card)
         first = self._failing.setdefault(failure.card, failure.begun)
-        if failure.no_connection:
+        if failure.no_connection or (failure.loading and not self._answered_since(failure.begun)):
             if not self._answered_since(failure.begun):
                 self._open()
             return False

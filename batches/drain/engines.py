@@ -102,7 +102,7 @@ class Engines:
         """Raises EngineMissing. An engine that an administrator has changed gets a new adapter."""
         with self._lock:
             state = self._state(engine)
-            patient = engine.place == Engine.Place.INSIDE and not _is_local(engine) and model not in state.warm
+            patient = _is_cold(engine, model, state)
         key = (engine.pk, engine.updated_at, model, patient)
         with self._building:
             if key not in self._adapters:
@@ -113,6 +113,11 @@ class Engines:
                 if isinstance(adapter, Learner):
                     adapter.on_learnt = partial(_keep, engine, config.model)
             return self._adapters[key]
+
+    def may_be_loading(self, engine: Engine, model: str) -> bool:
+        """A server in the house that has not answered with this model yet."""
+        with self._lock:
+            return _is_cold(engine, model, self._state(engine))
 
     # -- how many calls
 
@@ -303,6 +308,10 @@ def _keep(engine: Engine, model: str, found: dict[str, Any]) -> None:
         engine.learn(model, found)
     except (DatabaseError, Engine.DoesNotExist):
         log.warning("Engine %s: what it takes could not be kept.", engine.name, exc_info=True)
+
+
+def _is_cold(engine: Engine, model: str, state: _State) -> bool:
+    return engine.place == Engine.Place.INSIDE and not _is_local(engine) and model not in state.warm
 
 
 def _is_local(engine: Engine) -> bool:

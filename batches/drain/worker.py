@@ -126,6 +126,7 @@ class Reader:
     def _fitting(self, job: Job, adapter: EngineAdapter, door: Door, outcome: Outcome) -> Reading:
         """Read it, with a smaller image where the endpoint takes none of this size; what fits, fits the next ones."""
         wanted = px = job.setup.task.options.max_image_px
+        latest = time.monotonic() + job.engine.timeout  # no smaller one is sent after that
         if isinstance(adapter, Learner):
             px = min(wanted, adapter.largest_px or wanted)
         image = derive.prepared(job.card, full_resolution=adapter.full_resolution, max_px=px)
@@ -136,7 +137,7 @@ class Reader:
                 reading = self._call(job, adapter, image, door)
             except ImageTooLarge:
                 px = smaller(max(image.width, image.height))
-                if not px:
+                if not px or time.monotonic() > latest:
                     raise
                 image, refused = derive.prepared(job.card, full_resolution=False, max_px=px), True
             else:
@@ -196,6 +197,7 @@ class Reader:
             last=not error.retryable or job.card.tries + 1 > job.batch.option("retries"),
             no_connection=error.no_connection,
             broken=isinstance(error, EngineUnreachable),
+            loading=isinstance(error, EngineTimeout) and self._engines.may_be_loading(job.engine, job.setup.model),
         )
         error.counts = self._engines.failed(job.engine, failure)
         owed = self._engines.owed(job.engine)

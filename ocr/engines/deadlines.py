@@ -13,6 +13,7 @@ from typing import Any
 import httpcore
 import httpx
 
+_PIECE = 65_536  # bytes
 _until: ContextVar[float | None] = ContextVar("until", default=None)
 
 
@@ -44,7 +45,8 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _left(timeout, httpcore.WriteTimeout))
+        for start in range(0, len(buffer), _PIECE):  # a peer that takes a little at a time has no more time for it
+            self._inner.write(buffer[start : start + _PIECE], _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._inner.close()

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -92,3 +93,33 @@ def test_a_prompt_answer_is_given_its_whole_time(image: Prepared) -> None:
 
     adapter(handle, timeout=10.0).read(image, TASK)
     assert allowed == [10.0]
+
+
+def test_a_server_that_takes_a_request_by_the_spoonful_does_not_outlive_the_calls_time(tmp_path: Path) -> None:
+    over = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as connection:
+            while not over.wait(0.005) and connection.recv(32768):
+                continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    path = tmp_path / "card.jpg"
+    path.write_bytes(bytes(48_000_000))  # ten seconds of spoonfuls
+    config = EngineConfig(
+        kind="openai_compatible",
+        name="e",
+        address=f"http://127.0.0.1:{listener.getsockname()[1]}/v1",
+        timeout=TIMEOUT,
+        private_hosts=("127.0.0.1",),
+    )
+    reader = OpenAICompatibleAdapter(config)
+    begun = time.monotonic()
+    with pytest.raises(errors.EngineTimeout):
+        reader.read(Prepared(path, "image/jpeg", 10, 10), TASK)
+    assert time.monotonic() - begun < 8 * TIMEOUT
+    reader.close()
+    over.set()
+    thread.join(5)

@@ -178,3 +178,18 @@ def test_what_was_charged_before_an_answer_stays_charged(breaker, clock):
     for card in (2, 3, 4, 5, 6):
         fail(breaker, clock, card)
     assert set(breaker.owed()) == {2, 3, 4, 5}
+
+
+def test_a_server_that_may_be_loading_is_thought_down_at_once_and_no_card_is_charged(clock):
+    breaker = Breaker(clock=clock)
+    assert breaker.failed(Failure(1, clock.now, loading=True)) is False
+    assert breaker.is_open
+    assert breaker.owed() == {}
+
+
+def test_where_others_are_answered_a_card_that_is_too_slow_is_charged(clock):
+    breaker, begun = Breaker(clock=clock), clock.now
+    clock.now += 1
+    breaker.answered(2)
+    assert breaker.failed(Failure(1, begun, loading=True)) is True
+    assert not breaker.is_open

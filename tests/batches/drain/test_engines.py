@@ -174,3 +174,12 @@ def test_a_moment_is_not_told_and_a_shorter_rest_does_not_end_a_longer_one(engin
     until = Engine.objects.get(pk=reader.pk).rest_until
     Engines(lambda config: Scripted()).rest(reader, 10.0)
     assert Engine.objects.get(pk=reader.pk).rest_until == until
+
+
+def test_a_server_in_the_house_may_be_loading_until_the_model_has_answered(engines, reader):
+    assert not engines.may_be_loading(reader, "a")
+    reader.place = Engine.Place.INSIDE
+    assert engines.may_be_loading(reader, "a")
+    engines.answered(reader, 1, "a")
+    assert not engines.may_be_loading(reader, "a")
+    assert engines.may_be_loading(reader, "b")

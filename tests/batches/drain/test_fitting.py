@@ -1,5 +1,8 @@
 """What an endpoint was found to take holds for all cards and for the next process, until the engine is changed."""
 
+import itertools
+from types import SimpleNamespace
+
 import pytest
 
 from batches.actions import runs
@@ -133,3 +136,26 @@ def test_a_setting_that_cannot_be_left_out_fails_its_cards_at_once(server, start
     batch = read_all(start(1, size=(160, 120)))
     assert batch.cards.get().error == "parameter_refused"
     assert len(server.calls) == 1
+
+
+def test_smaller_images_are_not_sent_when_the_cards_time_is_over(server, start, read_all, monkeypatch):
+    later = itertools.count(1000, 1000)
+    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: float(next(later))))
+    server.model.most_px = 1000
+    assert read_all(start(1)).cards.get().error == "image_too_large"
+    assert sides(server) == [1500]
+
+
+def test_a_model_that_takes_minutes_to_load_costs_no_card_a_try(server, engine, start, read_all, monkeypatch, settings):
+    settings.PROBE_SECONDS = 0.1
+    monkeypatch.setattr("ocr.probing.MODEL_LOADS", 1.0)
+    Engine.objects.update(place=Engine.Place.INSIDE, timeout=1)
+    engine.refresh_from_db()
+    server.fail(lambda image: True, "timeout", times=2)
+    batch = read_all(start(1, size=(160, 120)))
+    assert (batch.completed, batch.cards.get().tries) == (1, 1)
+    assert list(Attempt.objects.order_by("pk").values_list("error", "counted")) == [
+        ("engine_timeout", False),
+        ("engine_timeout", False),
+        ("", True),
+    ]
