@@ -80,15 +80,21 @@ def check_proxy(address: str) -> None:
         raise Forbidden(f"{host} is never called.")
 
 
-def looks_inside(address: str) -> bool | None:
-    """Whether an engine's address is plainly in the house, or plainly not; None: it cannot be told from it alone."""
+def looks_inside(address: str, private_hosts: Collection[str] = (), *, resolve: Resolve = resolved) -> bool | None:
+    """Whether an engine's address is plainly in the house, or plainly not; None: it cannot be told."""
     name = _parts(address)[0].casefold().rstrip(".")
     literal = _literal(name)
     if literal is not None:
         return not _within(literal).is_global
     if "." not in name or name.endswith(_HOUSE_NAMES):
         return True
-    return None
+    if any(entry.casefold().strip("[].") == name for entry in private_hosts):
+        return True
+    try:
+        found = [_within(ipaddress.ip_address(text.partition("%")[0])) for text in resolve(name, 443)]
+    except (OSError, UnicodeError, ValueError):
+        return None
+    return False if found and all(one.is_global for one in found) else None
 
 
 def in_the_house(host: str, private_hosts: Collection[str] = ()) -> bool:

@@ -37,7 +37,7 @@ def _how_to_connect() -> str:
 
 def _warn_of_the_place(request: HttpRequest, engine: Engine) -> None:
     """What the confirm page promises about where scans go rests on it."""
-    inside = addresses.looks_inside(engine.address) if engine.address else None
+    inside = addresses.looks_inside(engine.address, private_hosts()) if engine.address else None
     if inside is True and engine.place == Engine.Place.OUTSIDE:
         messages.warning(request, gettext("The address looks like one in the house, but the engine is marked outside."))
     if inside is False and engine.place == Engine.Place.INSIDE:
@@ -212,10 +212,11 @@ class EngineAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
             obj.set_proxy(proxy)
         elif form.cleaned_data["remove_proxy"]:
             obj.set_proxy("")
-        if "address" in form.changed_data:
-            obj.profile = {}  # another endpoint: nothing is known of what it takes
         _warn_of_the_place(request, obj)
         with transaction.atomic():
+            # Of another endpoint nothing is known; of this one something may have been learnt since the form came.
+            row = Engine.objects.select_for_update().filter(pk=obj.pk).first()
+            obj.profile = row.profile if row is not None and "address" not in form.changed_data else {}
             super().save_model(request, obj, form, change)
             if obj.is_default:
                 Engine.objects.exclude(pk=obj.pk).filter(is_default=True).update(is_default=False)

@@ -19,6 +19,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"127.0.0.1": "127.0.0.1", "gpu-host": "10.0.0.5"}
     resolve = lambda host, _port: [known.get(host, "93.184.216.34")]  # noqa: E731
     monkeypatch.setattr(addresses.check, "__kwdefaults__", {"resolve": resolve})
+    monkeypatch.setattr(addresses.looks_inside, "__kwdefaults__", {"resolve": resolve})
 
 
 @pytest.fixture
@@ -198,6 +199,7 @@ def test_another_address_makes_what_was_learnt_void(admin: Client, endpoint: Eng
     ("address", "place", "warned"),
     [
         ("https://8.8.8.8/v1", "inside", "public one"),
+        ("https://openrouter.ai/api/v1", "inside", "public one"),
         ("https://openrouter.ai/api/v1", "outside", ""),
         ("http://gpu-host:8000/v1", "outside", "one in the house"),
         ("http://gpu-host:8000/v1", "inside", ""),
