@@ -204,6 +204,9 @@ class RereadingForm(forms.Form):
         engine = next((one for one in self.engines if one.pk == self.batch.engine_id), None)
         return rereading.Means(engine, self.batch.model) if engine and not self.is_bound else None
 
+    def can_be_new(self) -> bool:
+        return bool(self.versions or rereading.new_fields(self.batch, None))
+
     def news(self) -> list[tuple[FieldTemplateVersion, list[str]]]:
         """Each newer version and the names of its new fields."""
         return [(one, [spec.label for spec in rereading.new_fields(self.batch, one)]) for one in self.versions]

@@ -329,6 +329,11 @@ class Rereading(models.Model):
     def __str__(self) -> str:
         return f"{self.batch}, {self.created_at:%Y-%m-%d %H:%M}"
 
+    @property
+    def left(self) -> int:
+        """Cards of which nothing came yet, or which a stop has left."""
+        return max(0, self.total - self.equal - self.different - self.failed)
+
 
 class Attempt(models.Model):
     """One call to an engine, whatever came of it."""

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from batches import progress
 from batches.models import Batch, Card
-from batches.queries import expected, house, live, outlook, pilot, results
+from batches.queries import expected, house, live, outlook, pilot, rereading, results
 
 
 class Role(StrEnum):
@@ -47,6 +47,7 @@ FILES = {
     "run-actions": "batches/_run_actions.html",
     "run-note": "batches/_run_note.html",
     "run-pilot": "batches/_run_pilot.html",
+    "run-reread": "batches/_run_reread.html",
     "progress": "batches/_progress.html",
     "run-left": "batches/_run_left.html",
     "run-now": "batches/_run_now.html",
@@ -78,6 +79,7 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
     return {
         "batch": batch,
         "pilot": pilot.report(batch),
+        "again": rereading.last(batch),
         "kept_inside": house.refusal(batch, engine) if paused else "",
         "month": expected.month(batch, engine) if engine else None,
         "can_edit": viewer.can_edit,

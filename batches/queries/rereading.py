@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from batches.models import Batch, Card
+from batches.models import Batch, Card, Rereading
 from batches.queries import besides, budgets, house
 from batches.states import BatchStatus, CardStatus
 from ocr.fields import FieldSpec
@@ -72,6 +72,11 @@ def objection(batch: Batch, means: Means) -> str:
         return _("There is no field to read.")
     refused = house.refusal(batch, means.engine) or besides.refusal(means.engine, batch.options)
     return refused or budgets.used_up(batch, means.engine)
+
+
+def last(batch: Batch) -> Rereading | None:
+    """The one under way, or the newest."""
+    return batch.rereadings.select_related("engine", "template_version").order_by("-pk").first()
 
 
 def versions(batch: Batch) -> list[FieldTemplateVersion]:

@@ -71,6 +71,7 @@ def _context(
     hidden: Mapping[str, Any] = {"filter": filters.name, "q": filters.text, "card": ids}
     context = {
         "batch": batch,
+        "can_edit": True,
         "form": form,
         "scope": scope,
         "filter_label": _label(batch, filters),

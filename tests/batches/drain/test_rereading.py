@@ -132,6 +132,8 @@ def test_values_are_shown_and_filed_while_the_card_waits(drawer, user, other):
     assert (batch.status, batch.pending, batch.completed, batch.to_check) == ("queued", 4, 0, 0)
     assert all(card.is_read and card.result for card in batch.cards.all())
     counters_are_right(drawer)
+    Card.objects.update(files_due=True)
+    assert filer.file_due(drawer.pk) == 4
     files = sorted(path.name for path in store.results_folder(batch).glob("*_ocr_results.json"))
     assert len(files) == 4
 

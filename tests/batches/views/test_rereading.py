@@ -60,7 +60,7 @@ def address(batch: Batch) -> str:
 def test_the_page_says_how_many_cards_and_what_stays(ingrid, batch, cards, other):
     Card.objects.filter(pk=cards[0].pk).update(reviewed=True)
     page = text(ingrid.get(address(batch)))
-    assert "3<small>cards to read again" in page
+    assert "3 <small>cards to read again" in page
     assert "<dt>Checked by people</dt><dd>1</dd>" in page
     assert "Nothing is overwritten" in page
     assert "Read 3 cards again" in page
@@ -93,7 +93,7 @@ def test_cards_are_read_again_with_what_was_chosen(ingrid, batch, cards, other, 
 def test_a_filter_is_the_scope(ingrid, batch, cards, other):
     cards[1].result.search = "sinding"
     cards[1].result.save()
-    assert "1<small>card to read again" in text(ingrid.get(address(batch), {"q": "Sinding"}))
+    assert "1 <small>card to read again" in text(ingrid.get(address(batch), {"q": "Sinding"}))
     ingrid.post(address(batch), {"engine": other.pk, "q": "Sinding"})
     assert Rereading.objects.get().total == 1
 

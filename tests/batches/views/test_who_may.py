@@ -18,6 +18,8 @@ CHANGED = (
     "cards/{card}/values/author/",
     "cards/{card}/reviewed/",
     "cards/{card}/skip/",
+    "cards/{card}/readings/1/",
+    "again/",
     "problems/retry/",
     "problems/skip/",
     "delete/",
