@@ -14,12 +14,13 @@ from time import monotonic
 from typing import Any
 
 from ocr import pipeline
-from ocr.engines.base import EngineAdapter, EngineConfig, Prepared, ReadTask, gated, sending
+from ocr.engines.base import CALLS_LONG, EngineAdapter, EngineConfig, Prepared, ReadTask, gated, sending
 from ocr.errors import CallWithheld, EngineCrashed, ExtractionError
 from ocr.reading import Reading
 
 TRIES = 2
-LONGEST = 600.0  # seconds; then the child hangs
+LONGEST = 600.0  # seconds, unless the engine may take longer; then the child hangs
+START = 60.0  # seconds for the child's own start
 _LOOK_EVERY = 0.5
 
 Build = Callable[[EngineConfig], EngineAdapter]
@@ -40,13 +41,13 @@ def _ask(request: tuple[Any, ...], stopping: Event) -> Reading:
         try:
             theirs.close()  # now the child's alone: its death is an end of file
             ours.send(request)
-            return _converse(ours, stopping)
+            return _converse(ours, stopping, max(LONGEST, CALLS_LONG * request[2].timeout + START))
         finally:
             child.kill()
 
 
-def _converse(ours: Connection, stopping: Event) -> Reading:
-    deadline = monotonic() + LONGEST
+def _converse(ours: Connection, stopping: Event, longest: float) -> Reading:
+    deadline = monotonic() + longest
     while True:
         if not ours.poll(_LOOK_EVERY):
             if stopping.is_set():

@@ -10,6 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 from ocr.fields import FieldSpec
 from ocr.reading import Reading
 
+CALLS_LONG = 3  # so many calls' time is a card's, whatever is asked again
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:

@@ -13,7 +13,7 @@ import httpx
 
 from ocr import parsing, prompts, schema
 from ocr.engines import answers
-from ocr.engines.base import EngineConfig, Prepared, ReadTask
+from ocr.engines.base import CALLS_LONG, EngineConfig, Prepared, ReadTask
 from ocr.engines.exchange import Exchange
 from ocr.engines.ladder import Ladder, Means, Step
 from ocr.engines.profile import QUIET, Profile
@@ -30,7 +30,6 @@ from ocr.reading import Reading
 MOST_TOKENS = 32_768
 _PICTURE = f"picture-{secrets.token_hex(16)}"  # holds the picture's place in a request
 _KEPT_REQUESTS = 64
-CALLS_LONG = 3  # so many calls' time is a card's, whatever is asked again
 _ENTRIES = 12  # that there is room for from the beginning, where a card may hold several
 _CORRECTIONS = 8  # requests that may be mended and sent again, for one card
 _MENDABLE = {400, 404, 422, 501}

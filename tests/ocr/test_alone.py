@@ -1,11 +1,12 @@
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ocr import alone, errors
-from ocr.engines.base import EngineConfig, Prepared, ReadTask, gated
+from ocr.engines.base import CALLS_LONG, EngineConfig, Prepared, ReadTask, gated
 from ocr.fields import FieldSpec
 from ocr.reading import FieldReading, Reading, Usage
 
@@ -37,9 +38,9 @@ def build(config):
     return Adapter()
 
 
-def read(name, stopping=None):
+def read(name, stopping=None, config=CONFIG):
     image = Prepared(Path(name), "image/jpeg", 10, 10)
-    return alone.read(image, TASK, CONFIG, build, stopping or threading.Event())
+    return alone.read(image, TASK, config, build, stopping or threading.Event())
 
 
 def test_the_reading_comes_from_another_process():
@@ -61,6 +62,7 @@ def test_a_card_that_kills_the_child_twice_is_told_by_name():
 
 def test_a_child_that_hangs_counts_as_dead(monkeypatch):
     monkeypatch.setattr(alone, "LONGEST", 0.0)
+    monkeypatch.setattr(alone, "START", -CALLS_LONG * CONFIG.timeout)
     with pytest.raises(errors.EngineCrashed):
         read("hanging")
 
@@ -78,3 +80,11 @@ def test_the_child_passes_the_parents_gate():
 
     with gated(closed), pytest.raises(errors.CallWithheld):
         read("fine")
+
+
+def test_a_child_has_the_time_that_its_engine_gives_a_card(monkeypatch):
+    given = []
+    monkeypatch.setattr(alone, "_converse", lambda _ours, _stopping, longest: given.append(longest))
+    for seconds in (120.0, 1000.0):
+        read("fine", config=replace(CONFIG, timeout=seconds))
+    assert given == [alone.LONGEST, CALLS_LONG * 1000.0 + alone.START]

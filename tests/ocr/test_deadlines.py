@@ -12,8 +12,8 @@ import pytest
 
 from ocr import errors
 from ocr.engines import openai_compatible
-from ocr.engines.base import EngineConfig, Prepared
-from ocr.engines.openai_compatible import CALLS_LONG, OpenAICompatibleAdapter
+from ocr.engines.base import CALLS_LONG, EngineConfig, Prepared
+from ocr.engines.openai_compatible import OpenAICompatibleAdapter
 from tests.ocr.endpoint import TASK, adapter, completion
 
 TIMEOUT = 0.4
