@@ -39,4 +39,5 @@ def run(config: EngineConfig) -> Report:
     images = Finding(Check.IMAGES, State.OK, "seen") if seen else Finding(Check.IMAGES, State.FAILED, "misread", facts)
     pace = Finding(Check.PACE, State.OK, "alone", {"seconds": round(seconds, 2)})
     together = Finding(Check.TOGETHER, State.OK, "cores", {"calls": os.cpu_count() or 1})
-    return Report((loaded, images, pace, together), seconds=seconds, together=os.cpu_count() or 1, calls=1)
+    # Its seconds are told, not counted on: a card of an archive has more lines than the drawn one.
+    return Report((loaded, images, pace, together), together=os.cpu_count() or 1, calls=1)

@@ -340,6 +340,7 @@ def test_an_odd_list_of_models_does_not_end_the_test(server: vlm_server.Server) 
 def test_the_engine_on_this_machine_reads_what_was_drawn() -> None:
     report = probe.run(vlm_server.Server().config(kind="local"))
     assert report.works
+    assert report.seconds is None  # the drawn card is easier than others
     assert [(finding.check, finding.state) for finding in report.findings] == [
         (Check.REACHED, State.OK),
         (Check.IMAGES, State.OK),
