@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches import progress
-from batches.models import Batch, Card, Spending
+from batches.models import Attempt, Batch, Card, Spending
 from ocr import probing
 from ocr.models import Engine
 from ocr.reading import Usage
@@ -108,15 +108,16 @@ def used_up(batch: Batch, engine: Engine | None) -> str:
 
 def is_blind(batch: Batch, engine: Engine) -> bool:
     """Nobody knows what a card costs, nor will the next calls tell."""
-    if engine.prices.free or batch.calls > batch.unpriced:
+    if engine.prices.free:
         return False
-    if batch.calls >= BLIND:
-        return True
-    return not engine.prices.known and not _told(engine).exists()
-
-
-def _told(engine: Engine) -> QuerySet[Spending]:
-    return Spending.objects.filter(engine=engine, calls__gt=F("unpriced"))
+    if batch.engine_id == engine.pk and batch.calls >= BLIND:
+        return batch.calls == batch.unpriced
+    if batch.engine_id != engine.pk:  # cards are read again: what the first engine told says nothing of this one
+        silent = Attempt.objects.filter(card__batch=batch, engine=engine, error="", cost=None)
+        if silent[:BLIND].count() == BLIND:
+            return True
+    told = Spending.objects.filter(engine=engine, calls__gt=F("unpriced"))
+    return not engine.prices.known and not told.exists()
 
 
 def card_cost(batch: Batch, engine: Engine) -> Decimal | None:
@@ -128,7 +129,8 @@ def card_cost(batch: Batch, engine: Engine) -> Decimal | None:
     priced = batch.calls - batch.unpriced
     if priced > 0 and batch.engine_id == engine.pk:
         return batch.cost / priced
-    model = batch.model or engine.model
+    again = batch.rereading if batch.engine_id != engine.pk else None
+    model = (again.model if again else batch.model) or engine.model
     earlier = earlier_cost(engine, model)
     return tested_cost(engine, model) if earlier is None else earlier
 

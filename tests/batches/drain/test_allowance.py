@@ -224,6 +224,29 @@ def test_a_new_month_begins_anew(batch, engine, make_cards):
 
 
 @pytest.mark.django_db
+def test_another_engine_is_judged_by_what_it_has_told_itself(batch, engine, card):
+    """Cards are read again: what the first engine cost says nothing of the second."""
+    second = Engine.objects.create(name="Second", kind=Engine.Kind.OPENAI_COMPATIBLE, model="m")
+    batch.engine, batch.calls, batch.cost, batch.budget = engine, 10, ONE, Decimal("5.00")
+    assert not budgets.is_blind(batch, engine)
+    assert budgets.is_blind(batch, second)
+    Spending.objects.create(engine=second, month=budgets.month_of(timezone.now()), calls=2, cost=ONE)
+    assert not budgets.is_blind(batch, second)
+    for _ in range(budgets.BLIND):
+        assert not budgets.is_blind(batch, second), "its next call may tell"
+        card.attempts.create(engine=second, engine_name="Second", started_at=timezone.now())
+    assert budgets.is_blind(batch, second)
+
+
+@pytest.mark.django_db
+def test_prices_that_are_entered_after_cards_were_read_without_them_count(batch, engine):
+    Spending.objects.create(engine=engine, month=budgets.month_of(timezone.now()), calls=50, unpriced=50)
+    batch.engine, batch.budget = engine, Decimal("5.00")
+    assert not budgets.is_blind(batch, engine)
+    assert budgets.used_up(batch, engine) == ""
+
+
+@pytest.mark.django_db
 def test_what_others_have_in_flight_is_counted_against_the_month(batch, engine, make_cards):
     make_cards(9, prepared_at=timezone.now())
     Engine.objects.filter(pk=engine.pk).update(month_budget=Decimal("5.00"))
