@@ -23,7 +23,7 @@ from ocr.models import Engine
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds between looks at the batches without a doorbell
+LOOK_EVERY = 2.0  # seconds between looks at the batches without a doorbell
 HUNGRY = 0.5  # seconds until a batch without a claimable card is asked again
 
 

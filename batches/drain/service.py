@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 STOP_WITHIN = 25.0  # seconds
 LAST_WORDS = 3.0  # of them, kept for writing down what has been read
 FILE_EVERY = 5.0
-FILE_REST = 1.0  # a round costs as much as its cards do: several groups of the collector share one
+FILE_REST = 3.0  # a round costs as much as its cards do: several groups of the collector share one
 
 
 class Service:

@@ -55,6 +55,21 @@ def test_counters_follow_cards_one_by_one_and_many_at_once(batch, make_cards):
     assert counts(batch) == {"pending": 2, "processing": 2, "skipped": 1}
 
 
+def test_each_of_many_cards_gets_columns_of_its_own_and_one_that_may_not_go_is_left(batch, make_cards, user):
+    cards = make_cards(4)
+    changes.move_cards(batch, batch.cards.filter(pk=cards[3].pk), CardStatus.SKIPPED)
+    cards[3].refresh_from_db()
+    columns = [{"error": "one", "tries": 2}, {"tries": 3, "error": "two"}, {"finished_at": timezone.now()}, {}]
+    with changes.locked(batch) as change:
+        change.move_each(zip(cards, columns, strict=True), CardStatus.PROCESSING)
+    rows = list(batch.cards.order_by("pk").values_list("status", "error", "tries"))
+    assert rows == [("processing", "one", 2), ("processing", "two", 3), ("processing", "", 0), ("skipped", "", 0)]
+    assert [card.tries for card in cards] == [2, 3, 0, 0]
+    batch.refresh_from_db()
+    assert [card.version for card in batch.cards.order_by("pk")[:3]] == [batch.version] * 3
+    assert counts(batch) == {"processing": 3, "skipped": 1}
+
+
 def test_flags_are_counted_once(batch, card):
     with changes.locked(batch) as change:
         card = Card.objects.get(pk=card.pk)

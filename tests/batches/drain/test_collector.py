@@ -2,7 +2,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches import changes
@@ -329,3 +330,20 @@ def test_who_waits_for_a_mark_is_told(saving, claimed):
     saving.run()
     assert start.decided.is_set()
     assert not start.refused
+
+
+def test_a_group_of_forty_cards_costs_as_many_statements_as_one_of_ten(batch, make_cards, worker, saving):
+    make_cards(50, prepared_at=timezone.now())
+    changes.move_batch(batch, BatchStatus.QUEUED, started_at=timezone.now())
+    needed = []
+    for size in (10, 40):
+        cards = claims.take(batch.pk, worker, size)
+        for event in (Start, read):
+            told = [Start(card, timezone.now()) if event is Start else read(card, f"{card.pk}") for card in cards]
+            with CaptureQueriesContext(connection) as statements:
+                saving.write(told)
+            needed.append(len(statements))
+    assert needed[2] <= needed[0]
+    assert needed[3] <= needed[1]
+    assert sum(needed[:2]) <= 25
+    assert Card.objects.filter(status=CardStatus.COMPLETED).count() == 50
