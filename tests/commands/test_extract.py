@@ -44,6 +44,29 @@ def test_a_folder_becomes_a_table_in_natural_order(
     assert Batch.objects.get().name == "drawer"
 
 
+@pytest.mark.parametrize(("how", "calls"), [("skip", 1), ("overwrite", 3)])
+def test_what_was_read_before_is_paid_for_again_only_where_that_is_wanted(
+    vlm: vlm_server.Server, folder: Callable[..., Path], tmp_path: Path, how: str, calls: int
+) -> None:
+    out = str(tmp_path / "out.csv")
+    extract(folder(card_1=1, card_2=2), fields=FIELDS, out=out)
+    before = len(vlm.calls)
+    extract(folder(card_1=1, card_2=2, card_3=3), fields=FIELDS, out=out, on_duplicate=how)
+    assert len(vlm.calls) == before + calls
+    assert [row["Author"] for row in table(tmp_path / "out.csv")] == ["author 1", "author 2", "author 3"]
+    assert Batch.objects.first().completed == 3
+
+
+def test_a_folder_that_was_read_before_as_a_whole_is_a_table_at_once(
+    vlm: vlm_server.Server, folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    for _time in range(2):
+        told = extract(folder(card_1=1), fields=FIELDS, out=str(tmp_path / "out.csv"))
+        assert "1 of 1 cards read" in told
+    assert len(vlm.calls) == 1
+    assert table(tmp_path / "out.csv")[0]["Author"] == "author 1"
+
+
 def test_a_refused_file_is_named_and_the_rest_is_read(
     vlm: vlm_server.Server, folder: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -1,19 +1,22 @@
 """Cards that were read are read again by a real Service: nothing is replaced, nothing is lost, whatever goes wrong."""
 
+import os
 import random
 import threading
 
 import pytest
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from batches import changes
 from batches.actions import cards as card_actions
 from batches.actions import rereadings, runs
-from batches.drain import blocks, claims, filer
+from batches.drain import blocks, claims, filer, spool
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome
-from batches.drain.presence import Presence
+from batches.drain.presence import Presence, forget
 from batches.drain.reading import setup_again
+from batches.drain.spool import Spool
 from batches.intake import store
 from batches.models import Batch, Card, Rereading
 from batches.queries.rereading import Means
@@ -301,6 +304,24 @@ def test_a_killed_worker_gives_its_cards_back_to_the_same_reading(drawer, servic
     until(is_over(drawer))
     counters_are_right(drawer)
     assert Rereading.objects.get().different == 2
+
+
+def test_an_answer_that_a_killed_worker_had_not_written_is_kept_beside_what_holds(drawer, user, other):
+    made = again(drawer, user, other)
+    drawer.cards.update(prepared_at="2026-01-01T00:00Z")
+    dead = Presence()
+    card = claims.take(drawer.pk, dead.worker, 1, made.pk)[0]
+    setup = setup_again(fresh(drawer), made)
+    kept = Outcome(card, drawer, setup, reading=reading_of("Sinding"), started_at=timezone.now())
+    Spool(dead.worker).keep(kept)
+    os.close(dead._handle)  # it was killed
+    with spool.left_by(dead.worker) as outcomes:
+        assert [(one.setup.rereading_id, one.setup.engine) for one in outcomes] == [(made.pk, other)]
+        Collector(dead.worker.pk).write(outcomes)
+    forget(dead.worker)
+    card.refresh_from_db()
+    assert (card.status, card.candidates, card.result.values["author"]) == ("completed", 1, card.filename)
+    counters_are_right(drawer)
 
 
 def test_a_retry_beside_it_reads_with_the_means_of_the_batch(drawer, services, second, user, other):
