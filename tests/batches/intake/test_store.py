@@ -227,6 +227,17 @@ def test_a_file_is_written_whole_or_not_at_all(batch: Batch, monkeypatch: pytest
     assert store.parts() == []
 
 
+def test_of_many_files_each_is_whole_or_not_there(batch: Batch, monkeypatch: pytest.MonkeyPatch):
+    folder = store.results_folder(batch)
+    store.write_together({folder / f"{number}.txt": b"one" for number in range(5)})
+    with monkeypatch.context() as patch:
+        patch.setattr(store._libc, "syncfs", lambda _descriptor: -1)
+        with pytest.raises(OSError, match="did not take"):
+            store.write_together({folder / f"{number}.txt": b"two" for number in range(5)})
+    assert {path.read_bytes() for path in folder.iterdir()} == {b"one"}
+    assert store.parts() == []
+
+
 def test_a_file_that_another_program_holds_is_tried_three_times(batch: Batch, monkeypatch: pytest.MonkeyPatch):
     path, tries = store.make(batch) / "a.txt", []
     real = Path.replace
