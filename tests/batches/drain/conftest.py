@@ -44,11 +44,13 @@ def services(transactional_db: None, scripted: Scripted) -> Iterator[Callable[..
 
 @pytest.fixture
 def make_batch(transactional_db: None, user, engine) -> Callable[..., Batch]:
-    """A draft with images; each has a name and a colour of its own."""
+    """A draft with images: each name has a colour of its own, so that only a name that comes again was read before."""
+    colours: dict[str, int] = {}
 
     def make(*names: str, name: str = "Drawer 12", **fields) -> Batch:
         batch = Batch.objects.create(name=name, owner=user, engine=engine, fields=FIELDS, **fields)
-        for number, file in enumerate(names):
+        for file in names:
+            number = colours.setdefault(file, len(colours))
             adding.add_file(batch, file, [image_bytes((80, 60), colour=(number % 256, number // 256, 90))])
         return batch
 

@@ -218,9 +218,9 @@ def test_a_small_batch_behind_a_huge_one_goes_on_at_once(services, start_batch, 
     hold(scripted)
     small = start_batch("small-1.jpg", "small-2.jpg", name="Drawer 13")
     until(lambda: not small.cards.filter(prepared_at=None).exists())
+    before = len(scripted.calls)
     service.wake(small.pk)
     until(lambda: (small.pk, None) in service._scheduler._runs)
-    before = len(scripted.calls)
     scripted.hold.set()
     until(is_over(small))
     calls = scripted.calls[before:]
