@@ -187,7 +187,7 @@ class EngineAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscripta
             {
                 "fields": (("price_in", "price_cached", "price_out"), ("currency", "priced_on"), "month_budget"),
                 "description": _(
-                    "For a million tokens. What the endpoint itself tells of a call’s cost goes before. Without prices "
+                    "For a million tokens. Where the endpoint tells what a call costs, that counts. Without prices "
                     "the cost of a call is unknown, never nothing; enter 0 where it costs nothing."
                 ),
             },

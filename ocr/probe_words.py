@@ -177,7 +177,7 @@ _WORDS: dict[tuple[Check, str], tuple[Any, Any]] = {
     ),
     (Check.TOGETHER, "turned_away"): (
         gettext_lazy("%(calls)s at a time went well; of %(at)s not all were answered: %(said)s"),
-        gettext_lazy("A run makes no more than %(calls)s at a time; the engine’s own limit goes before."),
+        gettext_lazy("A run makes no more than %(calls)s at a time; the engine’s own limit still holds."),
     ),
     (Check.TOGETHER, "no_time"): (
         gettext_lazy("%(calls)s at a time went well; there was no time to try more."),

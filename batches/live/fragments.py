@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from batches import progress
 from batches.models import Batch, Card
-from batches.queries import expected, house, live, outlook, pilot, rereading, results
+from batches.queries import budgets, expected, house, live, outlook, pilot, rereading, results
+from batches.states import PauseReason
 
 
 class Role(StrEnum):
@@ -81,6 +82,7 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "pilot": pilot.report(batch),
         "again": rereading.last(batch),
         "kept_inside": house.refusal(batch, engine) if paused else "",
+        "used_up": budgets.used_up(batch, engine) if batch.pause_reason == PauseReason.BUDGET else "",
         "month": expected.month(batch, engine) if engine else None,
         "can_edit": viewer.can_edit,
         "advise": viewer.role == Role.ADMINISTRATOR,

@@ -57,7 +57,7 @@ def refusal(engine: Engine, options: Mapping[str, Any]) -> str:
     refused = _refused(engine, options)
     if not refused:
         return ""
-    wishes = "; ".join(f"“{_(WISHES[name].label)}”" for name in refused)
+    wishes = "; ".join(_("“%(label)s”") % {"label": _(WISHES[name].label)} for name in refused)
     said = _("“%(engine)s” reads text alone. Switch off %(wishes)s, or choose an engine with an AI model.")
     return said % {"engine": engine.name, "wishes": wishes}
 

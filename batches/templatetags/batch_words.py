@@ -108,7 +108,7 @@ def _held_back(batch: Batch) -> State:
     if batch.pause_reason == PauseReason.PILOT:
         return State(_("First cards read"), "warn", "eye", str(PauseReason.PILOT.label), "warn")
     if batch.pause_reason == PauseReason.BUDGET:
-        return State(_("Limit reached"), "warn", "pause", batch.pause_message, "warn")
+        return State(_("Limit reached"), "warn", "pause", str(PauseReason.BUDGET.label), "warn")
     if batch.option("stay_inside") and (refusal := house.refusal(batch, batch.engine)):
         return State(_("Must stay inside"), "bad", "lock", refusal, "bad")
     refused = batch.pause_reason == PauseReason.CREDENTIALS

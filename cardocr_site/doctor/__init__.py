@@ -49,5 +49,5 @@ def _asked(check: Callable[[], Iterator[Told]]) -> Iterator[Told]:
         yield failed(
             about,
             _("The check itself broke: %(kind)s: %(error)s") % told,
-            _("Look whether this account may read and write the data folder; otherwise tell whoever looks after it."),
+            _("Check whether this account may read and write the data folder; otherwise tell whoever looks after it."),
         )

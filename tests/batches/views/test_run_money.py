@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -116,7 +117,22 @@ def test_a_limit_that_is_reached_is_told_with_both_figures(page: Client, used_up
     text = text_of(page, used_up)
     assert "The limit is reached." in text
     assert "Of this batch’s limit of $0.04, $0.045 is spent." in text
-    assert (state_of(used_up).word, state_of(used_up).note) == ("Limit reached", used_up.pause_message)
+    assert (state_of(used_up).word, state_of(used_up).note) == ("Limit reached", "the budget is used up")
+
+
+def test_a_limit_that_is_reached_is_told_in_the_readers_language(page: Client, used_up: Batch) -> None:
+    page.cookies[settings.LANGUAGE_COOKIE_NAME] = "de"
+    assert (
+        "Vom Limit dieses Stapels von 0,04\xa0$ sind 0,045\xa0$ ausgegeben."
+        in page.get(reverse("batch_detail", args=[used_up.pk])).text
+    )
+
+
+def test_a_limit_that_was_raised_leads_to_resuming(page: Client, used_up: Batch) -> None:
+    change(used_up, budget=Decimal("4.00"))
+    text = text_of(page, used_up)
+    assert "There is room below the limit again." in text
+    assert "The limit is reached." not in text
 
 
 @pytest.mark.parametrize("htmx", [True, False])
