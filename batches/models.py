@@ -291,6 +291,8 @@ class CardResult(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        verbose_name = _("result")
+        verbose_name_plural = _("results")
         indexes = (models.Index(fields=("read_key",), condition=~Q(read_key=""), name="result_read_key"),)
 
     def __str__(self) -> str:
@@ -325,6 +327,8 @@ class Rereading(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        verbose_name = _("re-reading")
+        verbose_name_plural = _("re-readings")
 
     def __str__(self) -> str:
         return f"{self.batch}, {self.created_at:%Y-%m-%d %H:%M}"
@@ -385,6 +389,8 @@ class FieldRevision(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        verbose_name = _("correction")
+        verbose_name_plural = _("corrections")
         indexes = (models.Index(fields=("card", "-id"), name="revision_card"),)
 
     def __str__(self) -> str:
@@ -425,6 +431,8 @@ class Worker(models.Model):
 
     class Meta:
         ordering = ("-seen_at",)
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"

@@ -14,6 +14,7 @@ from batches.states import BatchStatus
 from ocr import errors
 from ocr.fields import FieldSpec
 from ocr.reading import Issue
+from templates_app.forms import TYPE_LABELS
 
 PACE_OVER = 3  # minutes that the pace is the mean of
 MEANINGFUL = 5  # cards before a time left is told
@@ -196,4 +197,4 @@ def issue_sentence(issue: Issue | str, spec: FieldSpec) -> str:
         Issue.UNREADABLE: _("“%(label)s” could not be read."),
         Issue.CONFIDENCE: _("The engine is not sure of “%(label)s”."),
     }
-    return from_kind[Issue(issue)] % {"label": spec.label, "type": str(spec.type)}
+    return from_kind[Issue(issue)] % {"label": spec.label, "type": TYPE_LABELS[spec.type]}

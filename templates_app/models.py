@@ -64,6 +64,8 @@ class FieldTemplateVersion(models.Model):
 
     class Meta:
         ordering = ("template", "-number")
+        verbose_name = _("template version")
+        verbose_name_plural = _("template versions")
         constraints = (models.UniqueConstraint(fields=("template", "number"), name="template_version_number"),)
 
     def __str__(self) -> str:

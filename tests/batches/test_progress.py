@@ -2,11 +2,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import translation
 
 from batches import progress
 from batches.models import Batch
 from batches.states import BatchStatus
-from ocr.fields import FieldSpec
+from ocr.fields import FieldSpec, FieldType
 from ocr.reading import Issue
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -101,6 +102,12 @@ def test_an_unknown_error_has_a_general_sentence():
 @pytest.mark.parametrize("issue", list(Issue))
 def test_every_issue_has_a_sentence_that_names_the_field(issue):
     assert "Year" in progress.issue_sentence(str(issue), FieldSpec(key="year", label="Year"))
+
+
+def test_a_value_of_another_kind_is_told_by_the_word_that_the_list_of_types_has():
+    field = FieldSpec(key="place", label="Place", type=FieldType.COORDINATES)
+    with translation.override("de"):
+        assert progress.issue_sentence(Issue.TYPE, field).endswith("(Koordinaten).")
 
 
 @pytest.mark.parametrize(
