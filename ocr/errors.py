@@ -96,7 +96,7 @@ class EngineBusy(RateLimited):
     """It loads its model, or has a queue that is full: waiting is no try."""
 
     reason = "engine_busy"
-    sentence = gettext_noop("The reading engine is busy: it loads its model, or others wait in front of us.")
+    sentence = gettext_noop("The reading engine is busy: it is loading its model, or others are ahead of us.")
     advice = gettext_noop("It goes on by itself. If it stays so, allow the engine fewer calls at a time.")
 
 

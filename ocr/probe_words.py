@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -221,5 +222,12 @@ def _words(finding: Finding) -> tuple[Any, Any]:
 
 
 def _filled(text: Any, facts: Mapping[str, Any]) -> str:
-    told = {name: "–" if value in (None, "") else value for name, value in facts.items()}
+    told = {name: _told(value) for name, value in facts.items()}
     return str(text) % _Facts(told) if "%(" in str(text) else str(text)
+
+
+def _told(value: Any) -> Any:
+    """Numbers as the reader writes them: 1,200 or 1.200."""
+    if value in (None, ""):
+        return "–"
+    return number_format(value, force_grouping=True) if isinstance(value, int | float) else value

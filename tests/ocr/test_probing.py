@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from ocr import probe_words, probing
 from ocr.engines.profile import Profile
@@ -98,3 +98,10 @@ def test_what_the_code_can_find_is_in_the_table() -> None:
 def test_numbers_that_are_not_known_are_told_as_a_dash() -> None:
     finding = Finding(Check.PACE, State.OK, "tokens", {"seconds": 2, "tokens_in": 9, "tokens_out": None})
     assert probe_words.sentence(finding) == "One card takes 2 s, 9 tokens in and – out."
+
+
+def test_numbers_are_written_as_the_reader_writes_them() -> None:
+    finding = Finding(Check.PACE, State.OK, "tokens", {"seconds": 2.5, "tokens_in": 1200, "tokens_out": 150})
+    assert "2.5 s, 1,200 tokens in" in probe_words.sentence(finding)
+    with translation.override("de"):
+        assert "2,5 s, 1.200 Tokens" in probe_words.sentence(finding)
