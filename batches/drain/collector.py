@@ -60,6 +60,13 @@ class _Group:
             self.again[card.rereading_id, name] += 1
 
 
+def _is_urgent(event: Event) -> bool:
+    """A thread waits for it, or a pause that a person may answer before it is written."""
+    if isinstance(event, Start):
+        return event.decided is not None
+    return isinstance(event, Outcome) and event.error is not None and event.error.pauses is not None
+
+
 class Collector:
     def __init__(
         self,
@@ -103,8 +110,8 @@ class Collector:
             if not events:
                 deadline = time.monotonic() + LINGER
             events.append(event)
-            if isinstance(event, Start) and event.decided is not None:
-                deadline = 0.0  # a thread waits for this one
+            if _is_urgent(event):
+                deadline = 0.0
         return True
 
     def write(self, events: Iterable[Event]) -> None:
@@ -317,7 +324,7 @@ class Collector:
             Card.objects.filter(pk=card.pk).update(**back)
         else:
             group.change.move_card(card, to, **back)
-        if error.pauses and batch.is_active:
+        if error.pauses and batch.status == BatchStatus.RUNNING:  # a queued one was resumed since this call
             self._pause(group, PauseReason(error.pauses), clean(error.message))
 
     def _refund(self, refund: Refund) -> None:

@@ -1,5 +1,6 @@
 """One real `manage.py serve` for the session, with the test server as its default engine."""
 
+import itertools
 import os
 import re
 import signal
@@ -185,14 +186,18 @@ def page(new_context: Callable[..., BrowserContext], console: Console) -> Page:
     return page
 
 
+_widths = itertools.count(600)
+
+
 @pytest.fixture
 def scans(tmp_path: Path) -> Callable[..., list[Path]]:
-    """Scans that the test server knows apart, numbered from `first`."""
+    """Scans that the test server knows apart, numbered from `first`. No other test has had the same bytes read."""
+    width = next(_widths)
 
     def draw(number: int, first: int = 1) -> list[Path]:
         paths = [tmp_path / f"scan-{n}.png" for n in range(first, first + number)]
         for n, path in enumerate(paths, start=first):
-            path.write_bytes(vlm_server.card_image(n, kind="PNG"))
+            path.write_bytes(vlm_server.card_image(n, (width, 400), kind="PNG"))
         return paths
 
     return draw

@@ -235,6 +235,14 @@ def test_a_persons_pause_is_not_overwritten(saving, claimed, started):
     assert started.pause_reason == PauseReason.PERSON
 
 
+def test_a_refusal_from_before_a_person_resumed_pauses_nothing(saving, claimed, started):
+    changes.move_batch(started, BatchStatus.PAUSED, pause_reason=PauseReason.CREDENTIALS)
+    changes.move_batch(started, BatchStatus.QUEUED, pause_reason="")
+    saving.write([failed(claimed[0], errors.CredentialsRefused("401"))])
+    started.refresh_from_db()
+    assert (started.status, fresh(claimed[0]).tries) == (BatchStatus.QUEUED, 0)
+
+
 def test_a_failure_in_a_stopped_batch_is_stopped_and_not_tried_again(saving, claimed, started):
     saving.write([Start(claimed[0], timezone.now())])
     changes.move_batch(started, BatchStatus.CANCELLED)
