@@ -79,7 +79,8 @@ def test_it_finds_no_fault_with_how_failures_are_taken(llmock, control, start):
 
 def test_it_finds_that_the_waits_for_one_card_grow(llmock, control, start, monkeypatch):
     monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.3)
-    monkeypatch.setattr(scheduler, "LOOK_EVERY", 0.05)  # once a second it would round such short waits alike
+    for pause in ("LOOK_EVERY", "HUNGRY"):  # their usual length would round such short waits alike
+        monkeypatch.setattr(scheduler, pause, 0.05)
     control.fail(status=500, times=2)
     all_read(start(llmock, 1))
     assert [call["status"] for call in control.calls()] == [500, 500, 200]

@@ -74,7 +74,7 @@ def test_a_corrected_value_of_another_kind_is_marked(batch: Batch, read: Card, u
     FieldRevision.objects.create(card=read, key="year", old="1981", new="long ago", by=user)
     year = only_row(batch, read).cells[2]
     assert year.mark == "other kind"
-    assert "year" in year.doubts[0]
+    assert "(Year)" in year.doubts[0]
 
 
 def test_nothing_is_marked_on_a_card_that_a_person_checked(batch: Batch, read: Card) -> None:
