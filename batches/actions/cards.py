@@ -6,11 +6,12 @@ from typing import Any
 from django.utils import timezone
 
 from batches import changes, tasks
+from batches.actions import runs
 from batches.drain import blocks
 from batches.drain.reading import searchable
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.queries import results
-from batches.states import BatchStatus, CardStatus
+from batches.states import CardStatus
 from cardocr_site.accounts.models import User
 from ocr import coercion
 
@@ -106,8 +107,7 @@ def read_after_all(card: Card) -> Card:
 
     A batch that was over goes on with it, one that is paused stays so. Raises TransitionRefused.
     """
-    while blocks.cancel_some(card.batch_id):  # what a stop left over would be read with it
-        continue
+    blocks.finish_stop(card.batch_id)
     with changes.locked(card.batch_id) as change:
         fresh = change.batch.cards.get(pk=card.pk)
         if change.batch.is_draft or fresh.status not in {CardStatus.SKIPPED, CardStatus.PENDING, CardStatus.PROCESSING}:
@@ -115,9 +115,7 @@ def read_after_all(card: Card) -> Card:
         if fresh.status != CardStatus.SKIPPED:
             return fresh
         change.move_card(fresh, CardStatus.PENDING, **blocks.AFRESH)
-        if change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED}:
-            unpaused = {"pause_reason": "", "pause_message": "", "retry_at": None}
-            change.move_batch(BatchStatus.QUEUED, finished_at=None, **unpaused)
+        runs.go_on(change)
     tasks.drain(card.batch_id)
     return fresh
 

@@ -4,6 +4,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from batches import changes, tasks
+from batches.actions import runs
 from batches.drain import blocks
 from batches.models import Batch, Card
 from batches.states import BatchStatus, CardStatus, SkipReason
@@ -14,14 +15,14 @@ BLOCK = 1000
 def retry_cause(batch: Batch, code: str) -> int:
     """Read them again, and nothing else; return how many. A batch that is paused stays so. Raises TransitionRefused."""
     number = 0
+    blocks.finish_stop(batch.pk)
     while True:
         with changes.locked(batch) as change:
             if change.batch.is_draft:
                 raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
             moved = change.move_cards(_block(batch, code), CardStatus.PENDING, **blocks.AFRESH)
-            if moved and change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED}:
-                unpaused = {"pause_reason": "", "pause_message": "", "retry_at": None}
-                change.move_batch(BatchStatus.QUEUED, finished_at=None, **unpaused)
+            if moved:
+                runs.go_on(change)
         number += moved
         if moved < BLOCK:
             break

@@ -33,9 +33,7 @@ def start(batch: Batch, user: User, cards: QuerySet[Card], means: Means) -> Rere
 
     Cards that could not be read are read, too. A new version brings its fields to the batch: as columns at once.
     """
-    if batch.status == BatchStatus.CANCELLED:
-        while blocks.cancel_some(batch.pk):  # what a stop left over would be read with them
-            continue
+    blocks.finish_stop(batch.pk)
     with changes.locked(batch) as change:
         fresh = change.batch
         if said := queries.refusal(fresh) or queries.objection(fresh, means):

@@ -104,12 +104,13 @@ def resume(batch: Batch) -> Batch:
     with changes.locked(batch) as change:
         if change.batch.is_active:
             return change.batch
-        rest = change.batch.cancelled
+        paused = change.batch.status == BatchStatus.PAUSED
+        rest = 0 if paused else change.batch.cancelled  # left by an earlier stop: nobody asks for them now
         over = change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED}
         if change.batch.is_draft or (over and not rest):
             raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
         _may_go_on(change.batch)
-        if change.batch.status == BatchStatus.CANCELLED or change.batch.pause_reason == PauseReason.PILOT:
+        if change.batch.pause_reason == PauseReason.PILOT:
             change.set(pilot=None)
         change.move_batch(BatchStatus.QUEUED, finished_at=None, **UNPAUSED)
         more = bool(rest) and blocks.read_rest_in(change)
@@ -130,7 +131,8 @@ def _may_go_on(batch: Batch) -> None:
 def cancel(batch: Batch) -> Batch:
     """Stop for good. The status flips first; the cards follow, the first block of them before the answer."""
     with changes.locked(batch) as change:
-        change.move_batch(BatchStatus.CANCELLED, finished_at=timezone.now(), retry_upto=None, **UNPAUSED)
+        ended: dict[str, Any] = {"finished_at": timezone.now(), "retry_upto": None, "pilot": None}
+        change.move_batch(BatchStatus.CANCELLED, **ended, **UNPAUSED)
         ring(change.batch.pk)
     gate.wait_until_clear(change.batch.pk)
     blocks.cancel_some(change.batch.pk)
@@ -139,15 +141,14 @@ def cancel(batch: Batch) -> Batch:
 
 def retry_all(batch: Batch) -> int:
     """Read every failed card again, nothing else; return how many."""
-    while blocks.cancel_some(batch.pk):  # what a stop left over would be read with them
-        continue
+    blocks.finish_stop(batch.pk)
     with changes.locked(batch) as change:
         if change.batch.status == BatchStatus.DRAFT:
             raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
         failed = change.batch.failed
         if not failed:
             return 0
-        _go_on(change)
+        go_on(change)
         change.set(retry_upto=change.batch.version)
         ring(change.batch.pk)
     blocks.retry_some(change.batch.pk)
@@ -157,6 +158,7 @@ def retry_all(batch: Batch) -> int:
 
 def retry_card(card: Card) -> Card:
     """Read one failed card again. One that waits already is left alone; a card that was read is never replaced."""
+    blocks.finish_stop(card.batch_id)
     with changes.locked(card.batch_id) as change:
         card = change.batch.cards.get(pk=card.pk)
         if card.status in {CardStatus.PENDING, CardStatus.PROCESSING} and not change.batch.is_draft:
@@ -164,12 +166,12 @@ def retry_card(card: Card) -> Card:
         if card.status != CardStatus.FAILED or change.batch.is_draft:
             raise changes.TransitionRefused(card.status, CardStatus.PENDING)
         change.move_card(card, CardStatus.PENDING, **blocks.AFRESH)
-        _go_on(change)
+        go_on(change)
         ring(change.batch.pk)
     return card
 
 
-def _go_on(change: changes.Change) -> None:
+def go_on(change: changes.Change) -> None:
     """A batch that was over is read on; one that is paused stays so until a person resumes it."""
     if change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED}:
         change.move_batch(BatchStatus.QUEUED, finished_at=None, **UNPAUSED)

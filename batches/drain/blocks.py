@@ -62,6 +62,12 @@ def cancel_some(batch_id: int) -> bool:
     return moved == BLOCK
 
 
+def finish_stop(batch_id: int) -> None:
+    """Cancel all that a stop has left: who sends a few cards back would have them all read."""
+    while cancel_some(batch_id):
+        continue
+
+
 def stop_cards(change: changes.Change, cards: QuerySet[Card], **fields: Any) -> int:
     """Cards that were to be read are not: one that has a result goes back to it, the others are stopped."""
     kept = Card.objects.filter(pk__in=list(cards.filter(result__isnull=False).values_list("pk", flat=True)))
@@ -117,8 +123,7 @@ def finish_cut_short() -> None:
     """Go on with what a crash cut short, and complete batches in which nothing is left to do."""
     waiting = Batch.objects.filter(deleted_at=None)
     for pk in waiting.filter(status=BatchStatus.CANCELLED, pending__gt=0).values_list("pk", flat=True):
-        while cancel_some(pk):
-            continue
+        finish_stop(pk)
     for pk in waiting.filter(status=BatchStatus.CANCELLED).exclude(rereading=None).values_list("pk", flat=True):
         cancel_some(pk)
     for pk in waiting.exclude(rereading=None).values_list("pk", flat=True):

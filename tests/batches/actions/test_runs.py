@@ -2,7 +2,7 @@ import pytest
 from django.utils import timezone
 
 from batches import changes, tasks
-from batches.actions import runs
+from batches.actions import problems, runs
 from batches.drain import blocks
 from batches.models import DEFAULT_OPTIONS, Batch, Card
 from batches.states import BatchStatus, CardStatus, SkipReason
@@ -163,6 +163,35 @@ def test_the_rest_of_a_stopped_batch_waits_again(batch, make_cards, monkeypatch)
     runs.cancel(batch)
     resumed = runs.resume(batch)
     assert (resumed.status, resumed.pending, resumed.cancelled, resumed.finished_at) == ("queued", 5, 0, None)
+
+
+def test_a_paused_batch_goes_on_without_what_an_earlier_stop_left(batch, make_cards):
+    make_cards(2, CardStatus.CANCELLED)
+    make_cards(1)
+    put(batch, BatchStatus.PAUSED, pause_reason="person")
+    resumed = runs.resume(batch)
+    assert (resumed.status, resumed.pending, resumed.cancelled) == ("queued", 1, 2)
+
+
+@pytest.mark.parametrize("how", ["card", "cause"])
+def test_one_card_of_a_stopped_batch_is_retried_without_what_the_stop_left(batch, make_cards, monkeypatch, how):
+    monkeypatch.setattr(blocks, "BLOCK", 2)
+    make_cards(5)
+    failed = make_cards(1, CardStatus.FAILED, error="reply_invalid")[0]
+    put(batch, BatchStatus.RUNNING)
+    assert runs.cancel(batch).pending == 3, "the others follow"
+    if how == "card":
+        runs.retry_card(failed)
+    else:
+        problems.retry_cause(batch, "reply_invalid")
+    batch.refresh_from_db()
+    assert (batch.status, batch.pending, batch.cancelled) == ("queued", 1, 5)
+
+
+def test_a_stop_ends_the_pilot(batch, make_cards):
+    make_cards(3)
+    put(batch, BatchStatus.RUNNING, pilot=2)
+    assert runs.cancel(batch).pilot is None, "a retry or another reading would be held up by it"
 
 
 def test_retry_all_reads_every_failed_card_again_and_nothing_else(batch, make_cards, monkeypatch, rung, committed):
