@@ -50,5 +50,10 @@ class Prices:
 
 
 def may_cost(error: ExtractionError | None) -> bool:
-    """Whether the endpoint may charge for a call that ended so: one that it turned away costs nothing."""
+    """Whether the endpoint may charge for a call that ended so: one that it turned away costs nothing.
+
+    Where a reply was paid for before the card was asked again and turned away, the error has that reply's usage.
+    """
+    if error is not None and (error.usage.tokens_in or error.usage.tokens_out or error.usage.cost):
+        return True
     return not (isinstance(error, _TURNED_AWAY) or (error is not None and error.no_connection))

@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from batches import changes
-from batches.drain import blocks, candidates
+from batches.drain import blocks, candidates, duplicates
 from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import Setup, clean, read_key, result_of
 from batches.drain.spending import Tally
@@ -300,16 +300,8 @@ class Collector:
         batch = group.change.batch
         tries = card.tries + (1 if error.counts else 0)
         again = not error.counts or (error.retryable and tries <= batch.option("retries"))
-        if not again and card.pk in group.held:
-            self._leave(group, card)
-            return
         if not again:
-            message = clean(error.message)
-            group.tell(card, "failed")
-            if card.status == CardStatus.PENDING:
-                group.change.move_card(card, CardStatus.PROCESSING)
-            told = {"tries": tries, "error": error.reason, "error_message": message, "rereading": None}
-            group.change.move_card(card, CardStatus.FAILED, **told, **self._finished(group, outcome))
+            self._give_up(group, card, outcome, error, tries)
             return
         back: dict[str, Any] = _FREED | {"tries": tries, "called_at": None}
         if outcome.retry_in:
@@ -327,6 +319,20 @@ class Collector:
         if error.pauses and batch.status == BatchStatus.RUNNING:  # a queued one was resumed since this call
             self._pause(group, PauseReason(error.pauses), clean(error.message))
 
+    def _give_up(self, group: _Group, card: Card, outcome: Outcome, error: ExtractionError, tries: int) -> None:
+        """A card that has a reading keeps it; the attempt tells why there is nothing new."""
+        group.tell(card, "failed")
+        if card.pk in group.held:
+            self._leave(group, card)
+            return
+        finished = self._finished(group, outcome) | {"tries": tries, "rereading": None}
+        if duplicates.fall_back(group.change, card, **finished):
+            return
+        if card.status == CardStatus.PENDING:
+            group.change.move_card(card, CardStatus.PROCESSING)
+        told = {"error": error.reason, "error_message": clean(error.message)}
+        group.change.move_card(card, CardStatus.FAILED, **told, **finished)
+
     def _refund(self, refund: Refund) -> None:
         """After the rows of its group: the calls to be forgiven may be among them."""
         waiting = Card.objects.filter(pk=refund.card.pk, status=CardStatus.PENDING, tries__gte=refund.tries)
@@ -337,8 +343,7 @@ class Collector:
             )
 
     def _leave(self, group: _Group, card: Card) -> None:
-        """The card keeps what it had; the attempt tells why there is nothing new."""
-        group.tell(card, "failed")
+        """The card goes back to what it had."""
         group.finished += 1
         group.change.move_card(card, CardStatus.COMPLETED, **blocks.AS_IT_WAS)
 

@@ -1,7 +1,7 @@
 """Scans that were read before with the same means: found, and taken over instead of being paid for again."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +110,9 @@ def take_over_in(change: changes.Change) -> bool:
     batch = change.batch
     if batch.compared_upto is None or not batch.is_active:
         return False
-    behind = batch.cards.filter(position__gt=batch.compared_upto, status=CardStatus.PENDING, worker=None)
+    behind = batch.cards.filter(
+        position__gt=batch.compared_upto, status=CardStatus.PENDING, worker=None, rereading=None
+    )
     cards = list(behind.order_by("position")[:BLOCK])
     readable = [card for card in cards if not card.error and card.result_id is None]
     earlier = found(batch, (Scan(card.pk, card.sha256, card.page, card.rotation) for card in readable))
@@ -133,6 +135,23 @@ def _take_over(change: changes.Change, cards: Sequence[Card], earlier: dict[int,
     if how != OVERWRITE:
         corrected = _take_corrections(copies)
         _place(change, copies, corrected, completed=how == SKIP)
+
+
+def fall_back(change: changes.Change, card: Card, **fields: Any) -> bool:
+    """A card that was read before and cannot be read again: the reading that was to be overwritten holds after all.
+
+    False: there is none.
+    """
+    if change.batch.option("on_duplicate") != OVERWRITE or card.result_id is not None:
+        return False
+    earlier = CardResult.objects.filter(card=card, state=ResultState.EARLIER).exclude(taken_from=None)
+    copy = earlier.select_related("card", "taken_from__card").order_by("-pk").first()
+    if copy is None:
+        return False
+    copy.state = ResultState.CURRENT
+    copy.save(update_fields=["state"])
+    _place(change, [copy], _take_corrections([copy]), completed=True, **fields)
+    return True
 
 
 def _copy(card: Card, source: CardResult, state: ResultState) -> CardResult:
@@ -162,7 +181,12 @@ def _take_corrections(copies: Sequence[CardResult]) -> dict[int, set[str]]:
 
 
 def _place(
-    change: changes.Change, copies: Sequence[CardResult], corrected: dict[int, set[str]], *, completed: bool
+    change: changes.Change,
+    copies: Sequence[CardResult],
+    corrected: Mapping[int, set[str]],
+    *,
+    completed: bool,
+    **more: Any,
 ) -> None:
     """Give the cards their results, a statement for all that stand alike.
 
@@ -189,6 +213,6 @@ def _place(
         }
         cards = Card.objects.filter(pk__in=ids)
         if completed:
-            change.move_cards(cards, CardStatus.COMPLETED, finished_at=timezone.now(), **fields)
+            change.move_cards(cards, CardStatus.COMPLETED, **({"finished_at": timezone.now()} | more | fields))
         else:
-            change.touch_cards(cards, **fields)
+            change.touch_cards(cards, **(more | fields))

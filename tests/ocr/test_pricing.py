@@ -75,6 +75,12 @@ def test_a_call_that_was_turned_away_costs_nothing(kind):
     assert not may_cost(kind())
 
 
+@pytest.mark.parametrize("kind", [errors.RateLimited, errors.CredentialsRefused, errors.EngineUnreachable])
+@pytest.mark.parametrize("usage", [Usage(1_000, 200), Usage(cost=Decimal("0.01"))])
+def test_one_that_was_turned_away_after_a_reply_was_paid_for_has_cost_that(kind, usage):
+    assert may_cost(kind(usage=usage))
+
+
 def test_a_call_that_found_nobody_costs_nothing():
     error = errors.EngineUnreachable()
     error.__cause__ = httpx.ConnectError("refused")

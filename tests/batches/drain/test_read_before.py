@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batches.actions import drafts, runs
+from batches.actions import cards, drafts, runs
 from batches.drain import duplicates
 from batches.intake import adding, store
 from batches.models import Batch
@@ -108,6 +108,28 @@ def test_a_second_reading_that_fails_leaves_the_earlier_one(drawer, make_batch, 
     card = batch.cards.select_related("result").get(filename="2.jpg")
     assert (card.status, card.result.values["author"], card.error) == ("completed", "2.jpg", "")
     assert card.attempts.exclude(error="").count() == 1
+
+
+def test_one_that_was_to_be_overwritten_and_cannot_be_read_keeps_the_earlier_reading(
+    drawer, make_batch, user, other_user, scripted
+):
+    before = drawer.cards.select_related("result").get(filename="2.jpg")
+    cards.correct(before, other_user, before.version, {"author": "Sinding"}, reviewed=True)
+    scripted.script["2.jpg"] = [ReplyInvalid("no")] * 9
+    batch = make_batch(*NAMES, "4.jpg", name="Drawer 13", options={"retries": 1})
+    scripted.script["4.jpg"] = [ReplyInvalid("no")] * 9
+    drafts.set_duplicates(batch, "overwrite")
+    batch = runs.start(Batch.objects.get(pk=batch.pk), user)
+    until(is_over(batch))
+    card = batch.cards.select_related("result").get(filename="2.jpg")
+    assert (card.status, card.error, card.result.values["author"]) == ("completed", "", "Sinding")
+    assert (card.result.state, card.reviewed, card.reviewed_by, card.tries) == ("current", True, other_user, 2)
+    assert [one.error for one in card.attempts.all()] == ["reply_invalid"] * 2, "they tell why there is nothing new"
+    assert batch.cards.get(filename="4.jpg").status == "failed", "there is nothing to keep"
+    fresh = Batch.objects.get(pk=batch.pk)
+    assert (fresh.completed, fresh.failed, fresh.reviewed, fresh.processing) == (3, 1, 1, 0)
+    until(lambda: not batch.cards.filter(files_due=True).exists())
+    assert "2.jpg_ocr_results.json" in result_files(fresh)
 
 
 def test_the_same_file_added_twice_in_one_batch_is_no_duplicate_of_itself(make_batch, user):

@@ -13,7 +13,7 @@ from batches.actions import cards as card_actions
 from batches.actions import rereadings, runs
 from batches.drain import blocks, claims, filer, spool
 from batches.drain.collector import Collector
-from batches.drain.outcomes import Outcome
+from batches.drain.outcomes import Outcome, Start
 from batches.drain.presence import Presence, forget
 from batches.drain.reading import setup_again
 from batches.drain.spool import Spool
@@ -21,7 +21,7 @@ from batches.intake import store
 from batches.models import Batch, Card, Rereading
 from batches.queries.rereading import Means
 from batches.states import CardStatus, ResultState
-from ocr.errors import EngineFailed, ReplyInvalid
+from ocr.errors import CallWithheld, EngineFailed, ReplyInvalid
 from ocr.models import Engine
 from ocr.reading import FieldReading
 from templates_app.models import Field, FieldTemplate, FieldTemplateVersion
@@ -254,6 +254,21 @@ def test_a_stop_in_the_middle_keeps_what_is_in_flight(drawer, services, second, 
     made = Rereading.objects.get()
     assert (made.equal + made.different, made.failed) == (2, 0)
     assert made.finished_at is not None
+    counters_are_right(drawer)
+
+
+def test_a_call_that_a_stop_withheld_is_not_told_as_a_card_that_could_not_be_read(drawer, user, other):
+    made = again(drawer, user, other)
+    presence = Presence()
+    held = claims.take(drawer.pk, presence.worker, 1, made.pk)
+    saving = Collector(presence.worker.pk)
+    saving.write([Start(held[0], timezone.now())])
+    runs.cancel(fresh(drawer))
+    setup = setup_again(fresh(drawer), made)
+    saving.write([Outcome(held[0], fresh(drawer), setup, error=CallWithheld())])
+    made.refresh_from_db()
+    assert (made.failed, made.left, fresh(drawer).status) == (0, 4, "completed")
+    presence.leave()
     counters_are_right(drawer)
 
 

@@ -95,6 +95,12 @@ def test_a_call_that_was_turned_away_leaves_the_sum_exact(save):
     assert not Spending.objects.exists()
 
 
+def test_a_reply_that_was_paid_for_before_the_next_question_was_turned_away_is_paid(save):
+    batch = save(errors.RateLimited("slower", usage=Usage(1_000, 100)))
+    assert (batch.calls, batch.cost, batch.pending) == (1, Decimal("0.020000"), 4)
+    assert Spending.objects.get().cost == Decimal("0.020000")
+
+
 def test_a_failed_call_that_tells_its_tokens_is_paid(save):
     batch = save(errors.ReplyInvalid("no JSON", usage=Usage(1_000, 100)))
     assert batch.cost == Decimal("0.020000")
