@@ -19,7 +19,7 @@ from typing import Any
 
 from batches.drain.outcomes import Event, Outcome
 from batches.drain.presence import lock_file, run_folder
-from batches.drain.reading import setup_again, setup_of
+from batches.drain.reading import result_of, setup_again, setup_of
 from batches.models import Card, Worker
 from ocr.reading import FieldReading, Issue, Reading, Region, Usage, ValueState
 
@@ -82,8 +82,8 @@ def _outcomes(worker: Worker) -> Iterator[Outcome]:
             outcome = _as_outcome(card, kept)
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, TypeError, KeyError) as error:  # cut off, or of another version of cardocr
-            log.warning("Card %s: an answer that was put aside cannot be used: %s", card.pk, error)
+        except Exception as error:  # cut off, of another version, or no file of ours: its worker must still be freed
+            log.warning("Card %s: an answer that was put aside cannot be used: %r", card.pk, error)
             continue
         if outcome is not None:
             yield outcome
@@ -108,7 +108,7 @@ def _plain(value: object) -> object:
 
 
 def _as_outcome(card: Card, kept: dict[str, Any]) -> Outcome | None:
-    """None: it was read with other means than the batch has now."""
+    """None: it was read with other means than the batch has now. Raises all kinds of errors."""
     if card.batch.engine is None:
         return None
     again = card.rereading
@@ -116,9 +116,9 @@ def _as_outcome(card: Card, kept: dict[str, Any]) -> Outcome | None:
     if any(getattr(setup, name) != kept[name] for name in ("model", "prompt_hash", "rereading_id")):
         return None
     started_at = datetime.fromisoformat(kept["started_at"]) if kept["started_at"] else None
-    return Outcome(
-        card, card.batch, setup, reading=_reading(kept["reading"]), started_at=started_at, duration=kept["duration"]
-    )
+    reading, duration = _reading(kept["reading"]), float(kept["duration"])
+    result_of(setup, card.pk, reading)  # what makes no row would fail the card
+    return Outcome(card, card.batch, setup, reading=reading, started_at=started_at, duration=duration)
 
 
 def _reading(kept: dict[str, Any]) -> Reading:

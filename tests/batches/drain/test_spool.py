@@ -1,5 +1,6 @@
 """What was read and not yet written when its process was killed is written by whoever sweeps up."""
 
+import json
 import os
 from decimal import Decimal
 
@@ -121,6 +122,45 @@ def test_an_answer_that_was_cut_off_is_none(killed):
     path.write_bytes(path.read_bytes()[:40])
     sweep()
     assert [status for status, *_rest in states()] == ["pending"] * 3
+
+
+def changed(**reading):
+    return lambda kept: kept | {"reading": kept["reading"] | reading}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda kept: [],
+        lambda kept: kept | {"reading": "Grieg"},
+        lambda kept: kept | {"duration": "long"},
+        changed(fields=[1, 2]),
+        changed(fields={"author": {"verbatim": 5}}),
+        changed(usage={"tokens_in": 1, "cost": "dear"}),
+        changed(entries=7),
+    ],
+)
+def test_a_file_that_is_none_of_ours_costs_one_answer_and_holds_nothing_up(killed, spoil):
+    worker, cards = killed
+    kept = Spool(worker)
+    for card in cards[:2]:
+        kept.keep(read(card))
+    path = spool.folder(worker) / f"{cards[0].pk}-{cards[0].claim}.json"
+    path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
+    sweep()
+    assert [status for status, *_rest in states()] == ["pending", "completed", "pending"]
+    assert not Worker.objects.filter(pk=worker.pk).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 200_000, None])
+def test_what_cannot_even_be_opened_does_not_either(killed, content):
+    worker, cards = killed
+    Spool(worker)
+    path = spool.folder(worker) / f"{cards[0].pk}-{cards[0].claim}.json"
+    path.mkdir() if content is None else path.write_bytes(content)
+    sweep()
+    assert [status for status, *_rest in states()] == ["pending"] * 3
+    assert not spool.folder(worker).exists()
 
 
 def test_an_answer_of_an_earlier_claim_is_none(killed, batch):
