@@ -152,11 +152,11 @@ def set_duplicates(batch: Batch, how: str) -> None:
             change.set(options={**change.batch.options, "on_duplicate": how})
 
 
-def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "") -> list[Card]:
-    """Keep one file; return its cards. Raises adding.Refused. Pages and thumbnails are made by the consumer."""
-    cards = adding.add_file(batch, name, chunks, client_key=client_key)
+def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "") -> adding.Outcome:
+    """Keep one file; return what came of it. Raises adding.Refused. Pages and thumbnails are made by the consumer."""
+    outcome = adding.add_file(batch, name, chunks, client_key=client_key)
     tasks.prepare(batch.pk)
-    return cards
+    return outcome
 
 
 def remove_cards(batch: Batch, cards: Iterable[Card]) -> None:

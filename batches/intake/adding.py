@@ -1,58 +1,86 @@
-"""Files become cards of a draft: streamed, checked, on the disk before the row, both before the answer."""
+"""Files become cards of a draft: streamed, checked, on the disk before the rows, both before the answer."""
 
 import errno
 import hashlib
-import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from batches import changes
-from batches.intake import decoders, names, sniff, store
+from batches.intake import containers, decoders, names, sniff, store
+from batches.intake.receiving import Received, receive
+from batches.intake.receiving import Refused as Refused  # for whoever adds
 from batches.models import Batch, Card
 from ocr.errors import UnreadableImage
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 SAMPLES = Path(settings.BASE_DIR) / "batches" / "samples"
-
-
-class Refused(Exception):
-    """This file, or this change, alone is refused: `code` of the API, `message` for people."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
+GROUP_CARDS, GROUP_SECONDS = 100, 1.0  # of a ZIP, in one transaction
+KEY_CHARACTERS = 50  # of a client key; a member's number follows
 
 
 @dataclass(frozen=True, slots=True)
-class _Received:
-    path: Path
-    format: sniff.Format
-    size: int
-    sha256: str
+class MemberRefused:
+    """A file in a ZIP of which no card was made."""
+
+    index: int  # in the ZIP's directory
+    name: str
+    code: str
+    message: str
 
 
-def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "") -> list[Card]:
-    """Keep a file; return its cards, one a page. File and rows survive a crash once this has returned.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What has come of a received file since the step before. `total`: its pages, or the files in it."""
+
+    done: int
+    total: int
+    cards: list[Card] = field(default_factory=list)  # made now, or there since an earlier run
+    refusals: list[MemberRefused] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a file that was sent."""
+
+    cards: list[Card] = field(default_factory=list)
+    refusals: list[MemberRefused] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A file that is read and about to become cards."""
+
+    name: str
+    received: Received
+    pages: tuple[decoders.Page, ...]
+    key: str
+    index: int = 0
+
+
+def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "") -> Outcome:
+    """Keep a file; one card a page. File and rows survive a crash once this has returned.
 
     The same `client_key` again gives the cards that are there. Raises Refused; nothing is left behind then.
     """
     if kept := _kept(batch, client_key):
-        return kept
+        return Outcome(kept)
     _refuse_unless_open(batch)
-    part = store.part()
+    part, outcome = store.part(), Outcome()
     try:
-        received = _receive(part, chunks)
-        pages = _pages(received)
-        return _keep(batch, name, received, pages, client_key)
+        for step in steps(batch, name, receive(part, chunks), client_key=client_key):
+            outcome.cards += step.cards
+            outcome.refusals += step.refusals
+        return outcome
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -61,11 +89,101 @@ def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: st
         part.unlink(missing_ok=True)
 
 
+def steps(
+    batch: Batch, name: str, received: Received, *, client_key: str = "", columns: Mapping[str, Any] | None = None
+) -> Iterator[Step]:
+    """Make the cards of a received file, in as many steps as it needs, each of them committed when it is given.
+
+    Again with the same file and `client_key`, it makes what is missing: it may be left off after any step, and begun
+    anew after a crash. `columns` are set on each card. An image, a TIFF or a PDF is moved into the batch's folder;
+    a ZIP is left where it is. Raises Refused; what earlier steps made stays.
+    """
+    _refuse_unless_open(batch)
+    if received.format is sniff.ZIP:
+        with received.path.open("rb") as file:
+            archive = containers.opened(received.path, file)
+            yield from _members(batch, name, archive, client_key, columns or {})
+        return
+    if kept := _kept(batch, client_key):
+        yield Step(len(kept), len(kept), kept)
+        return
+    pages = _pages(received)
+    cards, refusals = _keep(batch, [_Ready(name, received, pages, client_key)], columns or {})
+    if refusals:
+        raise Refused(refusals[0].code, refusals[0].message)
+    yield Step(len(pages), len(pages), cards)
+
+
+def _members(
+    batch: Batch, name: str, archive: containers.Archive, client_key: str, columns: Mapping[str, Any]
+) -> Iterator[Step]:
+    folder = f"{names.shown(name).rpartition('/')[0]}/".lstrip("/")
+    total, group, began = len(archive.members), _Group(batch, columns), time.monotonic()
+    yield Step(0, total)
+    try:
+        for done, member in enumerate(archive.members, 1):
+            group.take(archive, member, folder + member.name, _member_key(client_key, member.index))
+            late = time.monotonic() - began >= GROUP_SECONDS
+            if late or done == total or group.size >= GROUP_CARDS:
+                yield Step(done, total, *group.keep())
+                began = time.monotonic()
+    finally:
+        group.drop()
+
+
+class _Group:
+    """Files of a ZIP that become cards in one transaction."""
+
+    def __init__(self, batch: Batch, columns: Mapping[str, Any]) -> None:
+        self._batch, self._columns = batch, columns
+        self._ready: list[_Ready] = []
+        self._kept: list[Card] = []
+        self._refusals: list[MemberRefused] = []
+
+    @property
+    def size(self) -> int:
+        return sum(len(ready.pages) for ready in self._ready)
+
+    def take(self, archive: containers.Archive, member: containers.Member, name: str, key: str) -> None:
+        if kept := _kept(self._batch, key):
+            self._kept += kept
+            return
+        part = store.part()
+        try:
+            received = receive(part, archive.unpack(member), sync=False, in_archive=True)
+            self._ready.append(_Ready(name, received, _pages(received), key, member.index))
+        except BaseException as error:
+            part.unlink(missing_ok=True)
+            if not isinstance(error, Refused):
+                raise
+            self._refusals.append(MemberRefused(member.index, name, error.code, error.message))
+
+    def keep(self) -> tuple[list[Card], list[MemberRefused]]:
+        store.flush([ready.received.path for ready in self._ready])
+        cards, refusals = _keep(self._batch, self._ready, self._columns) if self._ready else ([], [])
+        cards, refusals = [*self._kept, *cards], [*self._refusals, *refusals]
+        self.drop()
+        return cards, refusals
+
+    def drop(self) -> None:
+        for ready in self._ready:
+            ready.received.path.unlink(missing_ok=True)
+        self._ready, self._kept, self._refusals = [], [], []
+
+
+def _member_key(client_key: str, index: int) -> str:
+    if not client_key:
+        return ""
+    if len(client_key) > KEY_CHARACTERS:
+        client_key = hashlib.sha256(client_key.encode()).hexdigest()[:KEY_CHARACTERS]
+    return f"{client_key}/{index}"
+
+
 def add_samples(batch: Batch) -> list[Card]:
     """The sample cards that come with cardocr. Again is harmless."""
     cards: list[Card] = []
     for path in sorted(SAMPLES.glob("*.jpg")):
-        cards += add_file(batch, path.name, [path.read_bytes()], client_key=f"sample:{path.name}")
+        cards += add_file(batch, path.name, [path.read_bytes()], client_key=f"sample:{path.name}").cards
     return cards
 
 
@@ -120,40 +238,7 @@ def _refuse_unless_open(batch: Batch) -> None:
         raise Refused("BATCH_LOCKED", _("This batch has been started: its scans stay as they are."))
 
 
-def _receive(part: Path, chunks: Iterable[bytes]) -> _Received:
-    """Write what comes, as long as it is an image and not too large."""
-    digest, size, head, found = hashlib.sha256(), 0, b"", None
-    with part.open("wb") as file:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > settings.MAX_IMAGE_BYTES:
-                limit = filesizeformat(settings.MAX_IMAGE_BYTES)
-                raise Refused("FILE_TOO_LARGE", _("The file is larger than %(limit)s.") % {"limit": limit})
-            file.write(chunk)
-            digest.update(chunk)
-            if found is None:
-                head = (head + chunk)[: sniff.HEAD]
-                found = sniff.sniff(head)
-                if found is None and len(head) == sniff.HEAD:
-                    raise _wrong_type(head)
-        file.flush()
-        os.fsync(file.fileno())
-    if found is None:
-        raise _wrong_type(head)
-    return _Received(part, found, size, digest.hexdigest())
-
-
-def _wrong_type(head: bytes) -> Refused:
-    if not head:
-        return Refused("FILE_TYPE_INVALID", _("The file is empty."))
-    if name := sniff.name_of(head):
-        message = _("%(name)s files are not read yet. Send JPEG, PNG, WebP or TIFF.") % {"name": name}
-    else:
-        message = _("This is not an image that can be read. Send JPEG, PNG, WebP or TIFF.")
-    return Refused("FILE_TYPE_INVALID", message)
-
-
-def _pages(received: _Received) -> tuple[decoders.Page, ...]:
+def _pages(received: Received) -> tuple[decoders.Page, ...]:
     try:
         pages = decoders.pool().inspect(received.path).pages
     except UnreadableImage as error:
@@ -174,34 +259,42 @@ def _pages(received: _Received) -> tuple[decoders.Page, ...]:
     return pages
 
 
-def _keep(
-    batch: Batch, name: str, received: _Received, pages: tuple[decoders.Page, ...], client_key: str
-) -> list[Card]:
-    target: Path | None = None
+def _keep(batch: Batch, group: Sequence[_Ready], columns: Mapping[str, Any]) -> tuple[list[Card], list[MemberRefused]]:
+    """The cards of these files, all in one transaction; and those that the batch has no room for."""
+    made: list[Card] = []
+    refusals: list[MemberRefused] = []
+    moves: dict[Path, Path] = {}
     try:
         with changes.locked(batch) as change:
             _refuse_unless_open(change.batch)
-            if kept := _kept(batch, client_key):
-                return kept
-            _refuse_too_many(change.batch, len(pages))
             folder = store.make(change.batch)
-            source, filenames = _free_names(change.batch, folder, name, received.format.extension, len(pages))
-            cards = _cards(change.batch, name, source, filenames, received, pages)
-            for card in cards:
-                card.client_key = client_key
-            made = change.add_cards(cards)
-            target = folder / source
-            store.replace(received.path, target)
+            for ready in group:
+                if kept := _kept(batch, ready.key):
+                    made += kept
+                    continue
+                try:
+                    _refuse_too_many(change, len(ready.pages))
+                except Refused as refusal:
+                    refusals.append(MemberRefused(ready.index, ready.name, refusal.code, refusal.message))
+                    continue
+                source, cards = _cards(change.batch, folder, ready)
+                for card in cards:
+                    for column, value in columns.items():
+                        setattr(card, column, value)
+                made += change.add_cards(cards)
+                moves[ready.received.path] = folder / source
+            store.replace_all(moves)
     except BaseException:
-        if target is not None:
-            target.unlink(missing_ok=True)
+        for part, target in moves.items():
+            with suppress(FileNotFoundError):  # not moved yet
+                target.replace(part)
         raise
-    return made
+    return made, refusals
 
 
-def _refuse_too_many(batch: Batch, pages: int) -> None:
+def _refuse_too_many(change: changes.Change, pages: int) -> None:
     limit = settings.MAX_BATCH_CARDS
-    if batch.total + pages > limit:
+    if change.counted("total") + pages > limit:
         message = ngettext("A batch holds at most %(limit)d card.", "A batch holds at most %(limit)d cards.", limit) % {
             "limit": limit
         }
@@ -220,23 +313,20 @@ def _free_names(batch: Batch, folder: Path, name: str, extension: str, pages: in
         taken.add(source.lower())
 
 
-def _cards(
-    batch: Batch,
-    name: str,
-    source: str,
-    filenames: list[str],
-    received: _Received,
-    pages: tuple[decoders.Page, ...],
-) -> list[Card]:
+def _cards(batch: Batch, folder: Path, ready: _Ready) -> tuple[str, list[Card]]:
+    """The stored name, and a card for each page."""
+    pages, received = ready.pages, ready.received
+    source, filenames = _free_names(batch, folder, ready.name, received.format.extension, len(pages))
     last = batch.cards.order_by("-position").values_list("position", flat=True).first() or 0
-    return [
+    return source, [
         Card(
             batch=batch,
             position=last + number,
             filename=filename,
             source=source,
             page=number if len(pages) > 1 else 0,
-            original_name=names.shown(name) or source,
+            original_name=names.shown(ready.name) or source,
+            client_key=ready.key,
             sha256=received.sha256,
             size=received.size,
             width=page.width,

@@ -43,7 +43,7 @@ class _TimedOut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    width: int  # EXIF orientation applied
+    width: int  # EXIF orientation applied; 0: not known before it is drawn
     height: int
     orientation: int
     mode: str
@@ -151,8 +151,13 @@ class Pool:
         reply = self._ask(request, seconds)
         return Inspection(reply["format"], tuple(Page(*page) for page in reply["pages"]))
 
-    def derive(self, path: Path, page: int, targets: Sequence[Target], *, seconds: float = DERIVE_SECONDS) -> None:
-        """Write the targets, each whole or not at all. `page` from 1. Raises UnreadableImage or StorageFailed."""
+    def derive(
+        self, path: Path, page: int, targets: Sequence[Target], *, seconds: float = DERIVE_SECONDS
+    ) -> tuple[int, int]:
+        """Write the targets, each whole or not at all. `page` from 1. Raises UnreadableImage or StorageFailed.
+
+        Gives the size of the scan, EXIF applied.
+        """
         request = {
             "do": "derive",
             "path": str(path),
@@ -161,7 +166,8 @@ class Pool:
             "max_pages": self.max_pages,
             "cpu": DERIVE_CPU,
         }
-        self._ask(request, seconds)
+        width, height = self._ask(request, seconds)["size"]
+        return width, height
 
     def children(self) -> list[int]:
         """Their process ids."""
@@ -251,6 +257,9 @@ def _sentence(kind: str) -> str:
         "too_large": _("The image has more pixels than allowed."),
         "memory": _("The image needs too much memory to be opened."),
         "missing": _("The file is missing."),
+        "encrypted": _("The file is encrypted. Send it without a password."),
+        "no_page": _("The file does not have this page any more."),
+        "empty": _("The file has no page."),
         "slow": _("The image took too long to be opened."),
         "crashed": _("The image cannot be opened: the decoder broke off."),
     }.get(kind, _("The file is damaged and cannot be opened."))

@@ -21,6 +21,7 @@ from ocr.errors import UnreadableImage
 
 PAGE_PX, THUMB_PX = 1600, 320
 PAGE_QUALITY, THUMB_QUALITY, FULL_QUALITY = 85, 78, 95
+PLAIN_TYPES = frozenset({"", *(read.media_type for read in (sniff.JPEG, sniff.PNG, sniff.WEBP))})
 MEDIA_TYPES = {read.name: read.media_type for read in sniff.READ}
 
 
@@ -55,10 +56,9 @@ class _Work:
         try:
             if self.source is None:
                 raise UnreadableImage(_("The file is missing."))
-            _derive(self.source, self.card, self.targets)
+            size = _derive(self.source, self.card, self.targets)
             if not self.card.width:
-                page = _page(self.source, self.card)[1]
-                self.width, self.height = page.width, page.height
+                self.width, self.height = size or _proven_size(self.source, self.card)
         except UnreadableImage as error:
             self.unreadable = error
         except (OSError, decoders.Stopped) as error:
@@ -131,11 +131,12 @@ def _missing(targets: Iterable[Target]) -> list[Target]:
     return [target for target in targets if not Path(target.path).is_file()]
 
 
-def _derive(source: Path, card: Card, targets: Sequence[Target]) -> None:
+def _derive(source: Path, card: Card, targets: Sequence[Target]) -> tuple[int, int] | None:
+    """The size of the scan, None where nothing was to be made."""
     if not targets:
-        return
+        return None
     try:
-        decoders.pool().derive(source, max(card.page, 1), targets)
+        return decoders.pool().derive(source, max(card.page, 1), targets)
     finally:
         for target in targets:
             Path(target.part).unlink(missing_ok=True)
@@ -182,12 +183,13 @@ def _bring_back(card: Card) -> None:
 def _full(card: Card) -> Prepared:
     rotation = card.rotation or None  # 0 is also what a card has that nobody has looked at
     source, path = _source(card), store.full_size(card)
-    name, page = _page(source, card)
-    if page.plain:
-        _prove(source, card)
-        return Prepared(source, MEDIA_TYPES[name], page.width, page.height, rotation)
-    _derive(source, card, _missing([_target(path, None, 0, FULL_QUALITY)]))
-    width, height = fitted((page.width, page.height), None)
+    if card.media_type in PLAIN_TYPES:
+        name, page = _page(source, card)
+        if page.plain:
+            _prove(source, card)
+            return Prepared(source, MEDIA_TYPES[name], page.width, page.height, rotation)
+    made = _derive(source, card, _missing([_target(path, None, 0, FULL_QUALITY)]))
+    width, height = fitted(made or _size(card, source), None)
     return Prepared(path, MEDIA_TYPES["JPEG"], width, height, rotation)
 
 
@@ -217,5 +219,16 @@ def _reduced_path(card: Card, max_px: int) -> Path:
 def _size(card: Card, source: Path) -> tuple[int, int]:
     if card.width:
         return card.width, card.height
+    return _proven_size(source, card)
+
+
+def _proven_size(source: Path, card: Card) -> tuple[int, int]:
+    """Of the scan, by opening it once more: for what was made in a run that was cut off before it noted it."""
     page = _page(source, card)[1]
-    return page.width, page.height
+    if page.width:
+        return page.width, page.height
+    made = store.part()
+    try:
+        return decoders.pool().derive(source, max(card.page, 1), [Target(str(made), f"{made}.part", THUMB_PX)])
+    finally:
+        made.unlink(missing_ok=True)

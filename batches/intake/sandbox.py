@@ -6,6 +6,7 @@ standard input, one JSON reply a line on standard output, until the input ends.
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import resource
@@ -14,17 +15,20 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any, cast
 
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from batches.intake import sniff
+from batches.intake.refusal import Refusal
 from batches.intake.sizes import MAX_JPEG_SIDE, fitted
 
 ORIENTATION, SUBFILE_TYPE = 0x0112, 254
 REDUCED_OR_MASK = 0b101
 PROOF_PX = 320  # a JPEG is decoded at a fraction of its size for it
 BASE_MEMORY = 400_000_000  # interpreter and libraries, address space
+PLAIN = frozenset({"JPEG", "MPO", "PNG", "WEBP"})
 BYTES_PER_PIXEL = 16  # scan, converted copy and turned copy at four bytes each, and some room
 
 _TURNS = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
@@ -39,34 +43,33 @@ _EXIF_TURNS = {
 }
 
 
-class Refusal(Exception):
-    """What the parent is told: `kind` decides, the text is for the log."""
-
-    def __init__(self, kind: str, text: str = "") -> None:
-        super().__init__(text)
-        self.kind = kind
-
-
-def _formats() -> list[str]:
-    # Image.open raises KeyError for a name that is not registered, on every file that the others refuse.
+def _pillow_names(found: sniff.Format) -> list[str]:
+    """What Pillow calls it; a JPEG may be followed by others. HEIC is read by a library of its own."""
     Image.init()
-    return [name for name in ("JPEG", "MPO", "PNG", "WEBP", "TIFF") if name in Image.OPEN]
+    if found is sniff.HEIC and found.name not in Image.OPEN:
+        pillow_heif = importlib.import_module("pillow_heif")
+        pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+    # Image.open raises KeyError for a name that is not registered, on every file that the others refuse.
+    return [name for name in (found.name, *(["MPO"] if found is sniff.JPEG else [])) if name in Image.OPEN]
 
 
-def open_image(path: str) -> Image.Image:
-    """Reads the header alone. The format must be the one that the first bytes say."""
+def sniffed(path: str) -> sniff.Format:
     with open(path, "rb") as file:
         found = sniff.sniff(file.read(sniff.HEAD))
     if found is None:
         raise Refusal("damaged", "not an image that is read")
-    names = {found.name, "MPO"} if found is sniff.JPEG else {found.name}
-    return Image.open(path, formats=[name for name in _formats() if name in names])
+    return found
+
+
+def open_image(path: str) -> Image.Image:
+    """Reads the header alone. The format must be the one that the first bytes say."""
+    return Image.open(path, formats=_pillow_names(sniffed(path)))
 
 
 def scans(image: Image.Image, limit: int) -> list[int]:
     """Frames that are scans, at most limit + 1. Reduced copies and masks in a TIFF are none."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return [0]
+        return [image.tell()]
     found: list[int] = []
     with contextlib.suppress(EOFError):
         for index in range(4 * limit + 4):
@@ -93,7 +96,7 @@ def orientation(image: Image.Image) -> int:
 
 def is_plain(image: Image.Image) -> bool:
     """Any decoder reads this file as it is: one frame, 8 bits, grey or RGB, nothing to turn."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile) or image.mode not in {"L", "RGB"}:
+    if image.format not in PLAIN or image.mode not in {"L", "RGB"}:
         return False
     if image.format not in {"JPEG", "MPO"} and getattr(image, "n_frames", 1) != 1:
         return False
@@ -102,7 +105,13 @@ def is_plain(image: Image.Image) -> bool:
 
 
 def inspect(path: str, max_pages: int) -> dict[str, Any]:
-    """Format and pages, from the headers: [[width, height, orientation, mode, plain], …], EXIF applied to the size."""
+    """Format and pages, from the headers: [[width, height, orientation, mode, plain], …], EXIF applied to the size.
+
+    Pages of a PDF have no size until they are drawn: 0.
+    """
+    if sniffed(path) is sniff.PDF:
+        number = _pdf().number_of_pages(path)
+        return {"format": sniff.PDF.name, "pages": [[0, 0, 1, "RGB", False]] * min(number, max_pages + 1)}
     pages: list[list[Any]] = []
     with open_image(path) as image:
         for frame in scans(image, max_pages):
@@ -112,6 +121,11 @@ def inspect(path: str, max_pages: int) -> dict[str, Any]:
             pages.append([width, height, turned, image.mode, is_plain(image)])
         name = "JPEG" if image.format == "MPO" else str(image.format)
     return {"format": name, "pages": pages}
+
+
+def _pdf() -> ModuleType:
+    """Imported for the first PDF, in this process alone."""
+    return importlib.import_module("batches.intake.pdf")
 
 
 def resizable(image: Image.Image) -> Image.Image:
@@ -220,28 +234,47 @@ def keep(path: str, target: Mapping[str, Any]) -> None:
 
 
 def derive(path: str, page: int, targets: list[dict[str, Any]], max_pages: int, max_pixels: int) -> dict[str, Any]:
-    """Make each target; the largest is made from the scan, the others from that one. `page` counts from 1."""
+    """Make each target; the largest is made from the scan, the others from that one. `page` counts from 1.
+
+    Tells the size of the scan, EXIF applied.
+    """
+    if sniffed(path) is sniff.PDF:
+        scan = _pdf().draw(path, page, max_pixels)
+        size, ready = scan.size, list[dict[str, Any]]()
+    else:
+        scan, size, ready = _opened_scan(path, page, targets, max_pages, max_pixels)
+    for target in _largest_first(targets):
+        if target not in ready:
+            scan = reduced(scan, target["max_px"])
+            write(scan, target)
+    for target in ready:
+        keep(path, target)
+    return {"size": size}
+
+
+def _largest_first(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(targets, key=lambda target: -(target["max_px"] or MAX_JPEG_SIDE))
+
+
+def _opened_scan(
+    path: str, page: int, targets: list[dict[str, Any]], max_pages: int, max_pixels: int
+) -> tuple[Image.Image, tuple[int, int], list[dict[str, Any]]]:
+    """The scan, upright by EXIF and no larger than needed; its own size; the targets that it is already."""
     with open_image(path) as image:
         frames = scans(image, min(page, max_pages)) if page > 1 else scans(image, 1)
         if page > len(frames):
-            raise Refusal("damaged", f"no page {page}")
+            raise Refusal("no_page", str(page))
         image.seek(frames[page - 1])
         if image.size[0] * image.size[1] > max_pixels:
             raise Refusal("too_large")
-        turn = _EXIF_TURNS.get(orientation(image))
+        turned = orientation(image)
+        size = image.size[::-1] if turned >= 5 else image.size
         ready = [target for target in targets if is_ready(image, target)]
-        made = [target for target in targets if target not in ready]
-        made.sort(key=lambda target: -(target["max_px"] or MAX_JPEG_SIDE))
+        made = [target for target in _largest_first(targets) if target not in ready]
         # Headers say nothing about the pixels: what is kept as it is, is decoded too.
         scan = reduced(image, made[0]["max_px"] if made else PROOF_PX)
-        if turn is not None:
-            scan = scan.transpose(turn)
-    for target in made:
-        scan = reduced(scan, target["max_px"])
-        write(scan, target)
-    for target in ready:
-        keep(path, target)
-    return {}
+        turn = _EXIF_TURNS.get(turned)
+        return (scan.transpose(turn) if turn is not None else scan), size, ready
 
 
 def _refusal(error: Exception) -> dict[str, Any]:

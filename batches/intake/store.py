@@ -190,9 +190,22 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def flush(parts: Sequence[Path]) -> None:
+    """Their bytes on the disk, before any of them is renamed."""
+    if parts:
+        _flush(parts[0].parent, parts)
+
+
 def replace(source: Path, target: Path) -> None:
-    _rename(source, target)
-    sync_folder(target.parent)
+    replace_all({source: target})
+
+
+def replace_all(moves: Mapping[Path, Path]) -> None:
+    """Each file under its new name, and these on the disk."""
+    for source, target in moves.items():
+        _rename(source, target)
+    for folder in {target.parent for target in moves.values()}:
+        sync_folder(folder)
 
 
 def _rename(source: Path, target: Path) -> None:

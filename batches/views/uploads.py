@@ -77,9 +77,11 @@ def card_add(request: SignedInRequest, pk: int) -> HttpResponse:
 def _add(batch: Batch, file: "UploadedFile[Any]", name: str, client_key: str) -> Outcome:
     size = file.size or 0
     try:
-        return Outcome(name, size, drafts.add_file(batch, name, file.chunks(), client_key=client_key))
+        came = drafts.add_file(batch, name, file.chunks(), client_key=client_key)
     except adding.Refused as refusal:
         return Outcome(name, size, code=refusal.code, message=refusal.message)
+    code = came.refusals[0].code if came.refusals and not came.cards else ""
+    return Outcome(name, size, came.cards, code, " ".join(f"{one.name}: {one.message}" for one in came.refusals))
 
 
 @require_POST

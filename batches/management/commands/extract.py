@@ -110,7 +110,9 @@ class Command(BaseCommand):
         for path, name in files:
             try:
                 with path.open("rb") as file:
-                    adding.add_file(batch, name, iter(partial(file.read, CHUNK), b""))
+                    outcome = adding.add_file(batch, name, iter(partial(file.read, CHUNK), b""))
+                for member in outcome.refusals:
+                    self.stderr.write(f"Refused: {name}: {member.name}: {member.message}")
             except adding.Refused as error:
                 self.stderr.write(f"Refused: {name}: {error.message}")
             except OSError as error:

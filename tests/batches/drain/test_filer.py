@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def card(batch):
     """A card with an image, read, in a started batch."""
-    (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))])
+    (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))]).cards
     now = timezone.now()
     changes.move_batch(batch, BatchStatus.QUEUED, started_at=now, label=store.label(batch, now))
     store.settle(Batch.objects.get(pk=batch.pk))

@@ -96,7 +96,7 @@ def test_a_thread_that_ends_by_a_mistake_says_so(transactional_db, caplog):
 
 
 def test_a_card_that_another_process_prepares_is_passed_over_for_now(transactional_db, batch):
-    (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))])
+    (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))]).cards
     told = []
     preparing = preparation.Preparation(told.append)
     with preparation._alone(card.pk) as mine:
@@ -109,7 +109,7 @@ def test_a_card_that_another_process_prepares_is_passed_over_for_now(transaction
 
 
 def test_a_card_that_cannot_be_prepared_for_now_is_tried_again_later(batch, monkeypatch, caplog):
-    (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))])
+    (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))]).cards
 
     def full(card):
         raise decoders.StorageFailed("No space left on device")

@@ -10,7 +10,7 @@ from tests.batches.intake import pictures
 @pytest.fixture
 def add(batch: Batch) -> Callable[..., list[Card]]:
     def add_file(name: str = "card.jpg", data: bytes | None = None, **options: str) -> list[Card]:
-        return adding.add_file(batch, name, [pictures.jpeg() if data is None else data], **options)
+        return adding.add_file(batch, name, [pictures.jpeg() if data is None else data], **options).cards
 
     return add_file
 

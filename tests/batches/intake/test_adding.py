@@ -85,7 +85,7 @@ def test_the_same_key_that_arrives_meanwhile_leaves_one_file(batch: Batch, add: 
         add("card.jpg", client_key="k1")
         yield pictures.jpeg()
 
-    (card,) = adding.add_file(batch, "card.jpg", chunks(), client_key="k1")
+    (card,) = adding.add_file(batch, "card.jpg", chunks(), client_key="k1").cards
     assert (card.filename, files(batch), store.parts()) == ("card.jpg", ["card.jpg"], [])
 
 
@@ -110,8 +110,9 @@ def test_file_and_folder_reach_the_disk_before_the_rows(batch: Batch, add: Add, 
         (b"", "empty"),
         (b"Shelfmark;Author\n" * 200, "not an image"),
         (b"short text", "not an image"),
-        (b"%PDF-1.7" + b" " * 2000, "PDF files are not read yet"),
-        (b"\0\0\0\x18ftypheic" + b" " * 2000, "HEIC files are not read yet"),
+        (b"7z\xbc\xaf" + b" " * 2000, "7-Zip files are not read. Send JPEG, PNG"),
+        (b"%PDF-1.7" + b" " * 2000, "damaged"),
+        (b"\0\0\0\x18ftypheic" + b" " * 2000, "damaged"),
         (b"\xff\xd8\xff" + b"\0" * 2000, "damaged"),
         (b"\x89PNG\r\n\x1a\n", "damaged"),
     ],

@@ -19,7 +19,7 @@ def old(path: Path) -> Path:
 
 @pytest.fixture
 def kept(batch: Batch, jpeg: bytes) -> Card:
-    card = adding.add_file(batch, "one.jpg", [jpeg])[0]
+    card = adding.add_file(batch, "one.jpg", [jpeg]).cards[0]
     old(store.find(card))
     return card
 

@@ -15,7 +15,7 @@ from tests.batches.intake import pictures
 
 @pytest.fixture
 def scan(batch: Batch) -> Card:
-    card = adding.add_file(batch, 'Box 1/Kärtchen "7".jpg', [pictures.jpeg()])[0]
+    card = adding.add_file(batch, 'Box 1/Kärtchen "7".jpg', [pictures.jpeg()]).cards[0]
     derive.prepare(card)
     return card
 
@@ -81,7 +81,7 @@ def test_an_unknown_type_is_downloaded_as_bytes(signed_in: Client, scan: Card):
 
 def test_a_large_image_is_streamed(batch: Batch, user: User):
     noise = Image.effect_noise((900, 900), 90)
-    card = adding.add_file(batch, "noise.png", [pictures.encoded(noise, "PNG")])[0]
+    card = adding.add_file(batch, "noise.png", [pictures.encoded(noise, "PNG")]).cards[0]
     derive.prepare(card)
 
     async def scenario() -> tuple[list[bytes], str]:
@@ -108,7 +108,7 @@ def test_a_head_request_opens_nothing(signed_in: Client, scan: Card):
 
 @pytest.mark.parametrize("size", ["thumb", "page"])
 def test_what_is_not_made_yet_is_not_found(signed_in: Client, batch: Batch, size: str):
-    card = adding.add_file(batch, "new.jpg", [pictures.jpeg()])[0]
+    card = adding.add_file(batch, "new.jpg", [pictures.jpeg()]).cards[0]
     assert signed_in.get(address(card, size)).status_code == 404
     assert signed_in.get(address(card, "full")).status_code == 200
 

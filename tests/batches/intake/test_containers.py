@@ -1,0 +1,80 @@
+"""ZIPs as they come, and ZIPs that lie."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from batches.intake import adding, receiving, store
+from batches.models import Batch
+from tests.batches.intake import pictures
+from tests.batches.intake.test_adding import files
+
+Send = Callable[..., adding.Outcome]
+
+
+def packed(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def send(batch: Batch) -> Send:
+    def add(data: bytes, name: str = "box.zip", **options: str) -> adding.Outcome:
+        return adding.add_file(batch, name, [data], **options)
+
+    return add
+
+
+def test_each_file_in_a_zip_becomes_a_card(batch: Batch, send: Send):
+    outcome = send(
+        packed({"Kasten A/Kärtchen 1.jpg": pictures.jpeg(), "b/2.png": pictures.encoded(pictures.marked(), "PNG")}),
+        "Box 7/box.zip",
+    )
+    assert outcome.refusals == []
+    assert [(card.original_name, card.filename, card.page) for card in outcome.cards] == [
+        ("Box 7/Kasten A/Kärtchen 1.jpg", "Kärtchen-1.jpg", 0),
+        ("Box 7/b/2.png", "2.png", 0),
+    ]
+    assert store.find(outcome.cards[0]).read_bytes() == pictures.jpeg()
+    assert files(batch) == ["2.png", "Kärtchen-1.jpg"]
+    assert store.parts() == []
+
+
+def test_one_bad_file_spoils_no_other(batch: Batch, send: Send):
+    outcome = send(
+        packed(
+            {
+                "1.jpg": pictures.jpeg(),
+                "list.csv": b"Shelfmark;Author\n",
+                "2.jpg": pictures.truncated(pictures.jpeg(), 0.01),
+                "3.tif": pictures.tiff([(60, 40), (30, 80)]),
+            }
+        )
+    )
+    assert [card.display_name for card in outcome.cards] == ["1.jpg", "3.tif#1", "3.tif#2"]
+    assert [(one.index, one.name, one.code) for one in outcome.refusals] == [
+        (1, "list.csv", "FILE_TYPE_INVALID"),
+        (2, "2.jpg", "FILE_TYPE_INVALID"),
+    ]
+
+
+def test_a_zip_is_taken_in_steps_and_resumed(batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adding, "GROUP_CARDS", 2)
+    members = {f"{n}.jpg": pictures.jpeg((60 + n, 40)) for n in range(1, 6)} | {"notes.txt": b"none"}
+    received = receiving.receive(tmp_path / "part", [packed(members)])
+    steps = adding.steps(batch, "box.zip", received, client_key="k" * 64)
+    assert [(step.done, step.total, len(step.cards)) for step in (next(steps), next(steps))] == [(0, 6, 0), (2, 6, 2)]
+    steps.close()
+    again = list(adding.steps(batch, "box.zip", received, client_key="k" * 64))
+    assert sum(len(step.cards) for step in again) == 5
+    assert (again[-1].done, again[-1].total) == (6, 6)
+    assert [one.name for step in again for one in step.refusals] == ["notes.txt"]
+    assert batch.cards.count() == 5
+    assert store.parts() == []
+    assert received.path.is_file()
