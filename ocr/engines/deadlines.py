@@ -13,6 +13,8 @@ from typing import Any
 import httpcore
 import httpx
 
+from ocr.engines.connections import Pool
+
 _PIECE = 65_536  # bytes
 _until: ContextVar[float | None] = ContextVar("until", default=None)
 
@@ -76,6 +78,8 @@ class _Backend(httpcore.SyncBackend):
 class Transport(httpx.HTTPTransport):
     """httpx's own, with an end. It offers no way to hand the backend in; a test with a dribbling server holds this."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._pool._network_backend = _Backend()
+    def __init__(self, *, most_idle: int, **options: Any) -> None:
+        super().__init__(**options, limits=httpx.Limits(max_connections=None))
+        theirs = self._pool
+        theirs._network_backend = _Backend()
+        self._pool = Pool(theirs.create_connection, most_idle)  # type: ignore[assignment]

@@ -16,7 +16,7 @@ from ocr.errors import EngineMissing
 
 CONNECT_SECONDS = 10.0
 _RESOLVED_FOR = 30.0  # seconds
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+_MOST_IDLE = 64  # connections
 
 
 @cache
@@ -44,7 +44,7 @@ class PinnedTransport(httpx.BaseTransport):
 
     def __init__(self, private_hosts: tuple[str, ...], ca_bundle: str = "") -> None:
         self.private_hosts = private_hosts
-        self._inner = deadlines.Transport(verify=_tls(ca_bundle), limits=_LIMITS, trust_env=False)
+        self._inner = deadlines.Transport(verify=_tls(ca_bundle), most_idle=_MOST_IDLE, trust_env=False)
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int], tuple[float, list[str]]] = {}
 
@@ -96,7 +96,7 @@ class ProxyTransport(httpx.BaseTransport):
         tls = _tls(ca_bundle)
         try:
             by = httpx.Proxy(proxy, ssl_context=tls if proxy.startswith("https:") else None)
-            self._outside = deadlines.Transport(verify=tls, limits=_LIMITS, trust_env=False, proxy=by)
+            self._outside = deadlines.Transport(verify=tls, most_idle=_MOST_IDLE, trust_env=False, proxy=by)
         except (httpx.InvalidURL, ValueError):
             raise EngineMissing("The address of the proxy cannot be used.") from None
 
