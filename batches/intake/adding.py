@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from ocr.errors import UnreadableImage
 FULL = {errno.ENOSPC, errno.EDQUOT}
 SAMPLES = Path(settings.BASE_DIR) / "batches" / "samples"
 GROUP_CARDS, GROUP_SECONDS = 100, 1.0  # of a ZIP, in one transaction
+Enter = Callable[[changes.Change, Received, int], dict[str, Any] | None]  # the file, and how many cards it makes
 KEY_CHARACTERS = 50  # of a client key; a member's number follows
 
 
@@ -74,7 +75,7 @@ def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: st
     """
     if kept := _kept(batch, client_key):
         return Outcome(kept)
-    _refuse_unless_open(batch)
+    refuse_unless_open(batch)
     part, outcome = store.part(), Outcome()
     try:
         for step in steps(batch, name, receive(part, chunks), client_key=client_key):
@@ -90,35 +91,40 @@ def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: st
 
 
 def steps(
-    batch: Batch, name: str, received: Received, *, client_key: str = "", columns: Mapping[str, Any] | None = None
+    batch: Batch,
+    name: str,
+    received: Received,
+    *,
+    client_key: str = "",
+    columns: dict[str, Any] | None = None,
+    enter: Enter | None = None,
 ) -> Iterator[Step]:
     """Make the cards of a received file, in as many steps as it needs, each of them committed when it is given.
 
     Again with the same file and `client_key`, it makes what is missing: it may be left off after any step, and begun
-    anew after a crash. `columns` are set on each card. An image, a TIFF or a PDF is moved into the batch's folder;
-    a ZIP is left where it is. Raises Refused; what earlier steps made stays.
+    anew after a crash. `columns` are set on each card; `enter` is asked for further ones under the batch's lock, for
+    each file, and may keep it out. An image, a TIFF or a PDF is moved into the batch's folder; a ZIP is left where
+    it is. Raises Refused; what earlier steps made stays.
     """
-    _refuse_unless_open(batch)
+    refuse_unless_open(batch)
     if received.format is sniff.ZIP:
         with received.path.open("rb") as file:
             archive = containers.opened(received.path, file)
-            yield from _members(batch, name, archive, client_key, columns or {})
+            yield from _members(name, archive, client_key, _Group(batch, columns or {}, enter))
         return
     if kept := _kept(batch, client_key):
         yield Step(len(kept), len(kept), kept)
         return
     pages = _pages(received)
-    cards, refusals = _keep(batch, [_Ready(name, received, pages, client_key)], columns or {})
+    cards, refusals = _keep(batch, [_Ready(name, received, pages, client_key)], columns or {}, enter)
     if refusals:
         raise Refused(refusals[0].code, refusals[0].message)
     yield Step(len(pages), len(pages), cards)
 
 
-def _members(
-    batch: Batch, name: str, archive: containers.Archive, client_key: str, columns: Mapping[str, Any]
-) -> Iterator[Step]:
+def _members(name: str, archive: containers.Archive, client_key: str, group: "_Group") -> Iterator[Step]:
     folder = f"{names.shown(name).rpartition('/')[0]}/".lstrip("/")
-    total, group, began = len(archive.members), _Group(batch, columns), time.monotonic()
+    total, began = len(archive.members), time.monotonic()
     yield Step(0, total)
     try:
         for done, member in enumerate(archive.members, 1):
@@ -134,8 +140,8 @@ def _members(
 class _Group:
     """Files of a ZIP that become cards in one transaction."""
 
-    def __init__(self, batch: Batch, columns: Mapping[str, Any]) -> None:
-        self._batch, self._columns = batch, columns
+    def __init__(self, batch: Batch, columns: dict[str, Any], enter: Enter | None) -> None:
+        self._batch, self._columns, self._enter = batch, columns, enter
         self._ready: list[_Ready] = []
         self._kept: list[Card] = []
         self._refusals: list[MemberRefused] = []
@@ -160,10 +166,12 @@ class _Group:
 
     def keep(self) -> tuple[list[Card], list[MemberRefused]]:
         store.flush([ready.received.path for ready in self._ready])
-        cards, refusals = _keep(self._batch, self._ready, self._columns) if self._ready else ([], [])
-        cards, refusals = [*self._kept, *cards], [*self._refusals, *refusals]
+        made: tuple[list[Card], list[MemberRefused]] = ([], [])
+        if self._ready:
+            made = _keep(self._batch, self._ready, self._columns, self._enter)
+        kept = [*self._kept, *made[0]], [*self._refusals, *made[1]]
         self.drop()
-        return cards, refusals
+        return kept
 
     def drop(self) -> None:
         for ready in self._ready:
@@ -194,7 +202,7 @@ def remove(cards: Iterable[Card]) -> None:
         wanted.setdefault(card.batch_id, []).append(card.pk)
     for batch_id in sorted(wanted):
         with changes.locked(batch_id) as change:
-            _refuse_unless_open(change.batch)
+            refuse_unless_open(change.batch)
             doomed = list(change.batch.cards.filter(pk__in=wanted[batch_id]))
             if not doomed:
                 continue
@@ -231,7 +239,8 @@ def _kept(batch: Batch, client_key: str) -> list[Card]:
     return list(Card.objects.filter(batch=batch, client_key=client_key).order_by("page"))
 
 
-def _refuse_unless_open(batch: Batch) -> None:
+def refuse_unless_open(batch: Batch) -> None:
+    """Raises Refused where the batch takes no scans and gives none up."""
     if batch.deleted_at is not None:
         raise Refused("BATCH_LOCKED", _("This batch lies in the trash."))
     if not batch.is_draft:
@@ -259,14 +268,16 @@ def _pages(received: Received) -> tuple[decoders.Page, ...]:
     return pages
 
 
-def _keep(batch: Batch, group: Sequence[_Ready], columns: Mapping[str, Any]) -> tuple[list[Card], list[MemberRefused]]:
+def _keep(
+    batch: Batch, group: Sequence[_Ready], columns: dict[str, Any], enter: Enter | None
+) -> tuple[list[Card], list[MemberRefused]]:
     """The cards of these files, all in one transaction; and those that the batch has no room for."""
     made: list[Card] = []
     refusals: list[MemberRefused] = []
     moves: dict[Path, Path] = {}
     try:
         with changes.locked(batch) as change:
-            _refuse_unless_open(change.batch)
+            refuse_unless_open(change.batch)
             folder = store.make(change.batch)
             for ready in group:
                 if kept := _kept(batch, ready.key):
@@ -277,9 +288,12 @@ def _keep(batch: Batch, group: Sequence[_Ready], columns: Mapping[str, Any]) -> 
                 except Refused as refusal:
                     refusals.append(MemberRefused(ready.index, ready.name, refusal.code, refusal.message))
                     continue
+                further = enter(change, ready.received, len(ready.pages)) if enter else {}
+                if further is None:
+                    continue
                 source, cards = _cards(change.batch, folder, ready)
                 for card in cards:
-                    for column, value in columns.items():
+                    for column, value in (columns | further).items():
                         setattr(card, column, value)
                 made += change.add_cards(cards)
                 moves[ready.received.path] = folder / source

@@ -64,6 +64,12 @@ def recognise(path: Path) -> Received:
     return Received(path, found, size, digest.hexdigest())
 
 
+def told(path: Path) -> sniff.Format:
+    """What a file on the disk is. Raises Refused."""
+    with path.open("rb") as file:
+        return _told(file.read(sniff.HEAD))
+
+
 def refuse_too_large(size: int, found: sniff.Format | None) -> None:
     """Raises Refused. A format that may hold many scans may be larger."""
     limit = settings.MAX_CONTAINER_BYTES if found is not None and found.container else settings.MAX_IMAGE_BYTES
