@@ -143,7 +143,7 @@ class CardAdmin(LookOnly):
         if card.prepared_at is None:
             return "–"
         source = reverse("card_image", args=[card.batch_id, card.pk, "thumb"])
-        return format_html('<img src="{}?r={}" alt="" width="96">', source, card.rotation)
+        return format_html('<img src="{}?{}" alt="" width="96">', source, card.look)
 
     @admin.display(description=_("why"))
     def reason(self, card: Card) -> str:

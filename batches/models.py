@@ -155,6 +155,7 @@ DEFAULT_OPTIONS: dict[str, Any] = {
     "pilot": 0,  # cards that are read first; 0: all at once
     "stay_inside": False,  # no engine outside the house
     "on_duplicate": "skip",  # cards that were read before: skip, overwrite, suffix
+    "sheets": False,  # several cards may lie on a page: they are looked for
     "max_image_px": 1600,
     "transcribe": False,
     "describe_pictures": False,
@@ -171,22 +172,83 @@ class CardQuerySet(models.QuerySet["Card"]):
         return self.filter(batch__in=Batch.objects.editable_by(user))
 
 
-class Card(models.Model):
-    """A scan and where it stands. Status: batches/changes.py alone."""
+class Scan(models.Model):
+    """One image: a page of a stored file, or a region of it."""
 
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="cards")
-    position = models.PositiveIntegerField()  # from 1; natural order of the original names, settled at the start
-    filename = models.CharField(max_length=150)  # stored name, unique in the batch
-    source = models.CharField(max_length=150)  # stored file that holds the scan; several pages share one
+    filename = models.CharField(max_length=150)  # stored name of the card, unique in the batch
+    source = models.CharField(max_length=150)  # stored file that holds the scan; pages, and cards of a sheet, share one
     page = models.PositiveIntegerField(default=0)  # from 1 where the source has several, otherwise 0
+    cut = models.PositiveSmallIntegerField(default=0)  # from 1 where the page is a sheet that was cut, otherwise 0
+    # [left, top, width, height] in pixels of the page, EXIF orientation applied; null: the whole of it
+    crop = models.JSONField(null=True, blank=True)
+    edition = models.PositiveSmallIntegerField(default=1)  # one more each time that the card's scan is replaced
     original_name = models.CharField(max_length=500)  # as sent, with its folder
     client_key = models.CharField(max_length=64, blank=True)  # the browser's, makes a repeated upload harmless
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField(default=0)  # bytes of the source
-    width = models.PositiveIntegerField(default=0)  # pixels, EXIF orientation applied, `rotation` not
+    width = models.PositiveIntegerField(default=0)  # pixels, EXIF orientation applied, cut out, `rotation` not
     height = models.PositiveIntegerField(default=0)
     media_type = models.CharField(max_length=40, blank=True)
     rotation = models.PositiveSmallIntegerField(default=0)  # degrees clockwise that turn the scan upright
+
+    class Meta:
+        abstract = True
+
+    @property
+    def display_name(self) -> str:
+        name = f"{self.original_name}#{self.page}" if self.page else self.original_name
+        return f"{name} ({self.cut})" if self.cut else name
+
+    @property
+    def shares_source(self) -> bool:
+        """Other cards may lie in the same file."""
+        return bool(self.page or self.cut)
+
+    @property
+    def tag(self) -> str:
+        """Tells its images from those of other bytes or another region under the same name."""
+        parts = [f"s{self.edition}"] if self.edition > 1 else []
+        parts += [f"c{'.'.join(str(number) for number in self.crop)}"] if self.crop else []
+        return "".join(parts)
+
+    @property
+    def look(self) -> str:
+        """What the address of one of its images ends in: the same only as long as the picture is."""
+        return f"r={self.rotation}&s={self.tag}" if self.tag else f"r={self.rotation}"
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Its size once it is turned."""
+        return (self.height, self.width) if self.rotation in {90, 270} else (self.width, self.height)
+
+    def as_scan(self) -> dict[str, Any]:
+        """What makes up the image, to be carried to another row."""
+        return {field.name: getattr(self, field.name) for field in Scan._meta.fields}
+
+
+class Sheet(Scan):
+    """A page of a draft on which several cards may lie, as it was before it was cut."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="sheets")
+    found = models.JSONField(default=list)  # regions where a card seems to lie, in reading order; as Scan.crop
+    cuts = models.JSONField(default=list)  # regions that became cards; none: the page is one card
+
+    class Meta:
+        ordering = ("pk",)
+        verbose_name = _("sheet")
+        verbose_name_plural = _("sheets")
+
+    def __str__(self) -> str:
+        return self.display_name
+
+
+class Card(Scan):
+    """A scan, perhaps with its back, and where it stands. Status: batches/changes.py alone."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="cards")
+    position = models.PositiveIntegerField()  # from 1; natural order of the original names, settled at the start
+    sheet = models.ForeignKey(Sheet, null=True, blank=True, on_delete=models.SET_NULL, related_name="cards")
+    back = models.OneToOneField("CardScan", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
     status = models.CharField(max_length=10, choices=CardStatus, default=CardStatus.PENDING)
     skip_reason = models.CharField(max_length=12, choices=SkipReason, blank=True)
@@ -250,14 +312,46 @@ class Card(models.Model):
         return self.original_name
 
     @property
+    def sides(self) -> list[Card | CardScan]:
+        """Front, and back where it has one; the back shares this card's batch."""
+        if self.back is None:
+            return [self]
+        self.back.card = self
+        return [self, self.back]
+
+    @property
     def is_read(self) -> bool:
         """It has values: also while it waits to be read again."""
         waits = self.status in {CardStatus.PENDING, CardStatus.PROCESSING}
         return self.status == CardStatus.COMPLETED or (waits and self.result_id is not None)
 
+
+class CardScan(Scan):
+    """A scan of a card besides the one on its row: its back, or one that was replaced."""
+
+    class Role(models.TextChoices):
+        BACK = "back", _("back")
+        EARLIER = "earlier", _("replaced")
+
+    card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="scans")
+    sheet = models.ForeignKey(Sheet, null=True, blank=True, on_delete=models.SET_NULL, related_name="scans")
+    role = models.CharField(max_length=8, choices=Role)
+    blank = models.BooleanField(default=False)  # a back that shows nothing: no engine gets it
+    at = models.DateTimeField(auto_now_add=True)  # paired, or replaced
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = _("scan")
+        verbose_name_plural = _("scans")
+        constraints = (models.UniqueConstraint(fields=("card",), condition=Q(role="back"), name="card_back_once"),)
+
+    def __str__(self) -> str:
+        return self.original_name
+
     @property
-    def display_name(self) -> str:
-        return f"{self.original_name}#{self.page}" if self.page else self.original_name
+    def batch(self) -> Batch:
+        return self.card.batch
 
 
 class CardResult(models.Model):

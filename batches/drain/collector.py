@@ -17,7 +17,7 @@ from django.utils import timezone
 from batches import changes
 from batches.drain import blocks, candidates, duplicates
 from batches.drain.outcomes import Event, Outcome, Refund, Start
-from batches.drain.reading import Setup, clean, read_key, result_of
+from batches.drain.reading import Setup, clean, pictures, read_key, result_of
 from batches.drain.spending import Tally
 from batches.drain.spool import Spool
 from batches.models import Attempt, Batch, Card, CardResult, Rereading
@@ -65,6 +65,11 @@ def _is_urgent(event: Event) -> bool:
     if isinstance(event, Start):
         return event.decided is not None
     return isinstance(event, Outcome) and event.error is not None and event.error.pauses is not None
+
+
+def _same_scan(card: Card, read: Card) -> bool:
+    """It has not been replaced since."""
+    return (card.sha256, card.edition) == (read.sha256, read.edition)
 
 
 class Collector:
@@ -214,7 +219,7 @@ class Collector:
             self._note(group, outcome, outcome.started_at)
         mine = self._holds(card, outcome)
         waits_again = card.status == CardStatus.PENDING and card.worker_id is None and outcome.reading is not None
-        waits_again = waits_again and card.rereading_id == outcome.setup.rereading_id
+        waits_again = waits_again and card.rereading_id == outcome.setup.rereading_id and _same_scan(card, outcome.card)
         if not (mine or waits_again) or not self._open(group, card):
             self._drop(group, card, mine=mine)
         elif outcome.reading is not None:
@@ -261,7 +266,7 @@ class Collector:
 
     def _save(self, group: _Group, card: Card, outcome: Outcome, reading: Reading) -> None:
         result = result_of(outcome.setup, card.pk, reading)
-        result.read_key = read_key(outcome.setup, card.sha256, card.page, outcome.card.rotation)
+        result.read_key = read_key(outcome.setup, pictures(outcome.card, outcome.card.rotation))
         fields = {"tries": card.tries + 1, "error": "", "error_message": "", "rereading": None}
         held = group.held.get(card.pk)
         if held is None:

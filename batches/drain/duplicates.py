@@ -9,7 +9,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from batches import changes
-from batches.drain.reading import Setup, read_key, setup_of
+from batches.drain.reading import Picture, Setup, pictures, read_key, setup_of
 from batches.models import Batch, BatchQuerySet, Card, CardResult, FieldRevision
 from batches.queries import results
 from batches.states import BatchStatus, CardStatus, ResultState
@@ -17,6 +17,8 @@ from batches.states import BatchStatus, CardStatus, ResultState
 CHUNK = 2000  # cards that are looked for in one query
 BLOCK = 500  # cards that one transaction takes over
 SKIP, OVERWRITE, SUFFIX = "skip", "overwrite", "suffix"
+_PICTURE = ("sha256", "page", "rotation", "crop")
+_SEEN = ("pk", *_PICTURE, "back_id", *(f"back__{name}" for name in _PICTURE))
 CHOICES = (SKIP, OVERWRITE, SUFFIX)
 
 
@@ -25,9 +27,13 @@ class Scan:
     """What of a card decides whether it was read before."""
 
     card_id: int
-    sha256: str
-    page: int
-    rotation: int
+    seen: tuple[Picture, ...]  # front, and back
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> "Scan":
+        pk, sha256, page, rotation, crop, back_id, *back = row
+        front = Picture(sha256, page, rotation, crop)
+        return cls(pk, (front, Picture(*back)) if back_id else (front,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,7 @@ def sources(batch: Batch) -> BatchQuerySet:
 def scans(batch: Batch) -> Iterator[Scan]:
     """Those of a draft that can be read, in their order."""
     waiting = batch.cards.filter(status=CardStatus.PENDING, result=None, error="").order_by("position", "pk")
-    rows = waiting.values_list("pk", "sha256", "page", "rotation")
-    return (Scan(*row) for row in rows.iterator(chunk_size=CHUNK))
+    return (Scan.of(row) for row in waiting.values_list(*_SEEN).iterator(chunk_size=CHUNK))
 
 
 def found(batch: Batch, looked_for: Iterable[Scan]) -> dict[int, Earlier]:
@@ -76,7 +81,7 @@ def found(batch: Batch, looked_for: Iterable[Scan]) -> dict[int, Earlier]:
 
 def _found(batch: Batch, setup: Setup, chunk: Sequence[Scan]) -> dict[int, Earlier]:
     """Three short looks by indexes: in one statement SQLite would walk through all cards of the other batches."""
-    keys = {scan.card_id: read_key(setup, scan.sha256, scan.page, scan.rotation) for scan in chunk}
+    keys = {scan.card_id: read_key(setup, scan.seen) for scan in chunk}
     readings = CardResult.objects.filter(read_key__in=set(keys.values()), by_hand=False).exclude(read_key="")
     made = dict(readings.order_by().values_list("pk", "read_key"))
     if not made:
@@ -115,7 +120,7 @@ def take_over_in(change: changes.Change) -> bool:
     )
     cards = list(behind.order_by("position")[:BLOCK])
     readable = [card for card in cards if not card.error and card.result_id is None]
-    earlier = found(batch, (Scan(card.pk, card.sha256, card.page, card.rotation) for card in readable))
+    earlier = found(batch, (Scan(card.pk, tuple(pictures(card, card.rotation))) for card in readable))
     if earlier:
         _take_over(change, [card for card in readable if card.pk in earlier], earlier)
     more = len(cards) == BLOCK

@@ -86,7 +86,7 @@ def _note(cards: Iterable[Card]) -> int:
 
 def _placed(card: Card) -> bool:
     try:
-        if card.status == CardStatus.FAILED or card.page or _lies_among_errors(card):
+        if card.status == CardStatus.FAILED or any(s.shares_source or _lies_among_errors(s) for s in card.sides):
             store.place(card)
     except OSError as error:
         log.warning("Card %s: its image could not be moved: %s", card.pk, error)
@@ -94,8 +94,8 @@ def _placed(card: Card) -> bool:
     return True
 
 
-def _lies_among_errors(card: Card) -> bool:
-    return (store.folder(card.batch) / store.ERRORS / card.source).is_file()
+def _lies_among_errors(scan: store.AnyScan) -> bool:
+    return (store.folder(scan.batch) / store.ERRORS / scan.source).is_file()
 
 
 def _files(card: Card, folder: Path) -> Iterator[tuple[Path, bytes | None]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import F, Prefetch, QuerySet
 
-from batches.models import Attempt, Batch, Card, CardResult
+from batches.models import Attempt, Batch, Card, CardResult, Scan
 from ocr import checking
 
 _COUNTS = (
@@ -27,7 +27,7 @@ def with_all(cards: QuerySet[Card]) -> QuerySet[Card]:
     seconds = CardResult.objects.filter(card__batch__options__on_duplicate="suffix", rereading=None)
     seconds = seconds.exclude(card__result=F("pk")).select_related("template_version").order_by("pk")
     # What many cards share is made once, not joined to each.
-    return cards.select_related("result").prefetch_related(
+    return cards.select_related("result", "back").prefetch_related(
         *("batch", "reviewed_by", "result__template_version"),
         Prefetch("result__attempts", calls),
         Prefetch("results", seconds.prefetch_related(Prefetch("attempts", calls)), to_attr="seconds"),
@@ -48,13 +48,8 @@ def of_card(card: Card, result: CardResult) -> dict[str, Any]:
         "batch": card.batch.label,
         "position": card.position,
         "status": card.status,
-        "image": {
-            "sha256": card.sha256,
-            "page": card.page or None,
-            "width": card.width,
-            "height": card.height,
-            "rotation": card.rotation,
-        },
+        "image": _image(card),
+        **({"back": _image(card.back)} if card.back else {}),
         "values": result.values,
         "machine_reading": result.fields,
         "entries": entries(result),
@@ -71,6 +66,18 @@ def of_card(card: Card, result: CardResult) -> dict[str, Any]:
         **_call(card, result),
         "finished_at": _when(card.finished_at),
     }
+
+
+def _image(scan: Scan) -> dict[str, Any]:
+    """What was read: all of a page, or what was cut out of it."""
+    told = {
+        "sha256": scan.sha256,
+        "page": scan.page or None,
+        "width": scan.width,
+        "height": scan.height,
+        "rotation": scan.rotation,
+    }
+    return told | ({"source": scan.source, "region": scan.crop} if scan.crop else {})
 
 
 def entries(result: CardResult) -> list[dict[str, Any]] | None:

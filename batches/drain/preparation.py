@@ -89,7 +89,7 @@ class Preparation:
                 waiting = Card.objects.filter(wanted, prepared_at=None, batch__deleted_at=None)
                 if self._batch_id is not None:
                     waiting = waiting.filter(batch=self._batch_id)
-                for card in waiting.select_related("batch").order_by("pk")[: len(passed) + 1]:
+                for card in waiting.select_related("batch", "back").order_by("pk")[: len(passed) + 1]:
                     if card.pk not in passed:
                         self._busy.add(card.pk)
                         return card

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from batches.models import Batch, CardResult, Rereading
+from batches.models import Batch, Card, CardResult, Rereading
 from ocr import prompts, schema
 from ocr.engines.base import ReadOptions, ReadTask
 from ocr.fields import FieldSpec
@@ -79,9 +80,29 @@ def _key(setup: Setup, *, prompted: bool) -> str:
     return hashlib.sha256(json.dumps(means, sort_keys=True).encode()).hexdigest()
 
 
-def read_key(setup: Setup, sha256: str, page: int, rotation: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What of a scan decides what an engine sees."""
+
+    sha256: str
+    page: int
+    rotation: int
+    crop: list[int] | None = None
+
+    def __str__(self) -> str:
+        region = f" {self.crop}" if self.crop else ""
+        return f"{self.sha256} {self.page} {self.rotation}{region}"
+
+
+def pictures(card: Card, rotation: int) -> list[Picture]:
+    """Front and back, as a card was read that stood so."""
+    front, *backs = [Picture(scan.sha256, scan.page, scan.rotation, scan.crop) for scan in card.sides]
+    return [replace(front, rotation=rotation), *backs]
+
+
+def read_key(setup: Setup, seen: Iterable[Picture]) -> str:
     """The same for the same bytes, seen the same way up, read with the same means."""
-    return hashlib.sha256(f"{setup.key} {sha256} {page} {rotation}".encode()).hexdigest()
+    return hashlib.sha256(" ".join((setup.key, *map(str, seen))).encode()).hexdigest()
 
 
 def read_task(batch: Batch) -> ReadTask:

@@ -19,7 +19,7 @@ from batches import changes
 from batches.intake import containers, decoders, names, sniff, store
 from batches.intake.receiving import Received, receive
 from batches.intake.receiving import Refused as Refused  # for whoever adds
-from batches.models import Batch, Card
+from batches.models import Batch, Card, CardScan
 from ocr.errors import UnreadableImage
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -206,25 +206,36 @@ def remove(cards: Iterable[Card]) -> None:
             doomed = list(change.batch.cards.filter(pk__in=wanted[batch_id]))
             if not doomed:
                 continue
+            beside = list(CardScan.objects.filter(card__in=[card.pk for card in doomed]).select_related("card"))
             change.remove_cards(doomed)
-            used = set(change.batch.cards.values_list("source", flat=True).distinct())
-            _forget_after_commit(change.batch, doomed, used)
+            used = _sources(change.batch)
+            sheets = list(change.batch.sheets.exclude(source__in=used))
+            change.batch.sheets.filter(pk__in=[sheet.pk for sheet in sheets]).delete()
+            _forget_after_commit(change.batch, [*doomed, *beside, *sheets], used)
 
 
-def _forget_after_commit(batch: Batch, cards: list[Card], used: set[str]) -> None:
+def _sources(batch: Batch) -> set[str]:
+    beside = CardScan.objects.filter(card__batch=batch)
+    return {*batch.cards.values_list("source", flat=True), *beside.values_list("source", flat=True)}
+
+
+def _forget_after_commit(batch: Batch, scans: list[store.AnyScan], used: set[str]) -> None:
     def forget() -> None:
-        for card in cards:
-            card.batch = batch
-            store.forget(card, with_source=card.source not in used)
+        for scan in scans:
+            if isinstance(scan, CardScan):
+                scan.card.batch = batch
+            else:
+                scan.batch = batch
+            store.forget(scan, with_source=scan.source not in used)
 
     transaction.on_commit(forget)
 
 
 def settle_order(change: changes.Change) -> None:
     """Positions from 1 in the natural order of folder, name and page; 2 comes before 10. The caller holds the lock."""
-    rows = list(change.batch.cards.values_list("pk", "position", "original_name", "page"))
-    rows.sort(key=lambda row: (names.natural(row[2]), row[3], row[0]))
-    moved = [(place, pk) for place, (pk, position, _name, _page) in enumerate(rows, 1) if position != place]
+    rows = list(change.batch.cards.values_list("pk", "position", "original_name", "page", "cut"))
+    rows.sort(key=lambda row: (names.natural(row[2]), row[3], row[4], row[0]))
+    moved = [(place, row[0]) for place, row in enumerate(rows, 1) if row[1] != place]
     if not moved:
         return
     # One plain statement a card: bulk_update builds a CASE over all of them, ten times as slow for 100,000.
@@ -236,7 +247,9 @@ def settle_order(change: changes.Change) -> None:
 def _kept(batch: Batch, client_key: str) -> list[Card]:
     if not client_key:
         return []
-    return list(Card.objects.filter(batch=batch, client_key=client_key).order_by("page"))
+    mine = Card.objects.filter(batch=batch)
+    kept = list(mine.filter(client_key=client_key).order_by("page", "cut"))
+    return kept or list(mine.filter(scans__client_key=client_key).distinct())  # it has become the back of another
 
 
 def refuse_unless_open(batch: Batch) -> None:
@@ -318,8 +331,12 @@ def _refuse_too_many(change: changes.Change, pages: int) -> None:
 def _free_names(batch: Batch, folder: Path, name: str, extension: str, pages: int) -> tuple[str, list[str]]:
     """Names that no row and no file has, in whatever case: the folder may be copied to a disk that sees none."""
     start = names.stem(name)
-    rows = batch.cards.filter(Q(filename__istartswith=start) | Q(source__istartswith=start))
-    taken = {stored.lower() for pair in rows.values_list("filename", "source") for stored in pair}
+    alike = Q(filename__istartswith=start) | Q(source__istartswith=start)
+    beside = CardScan.objects.filter(card__batch=batch)
+    pairs = [
+        pair for rows in (batch.cards.all(), beside) for pair in rows.filter(alike).values_list("filename", "source")
+    ]
+    taken = {stored.lower() for pair in pairs for stored in pair}
     while True:
         source, filenames = names.stored(name, extension, pages, taken)
         if not (folder / source).exists():  # left by a crash before its commit; a person decides about it

@@ -152,17 +152,24 @@ class Pool:
         return Inspection(reply["format"], tuple(Page(*page) for page in reply["pages"]))
 
     def derive(
-        self, path: Path, page: int, targets: Sequence[Target], *, seconds: float = DERIVE_SECONDS
+        self,
+        path: Path,
+        page: int,
+        targets: Sequence[Target],
+        *,
+        crop: Sequence[int] | None = None,
+        seconds: float = DERIVE_SECONDS,
     ) -> tuple[int, int]:
-        """Write the targets, each whole or not at all. `page` from 1. Raises UnreadableImage or StorageFailed.
+        """Write the targets, each whole or not at all. `page` from 1; `crop`: left, top, width, height on it.
 
-        Gives the size of the scan, EXIF applied.
+        Gives the size of the scan, EXIF applied, cut out. Raises UnreadableImage or StorageFailed.
         """
         request = {
             "do": "derive",
             "path": str(path),
             "page": page,
             "targets": [asdict(target) for target in targets],
+            "crop": crop,
             "max_pages": self.max_pages,
             "cpu": DERIVE_CPU,
         }

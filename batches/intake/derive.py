@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from batches import changes
 from batches.intake import decoders, sniff, store
 from batches.intake.decoders import Target
 from batches.intake.sizes import fitted
-from batches.models import Card
+from batches.models import Card, CardScan
 from batches.states import CardStatus
 from ocr.engines.base import Prepared
 from ocr.errors import UnreadableImage
@@ -45,6 +45,7 @@ class _Work:
     """Everything that a thread needs, so that none of them touches the database."""
 
     card: Card
+    scan: store.AnyScan  # the card itself, or its back
     source: Path | None  # None: the file is missing
     targets: list[Target]
     width: int = 0
@@ -56,69 +57,91 @@ class _Work:
         try:
             if self.source is None:
                 raise UnreadableImage(_("The file is missing."))
-            size = _derive(self.source, self.card, self.targets)
-            if not self.card.width:
-                self.width, self.height = size or _proven_size(self.source, self.card)
+            size = _derive(self.source, self.scan, self.targets)
+            if not self.scan.width:
+                self.width, self.height = size or _proven_size(self.source, self.scan)
         except UnreadableImage as error:
-            self.unreadable = error
+            self.unreadable = error if self.scan is self.card else _of_the_back(error)
         except (OSError, decoders.Stopped) as error:
             self.failure = error
 
 
+def _of_the_back(error: UnreadableImage) -> UnreadableImage:
+    return UnreadableImage(_("The back: %(problem)s") % {"problem": error.message}, raw=error.raw)
+
+
 def _prepare_batch(cards: list[Card]) -> None:
     with store.writing(cards[0].batch):
-        works = [_Work(card, _found(card), _missing(_pair(card, card.rotation))) for card in cards]
+        works = [
+            _Work(card, scan, _found(scan), _missing(_pair(scan, scan.rotation)))
+            for card in cards
+            for scan in card.sides
+        ]
         if len(works) == 1:
             works[0].do()
         else:
             with ThreadPoolExecutor(decoders.pool().size, thread_name_prefix="prepare") as threads:
                 list(threads.map(_Work.do, works))
-    _note([work for work in works if work.failure is None])
+    failed = {work.card.pk for work in works if work.failure is not None}
+    _note([work for work in works if work.card.pk not in failed])
     for work in works:
         if work.failure is not None:
             raise work.failure
 
 
 def _note(works: Sequence[_Work]) -> None:
-    """Write down what came of it. Cards that were removed meanwhile are not there any more."""
+    """Write down what came of it. Cards that were removed meanwhile, or are another picture now, are left alone."""
     if not works:
         return
-    done = {work.card.pk: work for work in works}
+    done: dict[int, list[_Work]] = {}
+    for work in works:
+        done.setdefault(work.card.pk, []).append(work)
     with changes.locked(works[0].card.batch_id) as change:
-        for card in change.batch.cards.filter(pk__in=done):
+        for card in change.batch.cards.select_related("back").filter(pk__in=done):
+            if [_picture(scan) for scan in card.sides] != [_picture(work.scan) for work in done[card.pk]]:
+                continue
             fields = _fields(card, done[card.pk])
             if fields:
                 change.touch_card(card, **fields)
             for name in ("prepared_at", "error", "error_message", "width", "height"):
-                setattr(done[card.pk].card, name, getattr(card, name))
+                setattr(done[card.pk][0].card, name, getattr(card, name))
+            for work in done[card.pk][1:]:
+                if work.width and card.back is not None:
+                    card.back.width, card.back.height = work.width, work.height
+                    card.back.save(update_fields=["width", "height"])
 
 
-def _fields(card: Card, work: _Work) -> dict[str, Any]:
+def _picture(scan: store.AnyScan) -> tuple[str, int, str]:
+    return scan.source, scan.page, scan.tag
+
+
+def _fields(card: Card, works: Sequence[_Work]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if card.prepared_at is None:
         fields["prepared_at"] = timezone.now()
-    if work.width and not card.width:
-        fields |= {"width": work.width, "height": work.height}
+    if works[0].width and not card.width:
+        fields |= {"width": works[0].width, "height": works[0].height}
     if card.status != CardStatus.PENDING:
         return fields
-    if work.unreadable is not None and card.error != UnreadableImage.reason:
-        fields |= {"error": UnreadableImage.reason, "error_message": work.unreadable.message}
-    elif work.unreadable is None and card.error == UnreadableImage.reason:
+    unreadable = next((work.unreadable for work in works if work.unreadable is not None), None)
+    if unreadable is not None and card.error != UnreadableImage.reason:
+        fields |= {"error": UnreadableImage.reason, "error_message": unreadable.message}
+    elif unreadable is None and card.error == UnreadableImage.reason:
         fields |= {"error": "", "error_message": ""}
     return fields
 
 
-def _found(card: Card) -> Path | None:
+def _found(scan: store.AnyScan) -> Path | None:
     try:
-        return store.find(card)
+        return store.find(scan)
     except FileNotFoundError:
         return None
 
 
-def _pair(card: Card, rotation: int) -> list[Target]:
+def _pair(scan: store.AnyScan, rotation: int) -> list[Target]:
     return [
-        _target(store.derived(card, "page", rotation), PAGE_PX, rotation, PAGE_QUALITY),
-        _target(store.derived(card, "thumb", rotation), THUMB_PX, rotation, THUMB_QUALITY),
+        _target(store.derived(scan, "page", rotation), PAGE_PX, rotation, PAGE_QUALITY),
+        _target(store.derived(scan, "thumb", rotation), THUMB_PX, rotation, THUMB_QUALITY),
     ]
 
 
@@ -131,104 +154,121 @@ def _missing(targets: Iterable[Target]) -> list[Target]:
     return [target for target in targets if not Path(target.path).is_file()]
 
 
-def _derive(source: Path, card: Card, targets: Sequence[Target]) -> tuple[int, int] | None:
+def _derive(source: Path, scan: store.AnyScan, targets: Sequence[Target]) -> tuple[int, int] | None:
     """The size of the scan, None where nothing was to be made."""
     if not targets:
         return None
     try:
-        return decoders.pool().derive(source, max(card.page, 1), targets)
+        return decoders.pool().derive(source, max(scan.page, 1), targets, crop=scan.crop)
     finally:
         for target in targets:
             Path(target.part).unlink(missing_ok=True)
 
 
-def _page(source: Path, card: Card) -> tuple[str, decoders.Page]:
+def _page(source: Path, scan: store.AnyScan) -> tuple[str, decoders.Page]:
     inspection = decoders.pool().inspect(source)
-    if card.page > len(inspection.pages):
+    if scan.page > len(inspection.pages):
         raise UnreadableImage(_("The file does not have this page any more."))
-    return inspection.format, inspection.pages[max(card.page, 1) - 1]
+    return inspection.format, inspection.pages[max(scan.page, 1) - 1]
 
 
-def turn(card: Card, rotation: int) -> None:
+def turn(scan: Card | CardScan, rotation: int) -> None:
     """Page image and thumbnail for another rotation. Files alone: the row is the caller's. Raises UnreadableImage."""
-    with store.writing(card.batch):
-        _derive(_source(card), card, _missing(_pair(card, rotation)))
+    with store.writing(scan.batch):
+        _derive(_source(scan), scan, _missing(_pair(scan, rotation)))
+
+
+def show(scan: store.AnyScan) -> None:
+    """Page image and thumbnail as it lies. Raises UnreadableImage; OSError where the disk is at fault."""
+    with store.writing(scan.batch):
+        _derive(_source(scan), scan, _missing(_pair(scan, 0)))
 
 
 def prepared(card: Card, *, full_resolution: bool, max_px: int) -> Prepared:
-    """The image for an engine. Raises UnreadableImage; OSError where the disk is at fault.
+    """The card for an engine, with its back unless that is blank. Raises UnreadableImage; OSError where the disk is
+    at fault.
 
     At full resolution not turned, with the rotation as far as it is known; otherwise turned as the card stands.
     """
+    front, *backs = [
+        _prepared(scan, full_resolution=full_resolution, max_px=max_px)
+        for scan in card.sides
+        if not (isinstance(scan, CardScan) and scan.blank)
+    ]
+    return replace(front, back=backs[0]) if backs else front
+
+
+def _prepared(scan: Card | CardScan, *, full_resolution: bool, max_px: int) -> Prepared:
     if not full_resolution:
-        return _reduced(card, max_px)
-    _bring_back(card)
-    with store.writing(card.batch):
-        return _full(card)
+        return _reduced(scan, max_px)
+    _bring_back(scan)
+    with store.writing(scan.batch):
+        return _full(scan)
 
 
-def _source(card: Card) -> Path:
+def _source(scan: store.AnyScan) -> Path:
     try:
-        return store.find(card)
+        return store.find(scan)
     except FileNotFoundError as error:
         raise UnreadableImage(_("The file is missing.")) from error
 
 
-def _bring_back(card: Card) -> None:
+def _bring_back(scan: Card | CardScan) -> None:
     """A card that failed before is read where it will stay, so that no move passes between path and opening."""
-    if not card.page and _source(card).parent.name == store.ERRORS:
-        store.place(card)
+    if not scan.shares_source and _source(scan).parent.name == store.ERRORS:
+        store.place(scan if isinstance(scan, Card) else scan.card)
 
 
-def _full(card: Card) -> Prepared:
-    rotation = card.rotation or None  # 0 is also what a card has that nobody has looked at
-    source, path = _source(card), store.full_size(card)
-    if card.media_type in PLAIN_TYPES:
-        name, page = _page(source, card)
+def _full(scan: Card | CardScan) -> Prepared:
+    rotation = scan.rotation or None  # 0 is also what a card has that nobody has looked at
+    source, path = _source(scan), store.full_size(scan)
+    if scan.media_type in PLAIN_TYPES and scan.crop is None:
+        name, page = _page(source, scan)
         if page.plain:
-            _prove(source, card)
+            _prove(source, scan)
             return Prepared(source, MEDIA_TYPES[name], page.width, page.height, rotation)
-    made = _derive(source, card, _missing([_target(path, None, 0, FULL_QUALITY)]))
-    width, height = fitted(made or _size(card, source), None)
+    made = _derive(source, scan, _missing([_target(path, None, 0, FULL_QUALITY)]))
+    width, height = fitted(made or _size(scan, source), None)
     return Prepared(path, MEDIA_TYPES["JPEG"], width, height, rotation)
 
 
-def _prove(source: Path, card: Card) -> None:
+def _prove(source: Path, scan: Card | CardScan) -> None:
     """Headers say nothing about the pixels: a scan goes out as it is only when a page image was made of it."""
-    _derive(source, card, _missing(_pair(card, card.rotation)))
+    _derive(source, scan, _missing(_pair(scan, scan.rotation)))
 
 
-def _reduced(card: Card, max_px: int) -> Prepared:
+def _reduced(scan: Card | CardScan, max_px: int) -> Prepared:
     """In the drain the file is there and its size is noted: nothing is locked, opened or made then."""
-    path, (width, height) = _reduced_path(card, max_px), (card.width, card.height)
+    path, (width, height) = _reduced_path(scan, max_px), (scan.width, scan.height)
     if not (width and path.is_file()):
-        with store.writing(card.batch):
-            source, path = _source(card), _reduced_path(card, max_px)
-            _derive(source, card, _missing([_target(path, max_px, card.rotation, PAGE_QUALITY)]))
-            width, height = _size(card, source)
+        with store.writing(scan.batch):
+            source, path = _source(scan), _reduced_path(scan, max_px)
+            _derive(source, scan, _missing([_target(path, max_px, scan.rotation, PAGE_QUALITY)]))
+            width, height = _size(scan, source)
     width, height = fitted((width, height), max_px)
-    if card.rotation in {90, 270}:
+    if scan.rotation in {90, 270}:
         width, height = height, width
-    return Prepared(path, MEDIA_TYPES["JPEG"], width, height, 0 if card.rotation else None)
+    return Prepared(path, MEDIA_TYPES["JPEG"], width, height, 0 if scan.rotation else None)
 
 
-def _reduced_path(card: Card, max_px: int) -> Path:
-    return store.derived(card, "page") if max_px == PAGE_PX else store.sized(card, max_px, card.rotation)
+def _reduced_path(scan: Card | CardScan, max_px: int) -> Path:
+    return store.derived(scan, "page") if max_px == PAGE_PX else store.sized(scan, max_px, scan.rotation)
 
 
-def _size(card: Card, source: Path) -> tuple[int, int]:
-    if card.width:
-        return card.width, card.height
-    return _proven_size(source, card)
+def _size(scan: store.AnyScan, source: Path) -> tuple[int, int]:
+    if scan.width:
+        return scan.width, scan.height
+    return _proven_size(source, scan)
 
 
-def _proven_size(source: Path, card: Card) -> tuple[int, int]:
+def _proven_size(source: Path, scan: store.AnyScan) -> tuple[int, int]:
     """Of the scan, by opening it once more: for what was made in a run that was cut off before it noted it."""
-    page = _page(source, card)[1]
-    if page.width:
+    page = _page(source, scan)[1]
+    if page.width and scan.crop is None:
         return page.width, page.height
     made = store.part()
     try:
-        return decoders.pool().derive(source, max(card.page, 1), [Target(str(made), f"{made}.part", THUMB_PX)])
+        target = Target(str(made), f"{made}.part", THUMB_PX)
+        return decoders.pool().derive(source, max(scan.page, 1), [target], crop=scan.crop)
     finally:
         made.unlink(missing_ok=True)

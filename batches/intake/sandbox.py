@@ -13,7 +13,7 @@ import resource
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, cast
@@ -233,16 +233,27 @@ def keep(path: str, target: Mapping[str, Any]) -> None:
         put(target)
 
 
-def derive(path: str, page: int, targets: list[dict[str, Any]], max_pages: int, max_pixels: int) -> dict[str, Any]:
+def derive(
+    path: str,
+    page: int,
+    targets: list[dict[str, Any]],
+    max_pages: int,
+    max_pixels: int,
+    crop: Sequence[int] | None = None,
+) -> dict[str, Any]:
     """Make each target; the largest is made from the scan, the others from that one. `page` counts from 1.
 
-    Tells the size of the scan, EXIF applied.
+    Tells the size of the scan, EXIF applied, cut out.
     """
     if sniffed(path) is sniff.PDF:
         scan = _pdf().draw(path, page, max_pixels)
         size, ready = scan.size, list[dict[str, Any]]()
     else:
-        scan, size, ready = _opened_scan(path, page, targets, max_pages, max_pixels)
+        wanted = targets if crop is None else None
+        scan, size, ready = _opened_scan(path, page, wanted, max_pages, max_pixels)
+    if crop is not None:
+        scan = cut_out(scan, crop)
+        size = scan.size
     for target in _largest_first(targets):
         if target not in ready:
             scan = reduced(scan, target["max_px"])
@@ -252,14 +263,26 @@ def derive(path: str, page: int, targets: list[dict[str, Any]], max_pages: int, 
     return {"size": size}
 
 
+def cut_out(image: Image.Image, crop: Sequence[int]) -> Image.Image:
+    """The region, as far as it lies on the page."""
+    left, top, width, height = crop
+    box = (max(0, left), max(0, top), min(image.width, left + width), min(image.height, top + height))
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise Refusal("damaged", "the region lies outside of the page")
+    return image.crop(box)
+
+
 def _largest_first(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(targets, key=lambda target: -(target["max_px"] or MAX_JPEG_SIDE))
 
 
 def _opened_scan(
-    path: str, page: int, targets: list[dict[str, Any]], max_pages: int, max_pixels: int
+    path: str, page: int, targets: list[dict[str, Any]] | None, max_pages: int, max_pixels: int
 ) -> tuple[Image.Image, tuple[int, int], list[dict[str, Any]]]:
-    """The scan, upright by EXIF and no larger than needed; its own size; the targets that it is already."""
+    """The scan, upright by EXIF and no larger than needed; its own size; the targets that it is already.
+
+    Without targets all of its pixels.
+    """
     with open_image(path) as image:
         frames = scans(image, min(page, max_pages)) if page > 1 else scans(image, 1)
         if page > len(frames):
@@ -269,10 +292,10 @@ def _opened_scan(
             raise Refusal("too_large")
         turned = orientation(image)
         size = image.size[::-1] if turned >= 5 else image.size
-        ready = [target for target in targets if is_ready(image, target)]
-        made = [target for target in _largest_first(targets) if target not in ready]
+        ready = [target for target in targets or () if is_ready(image, target)]
+        made = [target for target in _largest_first(targets or []) if target not in ready]
         # Headers say nothing about the pixels: what is kept as it is, is decoded too.
-        scan = reduced(image, made[0]["max_px"] if made else PROOF_PX)
+        scan = reduced(image, None if targets is None else made[0]["max_px"] if made else PROOF_PX)
         turn = _EXIF_TURNS.get(turned)
         return (scan.transpose(turn) if turn is not None else scan), size, ready
 
@@ -294,7 +317,12 @@ def answer(request: Mapping[str, Any], max_pixels: int) -> dict[str, Any]:
     commands: dict[str, Callable[[], dict[str, Any]]] = {
         "inspect": lambda: inspect(request["path"], request["max_pages"]),
         "derive": lambda: derive(
-            request["path"], request["page"], request["targets"], request["max_pages"], max_pixels
+            request["path"],
+            request["page"],
+            request["targets"],
+            request["max_pages"],
+            max_pixels,
+            request.get("crop"),
         ),
     }
     try:

@@ -10,6 +10,7 @@ A folder is found where it is, not where the row says: the rename follows the co
 import ctypes
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import time
@@ -23,11 +24,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.intake import names
-from batches.models import Batch, Card
+from batches.models import Batch, Card, CardScan, Sheet
 from batches.states import CardStatus
 
 ERRORS, DERIVED, RESULTS = "_errors", "_derived", "results"
+AnyScan = Card | CardScan | Sheet
 _libc = ctypes.CDLL(None, use_errno=True)
+_IMAGES = r"(?:-(?:s\d+)?(?:c[\d.]+)?)?-(?:full|(?:page|thumb|\d+px)-r\d+)\.jpg"  # behind a card's name
 REPLACE_TRIES, PAUSE = 3, 0.2  # where another program holds the file, as on a network drive
 
 
@@ -83,45 +86,47 @@ def _made(path: Path) -> Path:
     return path
 
 
-def find(card: Card) -> Path:
+def find(scan: AnyScan) -> Path:
     """The source image. Raises FileNotFoundError."""
     for _ in range(2):  # a move may pass by between the looks
-        base = folder(card.batch)
-        for path in (base / card.source, base / ERRORS / card.source):
+        base = folder(scan.batch)
+        for path in (base / scan.source, base / ERRORS / scan.source):
             if path.is_file():
                 return path
-    raise FileNotFoundError(card.source)
+    raise FileNotFoundError(scan.source)
 
 
-def derived(card: Card, kind: Literal["page", "thumb"], rotation: int | None = None) -> Path:
-    """The page image or thumbnail, turned as the card stands; perhaps not made yet."""
-    turn = card.rotation if rotation is None else rotation
-    return folder(card.batch).joinpath(DERIVED, f"{card.filename}-{kind}-r{turn}.jpg")
+def _derived(scan: AnyScan, kind: str) -> Path:
+    name = f"{scan.filename}-{scan.tag}" if scan.tag else scan.filename
+    return folder(scan.batch) / DERIVED / f"{name}-{kind}.jpg"
 
 
-def sized(card: Card, max_px: int, rotation: int) -> Path:
-    return folder(card.batch) / DERIVED / f"{card.filename}-{max_px}px-r{rotation}.jpg"
+def derived(scan: AnyScan, kind: Literal["page", "thumb"], rotation: int | None = None) -> Path:
+    """The page image or thumbnail, turned as the scan stands; perhaps not made yet."""
+    return _derived(scan, f"{kind}-r{scan.rotation if rotation is None else rotation}")
 
 
-def full_size(card: Card) -> Path:
-    """The scan as a JPEG of its own size, where the source is none that every decoder reads."""
-    return folder(card.batch) / DERIVED / f"{card.filename}-full.jpg"
+def sized(scan: AnyScan, max_px: int, rotation: int) -> Path:
+    return _derived(scan, f"{max_px}px-r{rotation}")
 
 
-def all_derived(card: Card) -> list[Path]:
-    base = folder(card.batch) / DERIVED
-    kinds = ("full", *(f"{kind}-r{turn}" for kind in ("page", "thumb") for turn in (0, 90, 180, 270)))
-    known = [base / f"{card.filename}-{kind}.jpg" for kind in kinds]
+def full_size(scan: AnyScan) -> Path:
+    """The scan as a JPEG of its own size, where the source is none that every decoder reads, or only a part of it."""
+    return _derived(scan, "full")
+
+
+def all_derived(scan: AnyScan) -> list[Path]:
+    """Made of it and of what stood under its name before: other editions, other regions."""
+    base = folder(scan.batch) / DERIVED
     if not base.is_dir():
         return []
-    start = f"{card.filename}-"
-    sizes = [Path(entry) for entry in os.scandir(base) if entry.name.startswith(start) and "px-r" in entry.name]
-    return [path for path in (*known, *sizes) if path.is_file()]
+    made = re.compile(re.escape(scan.filename) + _IMAGES)
+    return [Path(entry) for entry in os.scandir(base) if made.fullmatch(entry.name)]
 
 
-def error_copy(card: Card) -> Path:
-    """A failed page of a shared source in `_errors/`. No stored name holds two dashes side by side."""
-    return folder(card.batch) / ERRORS / f"{Path(card.filename).stem}--page.jpg"
+def error_copy(scan: AnyScan) -> Path:
+    """A failed part of a shared source in `_errors/`. No stored name holds two dashes side by side."""
+    return folder(scan.batch) / ERRORS / f"{Path(scan.filename).stem}--page.jpg"
 
 
 def part() -> Path:
@@ -306,39 +311,49 @@ def _move(batch: Batch, target: Path) -> None:
 
 
 def place(card: Card) -> None:
-    """Bring the image in line with the card's status: failed → `_errors/`, otherwise the folder. Again is harmless."""
+    """Bring the images in line with the card's status: failed → `_errors/`, otherwise the folder. Again is harmless."""
     with moving(card.batch):
         status = Card.objects.filter(pk=card.pk).values_list("status", flat=True).first()
         if status is None:
             return
-        failed = status == CardStatus.FAILED
-        if card.page:
-            _place_copy(card, failed=failed)
-            return
-        base = folder(card.batch)
-        inside, outside = base / card.source, base / ERRORS / card.source
-        here, there = (inside, outside) if failed else (outside, inside)
-        if here.is_file() and not there.exists():
-            _made(there.parent)
-            replace(here, there)
-            sync_folder(here.parent)
+        for scan in card.sides:
+            _place(scan, failed=status == CardStatus.FAILED)
 
 
-def _place_copy(card: Card, *, failed: bool) -> None:
-    copy, page = error_copy(card), derived(card, "page")
+def _place(scan: AnyScan, *, failed: bool) -> None:
+    if scan.shares_source:
+        _place_copy(scan, failed=failed)
+        return
+    base = folder(scan.batch)
+    inside, outside = base / scan.source, base / ERRORS / scan.source
+    here, there = (inside, outside) if failed else (outside, inside)
+    if here.is_file() and not there.exists():
+        _made(there.parent)
+        replace(here, there)
+        sync_folder(here.parent)
+
+
+def _place_copy(scan: AnyScan, *, failed: bool) -> None:
+    copy, page = error_copy(scan), derived(scan, "page")
     if not failed:
         copy.unlink(missing_ok=True)
     elif page.is_file() and not copy.is_file():
         write_atomic(copy, page.read_bytes())
 
 
-def forget(card: Card, *, with_source: bool) -> None:
+def bring_back(scan: AnyScan) -> None:
+    """A scan that is its card's no longer lies in the folder, not in `_errors/`."""
+    with moving(scan.batch):
+        _place(scan, failed=False)
+
+
+def forget(scan: AnyScan, *, with_source: bool) -> None:
     """Delete what belongs to a removed card; the source where no other card shares it."""
-    with writing(card.batch):
-        doomed = [*all_derived(card), error_copy(card)]
+    with writing(scan.batch):
+        doomed = [*all_derived(scan), error_copy(scan)]
         if with_source:
-            base = folder(card.batch)
-            doomed += [base / card.source, base / ERRORS / card.source]
+            base = folder(scan.batch)
+            doomed += [base / scan.source, base / ERRORS / scan.source]
         for path in doomed:
             path.unlink(missing_ok=True)
 

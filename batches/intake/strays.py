@@ -7,7 +7,7 @@ from pathlib import Path
 from django.db.models import QuerySet
 
 from batches.intake import store
-from batches.models import Batch, Card
+from batches.models import Batch, Card, CardScan
 
 SETTLED = 600.0  # seconds; what is younger may be a file whose row is being written
 
@@ -21,8 +21,10 @@ def folders() -> list[Path]:
 def files() -> Iterator[Path]:
     """Scans that no card has."""
     for batch in _batches():
-        sources = set(batch.cards.values_list("source", flat=True))
-        copies = {f"{Path(name).stem}--page.jpg" for name in batch.cards.values_list("filename", flat=True)}
+        beside = CardScan.objects.filter(card__batch=batch)
+        sources = {*batch.cards.values_list("source", flat=True), *beside.values_list("source", flat=True)}
+        filenames = (*batch.cards.values_list("filename", flat=True), *beside.values_list("filename", flat=True))
+        copies = {f"{Path(name).stem}--page.jpg" for name in filenames}
         for path in store.scans(batch):
             if path.name not in sources and path.name not in copies and _is_settled(path):
                 yield path
@@ -32,8 +34,9 @@ def missing() -> Iterator[tuple[Batch, str]]:
     """Cards whose scan is not where it should be: the batch, and the file's name."""
     for batch in _batches():
         there = {path.name for path in store.scans(batch)}
-        sources = Card.objects.filter(batch=batch).order_by("source").values_list("source", flat=True).distinct()
-        for source in sources:
+        cards = Card.objects.filter(batch=batch).order_by("source").values_list("source", flat=True).distinct()
+        beside = CardScan.objects.filter(card__batch=batch).values_list("source", flat=True)
+        for source in dict.fromkeys((*cards, *beside)):
             if source not in there:
                 yield batch, source
 

@@ -29,6 +29,7 @@ SORTS: dict[str, Any] = {
     "changed": F("changed_at"),
 }
 DEFAULT_SORT = "-changed"
+_LOOK = ("rotation", "crop", "edition")  # what the address of an image depends on
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Row:
     batch: Batch
     percent: int
     meter: Meter
+    look: str  # of the first scan
 
 
 def narrowed(batches: BatchQuerySet, filters: Filters, user: Any) -> BatchQuerySet:
@@ -101,8 +103,9 @@ def with_first_card(batches: QuerySet[Batch]) -> QuerySet[Batch]:
     """Owner and first prepared scan come along, so that a list costs the same queries however long it is."""
     readable = Card.objects.filter(batch=OuterRef("pk"), prepared_at__isnull=False).exclude(error="unreadable_image")
     first = readable.order_by("position", "id")
+    columns = {"first_card": "pk"} | {f"first_{name}": name for name in _LOOK}
     return batches.select_related("owner").annotate(
-        first_card=Subquery(first.values("pk")[:1]), first_rotation=Subquery(first.values("rotation")[:1])
+        **{name: Subquery(first.values(column)[:1]) for name, column in columns.items()}
     )
 
 
@@ -130,7 +133,9 @@ def row(batch: Batch) -> Row:
         failed=f"{failed:.1f}",
         paused=batch.status in {S.PAUSED, S.CANCELLED},
     )
-    return Row(batch, 100 * batch.finished_cards // total if batch.total else 0, meter)
+    first = getattr(batch, "first_card", None)
+    look = Card(**{name: getattr(batch, f"first_{name}") for name in _LOOK}).look if first else ""
+    return Row(batch, 100 * batch.finished_cards // total if batch.total else 0, meter, look)
 
 
 def collections(batches: BatchQuerySet) -> list[str]:

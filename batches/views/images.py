@@ -32,33 +32,38 @@ class _Answer:
 def card_image(request: HttpRequest, pk: int, card_pk: int, size: str) -> HttpResponseBase:
     """404 while the image is not made: a page draws its placeholder as long as `card.prepared_at` is empty."""
     cards = Card.objects.visible_to(request.user).select_related("batch")
-    card = get_object_or_404(cards, pk=card_pk, batch_id=pk)
+    return show(request, get_object_or_404(cards, pk=card_pk, batch_id=pk), size)
+
+
+def show(request: HttpRequest, scan: store.AnyScan, size: str) -> HttpResponseBase:
     match size:
         case "full":
-            return _respond(request, _original(card))
+            return _respond(request, _original(scan))
         case "page":
-            return _respond(request, _derived(card, "page", request.GET.get("r", "")))
+            return _respond(request, _derived(scan, "page", request))
         case "thumb":
-            return _respond(request, _derived(card, "thumb", request.GET.get("r", "")))
+            return _respond(request, _derived(scan, "thumb", request))
     raise Http404
 
 
-def _original(card: Card) -> _Answer:
+def _original(scan: store.AnyScan) -> _Answer:
     try:
-        path = store.find(card)
+        path = store.find(scan)
     except FileNotFoundError as error:
         raise Http404 from error
-    media_type = card.media_type if card.media_type in DOWNLOAD_TYPES else "application/octet-stream"
-    return _Answer(path, media_type, download_as=card.original_name.rsplit("/", 1)[-1] or card.source)
+    media_type = scan.media_type if scan.media_type in DOWNLOAD_TYPES else "application/octet-stream"
+    return _Answer(path, media_type, download_as=scan.original_name.rsplit("/", 1)[-1] or scan.source)
 
 
-def _derived(card: Card, kind: Literal["page", "thumb"], asked: str) -> _Answer:
+def _derived(scan: store.AnyScan, kind: Literal["page", "thumb"], request: HttpRequest) -> _Answer:
     """Turned as the address says, otherwise as the card stands, otherwise as there is one."""
+    asked = request.GET.get("r", "")
     wanted = [int(asked)] if asked in {str(turn) for turn in TURNS} else []
-    for turn in dict.fromkeys((*wanted, card.rotation, *TURNS)):
-        path = store.derived(card, kind, turn)
+    this_picture = request.GET.get("s", "") == scan.tag
+    for turn in dict.fromkeys((*wanted, scan.rotation, *TURNS)):
+        path = store.derived(scan, kind, turn)
         if path.is_file():
-            return _Answer(path, "image/jpeg", final=turn in wanted)
+            return _Answer(path, "image/jpeg", final=turn in wanted and this_picture)
     raise Http404
 
 

@@ -25,6 +25,7 @@ class Prepared:
     width: int
     height: int
     rotation: int | None = None
+    back: "Prepared | None" = None  # the other side of the same card
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from batches import changes
 from batches.actions import cards as card_actions
 from batches.actions import drafts, runs, trash
 from batches.drain import duplicates
-from batches.drain.reading import read_key, setup_of
+from batches.drain.reading import Picture, pictures, read_key, setup_of
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.states import BatchStatus, CardStatus, ResultState
 from ocr.models import Engine
@@ -42,7 +42,7 @@ def read(batch: Batch, *, confidence: float = 0.95) -> Batch:
         change.move_batch(BatchStatus.RUNNING)
         for card in batch.cards.filter(status=CardStatus.PENDING):
             fields = {"author": stored(f"Grieg {card.sha256[-1]}", confidence=confidence), "title": stored("Peer Gynt")}
-            key = read_key(setup, card.sha256, card.page, card.rotation)
+            key = read_key(setup, pictures(card, card.rotation))
             values = {name: field["value"] for name, field in fields.items()}
             result = CardResult.objects.create(
                 card=card, fields=fields, values=values, read_key=key, engine=batch.engine, engine_name="local"
@@ -308,11 +308,15 @@ def test_a_block_costs_the_same_queries_however_many_cards_it_has(user, engine, 
 
 def test_a_key_differs_where_anything_in_it_differs(user, engine):
     setup = setup_of(draft(user, engine), engine)
+    front = Picture(IMAGES[0], 0, 0)
     keys = {
-        read_key(setup, IMAGES[0], 0, 0),
-        read_key(setup, IMAGES[1], 0, 0),
-        read_key(setup, IMAGES[0], 1, 0),
-        read_key(setup, IMAGES[0], 0, 90),
-        read_key(replace(setup, key="other"), IMAGES[0], 0, 0),
+        read_key(setup, [front]),
+        read_key(setup, [replace(front, sha256=IMAGES[1])]),
+        read_key(setup, [replace(front, page=1)]),
+        read_key(setup, [replace(front, rotation=90)]),
+        read_key(setup, [replace(front, crop=[0, 0, 300, 200])]),
+        read_key(setup, [replace(front, crop=[300, 0, 300, 200])]),
+        read_key(setup, [front, Picture(IMAGES[1], 0, 0)]),
+        read_key(replace(setup, key="other"), [front]),
     }
-    assert len(keys) == 5
+    assert len(keys) == 8
