@@ -12,7 +12,7 @@ from ocr import probe
 from ocr.engines.base import EngineConfig
 from ocr.errors import EngineMissing
 from ocr.models import Engine
-from ocr.probe.findings import Check, Finding, Report, State
+from ocr.probe.findings import Check, Finding, OnCall, Report, State
 
 MODEL_LOADS = 300.0  # seconds that a server in the house gets for its first answer
 PART = "probe"  # of a model's profile
@@ -37,7 +37,12 @@ class Kept:
 
 
 def examine(
-    engine: Engine, model: str = "", *, calls: bool = True, is_stopped: Callable[[], bool] = lambda: False
+    engine: Engine,
+    model: str = "",
+    *,
+    calls: bool = True,
+    is_stopped: Callable[[], bool] = lambda: False,
+    on_call: OnCall = lambda usage, error: None,
 ) -> Report:
     """Probe, and keep what was found. Takes minutes. Raises ocr.probe.findings.Stopped.
 
@@ -51,7 +56,7 @@ def examine(
         report = Report((Finding(Check.REACHED, State.FAILED, "unusable", {"said": error.message}),))
     if config is not None:
         patience = MODEL_LOADS if inside else probe.PATIENCE
-        report = probe.run(config, patience=patience, calls=calls, is_stopped=is_stopped)
+        report = probe.run(config, patience=patience, calls=calls, is_stopped=is_stopped, on_call=on_call)
     if calls:
         keep(engine, model, report)
     return report

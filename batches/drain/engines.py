@@ -5,11 +5,12 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 Build = Callable[[EngineConfig], EngineAdapter]
 LONGEST_REST = 60.0
+IN_FLIGHT_EVERY = 0.05  # seconds
 WORTH_TELLING = 1.0  # seconds of rest, or of rest more than was told
 
 
@@ -83,9 +85,20 @@ class _State:
     refusal: str | None = None  # what the endpoint said of the key
     refused: datetime | None = None  # the version of the engine that it said this of
     warm: set[str] = field(default_factory=set)  # models that have answered
+    is_tested: bool = False
+    retired: list[EngineAdapter] = field(default_factory=list)  # closed when no call can be using them any more
 
     def start_low(self) -> None:
         self.limit, self.climbing, self.answers = 1, True, 0
+
+
+class _Built(NamedTuple):
+    """What an adapter was built for."""
+
+    engine_id: int
+    version: datetime
+    model: str
+    patient: bool  # with the server's first answer
 
 
 class Engines:
@@ -95,7 +108,7 @@ class Engines:
         self.build = build or engines.build
         self._lock = threading.Lock()
         self._building = threading.Lock()  # the local engine takes seconds; nobody else waits for it
-        self._adapters: dict[tuple[object, ...], EngineAdapter] = {}
+        self._adapters: dict[_Built, EngineAdapter] = {}
         self._states: dict[int, _State] = {}
 
     def adapter(self, engine: Engine, model: str) -> EngineAdapter:
@@ -103,13 +116,15 @@ class Engines:
         with self._lock:
             state = self._state(engine)
             patient = _is_cold(engine, model, state)
-        key = (engine.pk, engine.updated_at, model, patient)
+        key = _Built(engine.pk, engine.updated_at, model, patient)
         with self._building:
             if key not in self._adapters:
-                config = engine.config(model)
+                config = _config(engine, model)
                 if patient:
                     config = replace(config, timeout=max(config.timeout, probing.MODEL_LOADS))
-                self._adapters[key] = adapter = self.build(config)
+                adapter = self.build(config)
+                self._retire(engine, lambda old: old.model == model and (old.patient or old.version != key.version))
+                self._adapters[key] = adapter
                 if isinstance(adapter, Learner):
                     adapter.on_learnt = partial(_keep, engine, config.model)
             return self._adapters[key]
@@ -125,7 +140,9 @@ class Engines:
         """How many more calls may start now."""
         with self._lock:
             state = self._state(engine)
-            if time.monotonic() < state.rest_until or state.refusal is not None or state.breaker.holds:
+            if state.is_tested or time.monotonic() < state.rest_until:
+                return 0
+            if state.refusal is not None or state.breaker.holds:
                 return 0
             if state.breaker.is_open:
                 return max(0, 1 - state.probes)
@@ -145,6 +162,26 @@ class Engines:
             state = self._state(engine)
             state.in_flight -= 1
             state.probes -= probe
+            unused, state.retired = (state.retired, []) if not state.in_flight else ([], state.retired)
+        for adapter in unused:
+            adapter.close()
+
+    @contextmanager
+    def set_aside(self, engine: Engine, is_stopped: Callable[[], bool]) -> Iterator[None]:
+        """For a test, begun once the calls in flight are over: no card of this process is read with it meanwhile.
+
+        Otherwise both together would pass its limit, and the test would measure what the cards leave of it.
+        """
+        with self._lock:
+            state = self._state(engine)
+            state.is_tested = True
+        try:
+            latest = time.monotonic() + engine.timeout
+            while state.in_flight and time.monotonic() < latest and not is_stopped():
+                threading.Event().wait(IN_FLIGHT_EVERY)
+            yield
+        finally:
+            state.is_tested = False
 
     # -- what the calls say
 
@@ -265,8 +302,8 @@ class Engines:
 
     def tested(self, engine: Engine) -> None:
         """A test has found what it takes and how many calls at a time are sensible: begin with that."""
-        with self._building:  # calls in flight end with the adapter that they have
-            self._adapters = {key: adapter for key, adapter in self._adapters.items() if key[0] != engine.pk}
+        with self._building:
+            self._retire(engine, lambda old: True)
         with self._lock:
             state = self._state(engine)
             state.limit, state.climbing, state.answers = _first(engine), True, 0
@@ -286,8 +323,16 @@ class Engines:
     def close(self) -> None:
         with self._building:
             adapters, self._adapters = list(self._adapters.values()), {}
+        for state in self._states.values():
+            adapters += state.retired
         for adapter in adapters:
             adapter.close()
+
+    def _retire(self, engine: Engine, which: Callable[[_Built], bool]) -> None:
+        """Calls in flight end with the adapter that they have."""
+        old = [key for key in self._adapters if key.engine_id == engine.pk and which(key)]
+        with self._lock:
+            self._state(engine).retired += [self._adapters.pop(key) for key in old]
 
     def _state(self, engine: Engine) -> _State:
         if engine.pk not in self._states:
@@ -300,6 +345,12 @@ class Engines:
             state.version, state.refusal = engine.updated_at, None
             state.breaker.try_now()
         return state
+
+
+def _config(engine: Engine, model: str) -> EngineConfig:
+    """With what was learnt since the engine was looked up: by its first call, or by a test during the run."""
+    row = Engine.objects.filter(pk=engine.pk, address=engine.address).first() or engine
+    return replace(engine.config(model), profile=row.known(model))
 
 
 def _keep(engine: Engine, model: str, found: dict[str, Any]) -> None:

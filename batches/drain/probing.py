@@ -1,19 +1,37 @@
 """Tests of engines that people asked for: one after the other, in a thread of the consumer's."""
 
 import logging
+from collections.abc import Callable
 
 from django.utils import timezone
 
+from batches.drain import spending
 from batches.drain.engines import Engines
 from batches.drain.threads import Rounds
 from batches.models import Worker
 from ocr import probing
-from ocr.models import Probe
-from ocr.probe.findings import Stopped
+from ocr.errors import ExtractionError
+from ocr.models import Engine, Probe
+from ocr.probe.findings import Report, Stopped
+from ocr.reading import Usage
 
 log = logging.getLogger(__name__)
 
 EVERY = 10.0  # seconds; the doorbell is quicker
+
+
+def examine(
+    engine: Engine, model: str = "", *, calls: bool = True, is_stopped: Callable[[], bool] = lambda: False
+) -> Report:
+    """Takes minutes. What its calls cost belongs to the engine's month, whatever ends it. Raises Stopped."""
+    begun = timezone.now()
+    paid: list[tuple[Usage, ExtractionError | None]] = []
+    try:
+        return probing.examine(
+            engine, model, calls=calls, is_stopped=is_stopped, on_call=lambda *call: paid.append(call)
+        )
+    finally:
+        spending.book(engine, begun, paid)
 
 
 class Probing:
@@ -42,8 +60,13 @@ class Probing:
 
     def _probe(self, asked: Probe) -> None:
         mine = Probe.objects.filter(pk=asked.pk, worker=self._worker.uid)
+
+        def is_stopped() -> bool:
+            return self._rounds.is_stopping
+
         try:
-            probing.examine(asked.engine, asked.model, is_stopped=lambda: self._rounds.is_stopping)
+            with self._engines.set_aside(asked.engine, is_stopped):
+                examine(asked.engine, asked.model, is_stopped=is_stopped)
         except Stopped:
             mine.update(worker="", begun_at=None)
             return

@@ -1,9 +1,11 @@
-"""What calls cost, written with them: into the attempt, the batch, and the month of the engine."""
+"""What calls cost: into the attempt, the batch, and the month of the engine. A test's belong to the month alone."""
 
 from collections import Counter
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, datetime
 from decimal import Decimal
 
+from django.db import transaction
 from django.db.models import F
 
 from batches import changes
@@ -17,13 +19,46 @@ from ocr.reading import Usage
 TOKENS = ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking")
 
 
+class Months:
+    """What calls add to the months of engines that cost something; written in one go."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[int, date], Counter[str]] = {}
+        self._costs: dict[tuple[int, date], Decimal] = {}
+
+    def add(self, engine: Engine, moment: datetime, usage: Usage, cost: Decimal | None) -> None:
+        if engine.prices.free:
+            return
+        key = (engine.pk, month_of(moment))
+        counts = self._counts.setdefault(key, Counter())
+        counts.update({name: getattr(usage, name) or 0 for name in TOKENS})
+        counts.update(calls=1, unpriced=int(cost is None))
+        self._costs[key] = self._costs.get(key, Decimal(0)) + (cost or 0)
+
+    def write(self) -> None:
+        for key in sorted(self._counts):
+            engine_id, month = key
+            row, _made = Spending.objects.get_or_create(engine_id=engine_id, month=month)
+            more = {name: F(name) + number for name, number in self._counts[key].items()}
+            Spending.objects.filter(pk=row.pk).update(**more, cost=F("cost") + self._costs[key])
+
+
+def book(engine: Engine, moment: datetime, calls: Iterable[tuple[Usage, ExtractionError | None]]) -> None:
+    """Calls that are for no card, and what ended them."""
+    months = Months()
+    for usage, error in calls:
+        if may_cost(error):
+            months.add(engine, moment, usage, engine.prices.of(usage))
+    with transaction.atomic():
+        months.write()
+
+
 class Tally:
     """The calls of one transaction. Lock order: the batch's row, then the months by engine."""
 
     def __init__(self, change: changes.Change) -> None:
         self._change = change
-        self._months: dict[tuple[int, date], Counter[str]] = {}
-        self._costs: dict[tuple[int, date], Decimal] = {}
+        self._months = Months()
 
     def add(self, attempt: Attempt, engine: Engine, usage: Usage, error: ExtractionError | None) -> None:
         """Price a call; its tokens and its cost stand in the attempt afterwards."""
@@ -37,19 +72,8 @@ class Tally:
             self._change.add_cost(attempt.cost)
         else:  # a sum of two currencies would be none
             self._change.count("unpriced", int(charged))
-        if charged and not prices.free:
-            self._add_to_month(attempt, engine)
-
-    def _add_to_month(self, attempt: Attempt, engine: Engine) -> None:
-        key = (engine.pk, month_of(attempt.started_at))
-        month = self._months.setdefault(key, Counter())
-        month.update({name: getattr(attempt, name) or 0 for name in TOKENS})
-        month.update(calls=1, unpriced=int(attempt.cost is None))
-        self._costs[key] = self._costs.get(key, Decimal(0)) + (attempt.cost or 0)
+        if charged:
+            self._months.add(engine, attempt.started_at, usage, attempt.cost)
 
     def write(self) -> None:
-        for key in sorted(self._months):
-            engine_id, month = key
-            row, _made = Spending.objects.get_or_create(engine_id=engine_id, month=month)
-            more = {name: F(name) + number for name, number in self._months[key].items()}
-            Spending.objects.filter(pk=row.pk).update(**more, cost=F("cost") + self._costs[key])
+        self._months.write()

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
+from batches.drain import probing
 from cardocr_site.doctor.told import Told, warning
-from ocr import probe_words, probing
+from ocr import probe_words
 from ocr.models import Engine
 from ocr.probe.findings import State
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ocr.engines.base import EngineConfig
-from ocr.probe.findings import Report
+from ocr.probe.findings import OnCall, Report
 
 PATIENCE = 120.0  # seconds that the first call may take, unless the engine waits longer anyway
 
@@ -14,6 +14,7 @@ def run(
     patience: float = PATIENCE,
     calls: bool = True,
     is_stopped: Callable[[], bool] = lambda: False,
+    on_call: OnCall = lambda usage, error: None,
 ) -> Report:
     """Takes minutes; never raises but for Stopped: what goes wrong is a finding.
 
@@ -27,4 +28,4 @@ def run(
         return inside.run(config)
     from ocr.probe import endpoint
 
-    return endpoint.run(config, patience=patience, calls=calls, is_stopped=is_stopped)
+    return endpoint.run(config, patience=patience, calls=calls, is_stopped=is_stopped, on_call=on_call)

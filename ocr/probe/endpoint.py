@@ -35,7 +35,8 @@ from ocr.errors import (
 from ocr.probe import drawn, together
 from ocr.probe.asked import Asked, has_shape, refusal, short
 from ocr.probe.drawn import Drawn
-from ocr.probe.findings import Check, Finding, Report, State, Stopped
+from ocr.probe.findings import Check, Finding, OnCall, Report, State, Stopped
+from ocr.reading import Usage
 
 SMALL, FULL = 512, ReadOptions().max_image_px  # px
 LONGEST = 900.0  # seconds for everything
@@ -63,6 +64,7 @@ def run(
     patience: float,
     calls: bool = True,
     is_stopped: Callable[[], bool] = lambda: False,
+    on_call: OnCall = lambda usage, error: None,
     way_out: httpx.BaseTransport | None = None,
 ) -> Report:
     try:
@@ -71,7 +73,7 @@ def run(
     except EngineMissing as error:
         return _Probe.unusable(error)
     with closing(adapter), closing(exchange):
-        return _Probe(config, adapter, exchange, patience, is_stopped).run(calls=calls)
+        return _Probe(config, adapter, exchange, patience, is_stopped, on_call).run(calls=calls)
 
 
 class _Probe:
@@ -82,12 +84,14 @@ class _Probe:
         exchange: Exchange,
         patience: float,
         is_stopped: Callable[[], bool],
+        on_call: OnCall,
     ) -> None:
         self._config = config
         self._adapter = adapter
         self._exchange = exchange
         self._patience = max(patience, config.timeout)
         self._is_stopped = is_stopped
+        self._on_call = on_call
         self._until = time.monotonic() + LONGEST
         self._findings: dict[Check, Finding] = {}
         self._first_profile = adapter.profile
@@ -335,6 +339,8 @@ class _Probe:
                 error = answers.refused(response)
         except ExtractionError as problem:
             error = problem
+        source = answer or error
+        self._on_call(source.usage if source is not None else Usage(), error)
         return Asked(card, time.monotonic() - begun, response, answer, error)
 
     def _is_over(self) -> bool:

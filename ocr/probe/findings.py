@@ -1,11 +1,15 @@
 """What a probe found: plain data. The sentences for people are made from it where they are shown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from ocr.engines.profile import Profile
+from ocr.errors import ExtractionError
+from ocr.reading import Usage
+
+OnCall = Callable[[Usage, ExtractionError | None], None]  # what a call used, and what ended it; by any thread
 
 
 class Stopped(Exception):

@@ -67,6 +67,13 @@ def read_all(transactional_db):
     return read_all
 
 
+def test_a_format_that_a_server_in_the_house_refuses_is_asked_for_once(start, read_all, server, engine):
+    Engine.objects.update(place=Engine.Place.INSIDE)
+    server.refused_formats = {"json_schema"}
+    read_all(start(1, 2, 3, size=(160, 120)))
+    assert len(server.calls) == 4, "the first one told"
+
+
 def sides(server):
     return [max(call.image.size) for call in server.calls]
 

@@ -1,21 +1,33 @@
 """Tests of engines in the consumer: asked for by a row, done once, never lost for ever."""
 
+import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from batches.actions import runs
 from batches.actions.engines import ask_test
 from batches.drain import engines as drain_engines
+from batches.drain import probing as drain_probing
 from batches.drain import service as services
 from batches.drain.engines import Engines
 from batches.drain.presence import Presence
 from batches.drain.probing import Probing
+from batches.drain.threads import Rounds
+from batches.intake import adding
+from batches.models import Batch, Spending
+from cardocr_site.accounts.models import User
 from ocr import probing
+from ocr.engines.base import EngineConfig
+from ocr.engines.profile import Profile
 from ocr.models import Engine, Probe
 from ocr.probe.findings import Check, Finding, Report, State, Stopped
 from tests import vlm_server
+from tests.batches.drain.adapters import Scripted
+from tests.conftest import FIELDS
 from tests.waiting import until
 
 
@@ -50,6 +62,77 @@ def test_a_test_that_was_asked_for_is_done_and_kept(endpoint: Engine, presence: 
     assert found is not None
     assert found.works
     assert not Probe.objects.exists()
+
+
+def test_what_it_costs_belongs_to_the_engines_month(
+    endpoint: Engine, presence: Presence, server: vlm_server.Server
+) -> None:
+    ask_test(endpoint)
+    Probing(presence.worker, Engines()).probe_all()
+    month = Spending.objects.get()
+    assert (month.engine, month.calls, month.unpriced) == (endpoint, len(server.calls), 0)
+    assert (month.tokens_in, month.cost) == (1200 * month.calls, Decimal("0.00039") * month.calls), "as it tells itself"
+
+
+def test_so_does_what_was_paid_before_it_was_stopped(
+    endpoint: Engine, presence: Presence, server: vlm_server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_test(endpoint)
+    tests = Probing(presence.worker, Engines())
+    monkeypatch.setattr(Rounds, "is_stopping", property(lambda _rounds: len(server.calls) >= 2))
+    tests._probe(Probe.objects.get())
+    assert (Spending.objects.get().calls, Probe.objects.get().worker) == (2, "")
+
+
+def test_nothing_is_booked_where_nothing_was_asked(endpoint: Engine) -> None:
+    drain_probing.examine(endpoint, calls=False)
+    assert not Spending.objects.exists()
+
+
+def test_no_card_is_read_with_an_engine_that_is_tested(endpoint: Engine) -> None:
+    engines = Engines()
+    engines.enter(endpoint)
+    seen: list[int] = []
+
+    def test() -> None:
+        with engines.set_aside(endpoint, lambda: False):
+            seen.append(engines.room(endpoint))
+
+    thread = threading.Thread(target=test)
+    thread.start()
+    thread.join(0.2)
+    assert seen == [], "a card's call is out"
+    assert engines.room(endpoint) == 0
+    engines.leave(endpoint)
+    thread.join(10)
+    assert seen == [0]
+    assert engines.room(endpoint) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_test_during_a_run_keeps_to_the_engines_calls_at_a_time(
+    server: vlm_server.Server, user: User, settings: Any
+) -> None:
+    settings.ALLOW_PRIVATE_ENGINES = ["127.0.0.1"]
+    engine = Engine.objects.create(
+        name="box", kind="openai_compatible", address=server.url, model="test-model", max_in_flight=1
+    )
+    server.delay = 0.05
+    batch = Batch.objects.create(name="Drawer 12", owner=user, engine=engine, fields=FIELDS)
+    for card in range(8):
+        adding.add_file(batch, f"{card}.jpg", [vlm_server.card_image(card, (160, 120))])
+    batch = runs.start(batch, user)
+    service = services.Service(threads=2)
+    try:
+        service.wake(batch.pk)
+        until(lambda: len(server.calls) >= 2, 20)
+        Probe.objects.create(engine=engine)
+        service.test(engine.pk)
+        until(lambda: Batch.objects.get(pk=batch.pk).completed == 8 and not Probe.objects.exists(), 30)
+        assert server.most_in_flight == 1
+        assert len(server.calls) == 8 + 4, "the cards', and the test's"
+    finally:
+        service.stop(5)
 
 
 def test_two_clicks_are_one_test(endpoint: Engine, presence: Presence, server: vlm_server.Server) -> None:
@@ -156,6 +239,27 @@ def test_what_an_administrator_allows_counts_more_than_a_test(outside: Engine) -
     outside.max_in_flight = 3
     outside.save()
     assert drain_engines.cap(keep(outside, 2, no_more=True)) == 3
+
+
+def test_a_test_during_a_run_changes_what_its_next_calls_ask_for(outside: Engine) -> None:
+    built: list[EngineConfig] = []
+    made: list[Scripted] = []
+
+    def build(config: EngineConfig) -> Scripted:
+        built.append(config)
+        made.append(Scripted())
+        return made[-1]
+
+    engines = Engines(build)
+    engines.adapter(outside, "m")
+    probing.keep(outside, "", Report((), profile=Profile(temperature=False)))
+    engines.tested(Engine.objects.get(pk=outside.pk))
+    engines.adapter(outside, "m")  # the run has looked its engine up before
+    assert not made[0].closed, "calls in flight end with the adapter that they have"
+    engines.enter(outside)
+    engines.leave(outside)
+    assert [adapter.closed for adapter in made] == [True, False]
+    assert [config.profile.get("temperature") for config in built] == [None, False]
 
 
 def test_a_test_during_a_run_changes_how_many_calls_it_makes(outside: Engine) -> None:
