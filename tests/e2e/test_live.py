@@ -11,6 +11,8 @@ from tests.e2e import steps
 
 ROWS = "#live-rows tr"
 BLOCKED = """window.WebSocket = class {
+  static OPEN = 1;
+  readyState = 3;
   constructor() { setTimeout(() => this.onclose?.({ code: 1006 })); }
   close() {}
 };"""  # as a proxy does it that lets none through
@@ -51,7 +53,7 @@ def test_without_websocket_the_page_lives_by_asking(
     new_context: Callable[..., BrowserContext], console, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
 ) -> None:
     """A proxy that lets no WebSocket through: after 10 s the page polls."""
-    vlm.delay = 2.0
+    vlm.delay = 1.0
     context = new_context()
     context.add_init_script(BLOCKED)
     page = context.new_page()
@@ -61,6 +63,7 @@ def test_without_websocket_the_page_lives_by_asking(
     page.on("request", lambda request: asked.append(request.url) if "/live/" in request.url else None)
     expect(page.locator(ROWS)).to_have_count(30, timeout=60_000)
     assert asked
+    steps.finished(page)
 
 
 def test_pause_and_stop_and_the_rest_later(
