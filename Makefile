@@ -46,7 +46,7 @@ servers: dev
 	@BIN=$(BIN) scripts/servers.sh
 
 test: dev servers
-	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && $(BIN)/python -m pytest
+	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && BIN=$(BIN) scripts/test.sh
 
 check: dev
 	@BIN=$(BIN) scripts/check.sh
