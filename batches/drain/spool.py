@@ -1,7 +1,8 @@
-"""Answers on their way to the database: a small file each, from the moment they are read until their rows stand.
+"""Answers on their way to the database: a line each, from the moment they are read until their rows stand.
 
 They are paid for. A plain write without fsync outlives `kill -9`, so whoever sweeps up after a killed process finds
-them and writes their rows; without it the answers of the last moment would be asked and paid for again.
+them and writes their rows; without it the answers of the last moment would be asked and paid for again. A file for
+each would cost more than all the rest of it: lines are appended to a sheet, which goes when all of its rows stand.
 """
 
 import fcntl
@@ -9,9 +10,10 @@ import json
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -25,36 +27,87 @@ from ocr.reading import FieldReading, Issue, Reading, Region, Usage, ValueState
 
 log = logging.getLogger(__name__)
 
+SHEET = 1_000_000  # bytes; a full one is not written to any more
+
 
 def folder(worker: Worker) -> Path:
     return run_folder() / f"{worker.uid}.answers"
 
 
+_Key = tuple[int, int]  # card and claim
+
+
+@dataclass(slots=True)
+class _Sheet:
+    path: Path
+    handle: int
+    size: int = 0
+    waiting: int = 0  # answers in it whose rows do not stand yet
+
+
 class Spool:
-    """The answers of one living worker. Thread-safe: each has a file of its own."""
+    """The answers of one living worker. Thread-safe."""
 
     def __init__(self, worker: Worker) -> None:
         self._folder = folder(worker)
         self._folder.mkdir(mode=0o700)
+        self._lock = threading.Lock()
+        self._number = 0
+        self._sheet: _Sheet | None = None  # that is written to
+        self._places: dict[_Key, _Sheet] = {}
 
     def keep(self, event: Event) -> None:
         """Where the disk is full, the answer is as safe as it was before: in memory."""
         if isinstance(event, Outcome) and event.reading is not None:
+            # The line's end stands before it: what a full disk has cut off spoils no other.
+            line = b"\n" + _as_text(event, event.reading).encode("ascii")
             try:
-                self._path(event).write_text(_as_text(event, event.reading), encoding="ascii")
+                with self._lock:
+                    self._write(line, (event.card.pk, event.card.claim))
             except OSError as error:
                 log.warning("Card %s: its answer could not be put aside: %s", event.card.pk, error)
 
     def forget(self, event: Event) -> None:
         """Its rows stand."""
-        if isinstance(event, Outcome) and event.reading is not None:
-            self._path(event).unlink(missing_ok=True)
+        with self._lock:
+            sheet = self._places.pop((event.card.pk, event.card.claim), None) if isinstance(event, Outcome) else None
+            if sheet is None:
+                return
+            sheet.waiting -= 1
+            if not sheet.waiting:
+                with suppress(OSError):  # nobody asks for what is in it any more
+                    self._clear(sheet)
 
     def close(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with self._lock:
+            for sheet in {id(sheet): sheet for sheet in (self._sheet, *self._places.values()) if sheet}.values():
+                os.close(sheet.handle)
+            self._sheet, self._places = None, {}
+            shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _path(self, outcome: Outcome) -> Path:
-        return self._folder / f"{outcome.card.pk}-{outcome.card.claim}.json"
+    def _write(self, line: bytes, key: _Key) -> None:
+        sheet = self._sheet or self._new_sheet()
+        self._sheet = sheet
+        sheet.size += len(line)
+        if os.write(sheet.handle, line) < len(line):
+            raise OSError("The disk is full.")
+        self._places[key] = sheet
+        sheet.waiting += 1
+        if sheet.size > SHEET:
+            self._sheet = None
+
+    def _new_sheet(self) -> _Sheet:
+        self._number += 1
+        path = self._folder / f"{self._number}.lines"
+        return _Sheet(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+
+    def _clear(self, sheet: _Sheet) -> None:
+        if sheet is self._sheet:
+            os.ftruncate(sheet.handle, 0)
+            sheet.size = 0
+        else:
+            os.close(sheet.handle)
+            sheet.path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -74,23 +127,40 @@ def left_by(worker: Worker) -> Iterator[list[Outcome]]:
 
 
 def _outcomes(worker: Worker) -> Iterator[Outcome]:
+    lines = _lines(folder(worker))
     means = ("batch__engine", "worker", "rereading__engine", "rereading__template_version")
-    for card in Card.objects.filter(worker=worker).select_related(*means):
-        path = folder(worker) / f"{card.pk}-{card.claim}.json"
+    for card in Card.objects.filter(worker=worker).select_related(*means) if lines else ():
+        kept = lines.get((card.pk, card.claim))
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            outcome = _as_outcome(card, kept)
-        except FileNotFoundError:
-            continue
-        except Exception as error:  # cut off, of another version, or no file of ours: its worker must still be freed
+            outcome = _as_outcome(card, kept) if kept is not None else None
+        except Exception as error:  # of another version, or no line of ours: its worker must still be freed
             log.warning("Card %s: an answer that was put aside cannot be used: %r", card.pk, error)
             continue
         if outcome is not None:
             yield outcome
 
 
+def _lines(sheets: Path) -> dict[_Key, dict[str, Any]]:
+    found: dict[_Key, dict[str, Any]] = {}
+    for path in sheets.glob("*.lines"):
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            log.warning("Answers that were put aside cannot be read: %s", error)
+            continue
+        for line in filter(None, lines):
+            try:
+                kept = json.loads(line)
+                found[kept["card"], kept["claim"]] = kept
+            except Exception as error:  # cut off, or no line of ours
+                log.warning("An answer that was put aside cannot be used: %r", error)
+    return found
+
+
 def _as_text(outcome: Outcome, reading: Reading) -> str:
     kept = {
+        "card": outcome.card.pk,
+        "claim": outcome.card.claim,
         "model": outcome.setup.model,
         "prompt_hash": outcome.setup.prompt_hash,
         "rereading_id": outcome.setup.rereading_id,
@@ -103,7 +173,7 @@ def _as_text(outcome: Outcome, reading: Reading) -> str:
 
 def _plain(value: object) -> object:
     if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+        return {name: getattr(value, name) for name in value.__dataclass_fields__}
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 

@@ -71,6 +71,18 @@ def sweep():
     Sweeper(make_worker("me")).free_the_dead()
 
 
+def sheet(worker, number=1):
+    return spool.folder(worker) / f"{number}.lines"
+
+
+def lines(worker):
+    return sheet(worker).read_bytes().split(b"\n")[1:]
+
+
+def rewrite(worker, *content):
+    sheet(worker).write_bytes(b"".join(b"\n" + line for line in content))
+
+
 def states():
     return [(card.status, card.crashes, card.worker_id) for card in Card.objects.order_by("position")]
 
@@ -117,11 +129,24 @@ def test_the_answer_of_a_call_in_flight_is_kept_through_pause_and_stop(killed, b
 def test_an_answer_that_was_cut_off_is_none(killed):
     worker, cards = killed
     kept = Spool(worker)
-    kept.keep(read(cards[0]))
-    path = spool.folder(worker) / f"{cards[0].pk}-{cards[0].claim}.json"
-    path.write_bytes(path.read_bytes()[:40])
+    for card in cards[:2]:
+        kept.keep(read(card))
+    first, second = lines(worker)
+    rewrite(worker, first[:40], second)  # the disk was full for a moment
     sweep()
-    assert [status for status, *_rest in states()] == ["pending"] * 3
+    assert [status for status, *_rest in states()] == ["pending", "completed", "pending"]
+
+
+def test_what_a_full_disk_cuts_off_spoils_no_other(killed, monkeypatch):
+    worker, cards = killed
+    kept = Spool(worker)
+    with monkeypatch.context() as full:
+        write = os.write
+        full.setattr(os, "write", lambda handle, line: write(handle, line[:50]))
+        kept.keep(read(cards[0]))
+    kept.keep(read(cards[1]))
+    sweep()
+    assert [status for status, *_rest in states()] == ["pending", "completed", "pending"]
 
 
 def changed(**reading):
@@ -140,24 +165,23 @@ def changed(**reading):
         changed(entries=7),
     ],
 )
-def test_a_file_that_is_none_of_ours_costs_one_answer_and_holds_nothing_up(killed, spoil):
+def test_a_line_that_is_none_of_ours_costs_one_answer_and_holds_nothing_up(killed, spoil):
     worker, cards = killed
     kept = Spool(worker)
     for card in cards[:2]:
         kept.keep(read(card))
-    path = spool.folder(worker) / f"{cards[0].pk}-{cards[0].claim}.json"
-    path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
+    first, second = lines(worker)
+    rewrite(worker, json.dumps(spoil(json.loads(first))).encode(), second)
     sweep()
     assert [status for status, *_rest in states()] == ["pending", "completed", "pending"]
     assert not Worker.objects.filter(pk=worker.pk).exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 200_000, None])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 200_000, b'{"card": [], "claim": 1}', None])
 def test_what_cannot_even_be_opened_does_not_either(killed, content):
-    worker, cards = killed
+    worker, _cards = killed
     Spool(worker)
-    path = spool.folder(worker) / f"{cards[0].pk}-{cards[0].claim}.json"
-    path.mkdir() if content is None else path.write_bytes(content)
+    sheet(worker).mkdir() if content is None else sheet(worker).write_bytes(content)
     sweep()
     assert [status for status, *_rest in states()] == ["pending"] * 3
     assert not spool.folder(worker).exists()
@@ -186,12 +210,36 @@ def test_what_is_written_is_put_aside_no_longer(killed):
     collector = Collector(worker.pk, spool=kept)
     for event in (read(cards[0]), failed(cards[1], EngineFailed("500")), Start(cards[2], timezone.now())):
         collector.put(event)
-    assert [path.name for path in spool.folder(worker).iterdir()] == [f"{cards[0].pk}-1.json"], "readings alone"
+    assert [json.loads(line)["card"] for line in lines(worker)] == [cards[0].pk], "readings alone"
     collector.close()
     collector.run()
-    assert list(spool.folder(worker).iterdir()) == []
+    assert lines(worker) == []
     kept.close()
     assert not spool.folder(worker).exists()
+
+
+def test_a_full_sheet_goes_when_the_last_of_its_rows_stands(killed, monkeypatch):
+    worker, cards = killed
+    monkeypatch.setattr(spool, "SHEET", 1)
+    kept = Spool(worker)
+    events = [read(card) for card in cards]
+    for event in events:
+        kept.keep(event)
+    assert [sheet(worker, number).exists() for number in (1, 2, 3)] == [True] * 3
+    kept.forget(events[1])
+    assert [sheet(worker, number).exists() for number in (1, 2, 3)] == [True, False, True]
+    kept.close()
+
+
+def test_a_sheet_stays_while_a_row_of_it_is_not_written(killed):
+    worker, cards = killed
+    kept = Spool(worker)
+    events = [read(card) for card in cards[:2]]
+    for event in events:
+        kept.keep(event)
+    kept.forget(events[0])
+    sweep()
+    assert Card.objects.get(pk=cards[1].pk).status == "completed"
 
 
 def test_a_full_disk_costs_no_answer(killed, caplog):
