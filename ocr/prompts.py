@@ -43,9 +43,15 @@ The picture shows a card from the catalogue of an archive, photographed by that 
 What is wanted is a faithful copy of the words on it, field by field; where a field cannot be told, null will do."""
 
 
-def build(task: ReadTask, *, reworded: bool = False) -> str:
+_TWO_SIDES = """\
+There are two pictures: the first shows the front of the card, the second its back. They are one card: take each value \
+from the side that gives it, the front where both do, and answer once for the whole card."""
+
+
+def build(task: ReadTask, *, reworded: bool = False, two_sides: bool = False) -> str:
     """The prompt. The word JSON stands in it: some endpoints demand that. `reworded`: after no answer came."""
     parts = [_AGAIN, _RULES] if reworded else [_RULES]
+    parts += [_TWO_SIDES] if two_sides else []
     if task.instruction.strip():
         parts.append(f"About these cards:\n{task.instruction.strip()}")
     parts.append("Fields:\n" + "\n".join(_line(spec) for spec in task.fields))

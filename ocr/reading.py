@@ -26,7 +26,7 @@ class Issue(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A box on the upright image, as fractions (0 to 1) of its width and height."""
+    """A box on the upright image of the side, as fractions (0 to 1) of its width and height."""
 
     x: float
     y: float
@@ -44,6 +44,7 @@ class FieldReading:
     confidence: float | None = None
     regions: tuple[Region, ...] = ()
     issues: tuple[Issue, ...] = ()
+    on_back: bool = False  # it was read there, and the regions lie there
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Reading:
     summary: str = ""
     entries: tuple[Mapping[str, FieldReading], ...] | None = None  # where several were asked for
     rotation: int | None = None
+    back_rotation: int | None = None  # the same for the back, where the card has one
     usage: Usage = field(default_factory=Usage)
     model: str = ""
     revision: str = ""

@@ -20,7 +20,7 @@ from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import Setup, clean, pictures, read_key, result_of
 from batches.drain.spending import Tally
 from batches.drain.spool import Spool
-from batches.models import Attempt, Batch, Card, CardResult, Rereading
+from batches.models import Attempt, Batch, Card, CardResult, CardScan, Rereading
 from batches.queries import results
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import checking
@@ -266,7 +266,7 @@ class Collector:
 
     def _save(self, group: _Group, card: Card, outcome: Outcome, reading: Reading) -> None:
         result = result_of(outcome.setup, card.pk, reading)
-        result.read_key = read_key(outcome.setup, pictures(outcome.card, outcome.card.rotation))
+        result.read_key = read_key(outcome.setup, pictures(outcome.card))
         fields = {"tries": card.tries + 1, "error": "", "error_message": "", "rereading": None}
         held = group.held.get(card.pk)
         if held is None:
@@ -281,6 +281,8 @@ class Collector:
             group.tell(card, "different")
         else:
             fields |= self._beside(group, card, held, result, outcome.setup)
+        if card.back_id is not None and reading.back_rotation is not None:
+            CardScan.objects.filter(pk=card.back_id).update(rotation=reading.back_rotation)
         group.readings.append((result, card, fields | self._finished(group, outcome)))
         if outcome.started_at is not None:
             group.attempts[-1].result = result

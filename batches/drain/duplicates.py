@@ -120,7 +120,7 @@ def take_over_in(change: changes.Change) -> bool:
     )
     cards = list(behind.order_by("position")[:BLOCK])
     readable = [card for card in cards if not card.error and card.result_id is None]
-    earlier = found(batch, (Scan(card.pk, tuple(pictures(card, card.rotation))) for card in readable))
+    earlier = found(batch, (Scan(card.pk, tuple(pictures(card))) for card in readable))
     if earlier:
         _take_over(change, [card for card in readable if card.pk in earlier], earlier)
     more = len(cards) == BLOCK

@@ -94,10 +94,9 @@ class Picture:
         return f"{self.sha256} {self.page} {self.rotation}{region}"
 
 
-def pictures(card: Card, rotation: int) -> list[Picture]:
-    """Front and back, as a card was read that stood so."""
-    front, *backs = [Picture(scan.sha256, scan.page, scan.rotation, scan.crop) for scan in card.sides]
-    return [replace(front, rotation=rotation), *backs]
+def pictures(card: Card) -> list[Picture]:
+    """Front and back."""
+    return [Picture(scan.sha256, scan.page, scan.rotation, scan.crop) for scan in card.sides]
 
 
 def read_key(setup: Setup, seen: Iterable[Picture]) -> str:
@@ -126,6 +125,7 @@ def _stored(field: FieldReading) -> dict[str, Any]:
         "confidence": field.confidence,
         "regions": [[box.x, box.y, box.width, box.height] for box in field.regions],
         "issues": [str(issue) for issue in field.issues],
+        **({"on_back": True} if field.on_back else {}),
     }
 
 

@@ -17,7 +17,7 @@ from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import Setup
 from batches.intake import decoders, derive
-from batches.models import Batch, Card
+from batches.models import Batch, Card, CardScan
 from ocr import alone, pipeline
 from ocr.engines.base import EngineAdapter, Learner, Prepared, gated
 from ocr.engines.profile import smaller
@@ -108,20 +108,27 @@ class Reader:
             raise UnreadableImage(job.card.error_message)
         adapter = self._engines.adapter(job.engine, job.setup.model)
         reading = self._fitting(job, adapter, door, outcome)
-        if reading.rotation is None:
-            return reading
-        # An engine of full resolution sees the scan as it lies; another one sees it turned as the card stands.
-        before = 0 if adapter.full_resolution else job.card.rotation
-        reading = replace(reading, rotation=(before + reading.rotation) % 360)
-        if reading.rotation != job.card.rotation:
-            self._turn(job.card, reading.rotation or 0)
+        reading = replace(reading, rotation=self._stood(card, reading.rotation, adapter))
+        if card.back is not None:
+            card.back.card = card
+            reading = replace(reading, back_rotation=self._stood(card.back, reading.back_rotation, adapter))
         return reading
 
-    def _turn(self, card: Card, rotation: int) -> None:
+    def _stood(self, scan: Card | CardScan, found: int | None, adapter: EngineAdapter) -> int | None:
+        """How the scan is to be turned from now on, after what an engine has found; its images are made so."""
+        if found is None:
+            return None
+        # An engine of full resolution sees the scan as it lies; another one sees it turned as the card stands.
+        rotation = ((0 if adapter.full_resolution else scan.rotation) + found) % 360
+        if rotation != scan.rotation:
+            self._turn(scan, rotation)
+        return rotation
+
+    def _turn(self, scan: Card | CardScan, rotation: int) -> None:
         try:
-            derive.turn(card, rotation)
+            derive.turn(scan, rotation)
         except (OSError, UnreadableImage):  # the reading is paid for; the viewer makes the images when asked
-            log.exception("Card %s: its images could not be turned.", card.pk)
+            log.exception("%s: its images could not be turned.", scan)
 
     def _fitting(self, job: Job, adapter: EngineAdapter, door: Door, outcome: Outcome) -> Reading:
         """Read it, with a smaller image where the endpoint takes none of this size; what fits, fits the next ones."""
@@ -136,7 +143,7 @@ class Reader:
             try:
                 reading = self._call(job, adapter, image, door)
             except ImageTooLarge:
-                px = smaller(max(image.width, image.height))
+                px = smaller(max(side for one in (image, image.back) if one for side in (one.width, one.height)))
                 if not px or time.monotonic() > latest:
                     raise
                 image, refused = derive.prepared(job.card, full_resolution=False, max_px=px), True

@@ -5,8 +5,9 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain, zip_longest
 from typing import Any
 
 import httpx
@@ -49,15 +50,11 @@ class OpenAICompatibleAdapter:
         self._lock = threading.Lock()
         self._profile = self._kept = Profile(quiet=_quiet(self._host)).known_from(config.profile)
         self.on_learnt: Callable[[dict[str, Any]], None] = lambda profile: None
-        self._requests: dict[tuple[int, Profile], tuple[ReadTask, list[bytes]]] = {}
+        self._requests: dict[tuple[int, Profile, int], tuple[ReadTask, list[bytes]]] = {}
 
     def read(self, image: Prepared, task: ReadTask) -> Reading:
-        try:
-            data = image.path.read_bytes()
-        except OSError as error:
-            raise UnreadableImage("The prepared image cannot be opened.") from error
-        picture = b"data:%s;base64,%s" % (image.media_type.encode(), base64.b64encode(data))
-        parsed, answer = self._parsed(task, picture)
+        back = image.back
+        parsed, answer = self._parsed(task, [_picture(side) for side in (image, back) if side is not None])
         return Reading(
             fields=parsed.fields,
             transcription=parsed.transcription,
@@ -65,6 +62,7 @@ class OpenAICompatibleAdapter:
             summary=parsed.summary,
             entries=parsed.entries,
             rotation=image.rotation,
+            back_rotation=back.rotation if back else None,
             usage=answer.usage,
             model=answer.model,
             revision=answer.revision,
@@ -73,7 +71,7 @@ class OpenAICompatibleAdapter:
             unknown_keys=parsed.unknown_keys,
         )
 
-    def _parsed(self, task: ReadTask, picture: bytes) -> tuple[parsing.Parsed, answers.Answer]:
+    def _parsed(self, task: ReadTask, pictures: Sequence[bytes]) -> tuple[parsing.Parsed, answers.Answer]:
         """A reply that can be used, after a few ways to ask for it; with what all of them said and cost."""
         ladder = Ladder()
         begun = time.monotonic()
@@ -82,7 +80,7 @@ class OpenAICompatibleAdapter:
         while True:
             answer = None
             try:
-                answer = self._ask(task, picture, ladder.step, end)
+                answer = self._ask(task, pictures, ladder.step, end)
                 parsed = parsing.parse(answer.content, task, finish_reason=answer.finish_reason)
             except ReplyInvalid as error:
                 if not self._climbed(ladder, error, answer, latest):
@@ -137,14 +135,15 @@ class OpenAICompatibleAdapter:
         self._learn(profile, replace(profile, image_px=min(px, profile.image_px or px)))
         self._keep()
 
-    def _ask(self, task: ReadTask, picture: bytes, step: Step, end: float) -> answers.Answer:
+    def _ask(self, task: ReadTask, pictures: Sequence[bytes], step: Step, end: float) -> answers.Answer:
         """Ask, and ask again without what the endpoint says it does not take. What was learnt holds for all cards."""
         begun = profile = self._profile
         response = None
         for _ in range(_CORRECTIONS):
             profile = self._profile
             within = min(self.config.timeout, max(0.1, end - time.monotonic()))
-            response = self._exchange.post(picture.join(self._around(task, profile, step)), within)
+            around = self._around(task, profile, step, len(pictures))
+            response = self._exchange.post(b"".join(chain(*zip_longest(around, pictures, fillvalue=b""))), within)
             if response.status == 200:
                 self._keep()
                 return answers.answer(response, self.config.model)
@@ -159,22 +158,24 @@ class OpenAICompatibleAdapter:
             self._learn(profile, begun)  # nothing of it has helped
         raise answers.refused(response)
 
-    def _around(self, task: ReadTask, profile: Profile, step: Step) -> list[bytes]:
-        """A request before and after its picture: the first ones of a batch's cards differ in nothing else."""
-        kept = self._requests.get((id(task), profile)) if step == _FIRST else None
+    def _around(self, task: ReadTask, profile: Profile, step: Step, sides: int) -> list[bytes]:
+        """A request before, between and after its pictures: a batch's cards differ in nothing else at first."""
+        kept = self._requests.get((id(task), profile, sides)) if step == _FIRST else None
         if kept is not None and kept[0] is task:
             return kept[1]
-        around = json.dumps(self.payload(task, _PICTURE, profile, step)).encode().split(_PICTURE.encode())
+        back = _PICTURE if sides == 2 else ""
+        body = self.payload(task, _PICTURE, profile, step, back=back)
+        around = json.dumps(body).encode().split(_PICTURE.encode())
         if step == _FIRST:
             if len(self._requests) >= _KEPT_REQUESTS:
                 self._requests = {}
-            self._requests[id(task), profile] = task, around  # the task is kept, so that its id stays its own
+            self._requests[id(task), profile, sides] = task, around  # the task is kept, so that its id stays its own
         return around
 
-    def payload(self, task: ReadTask, picture: str, profile: Profile, step: Step) -> dict[str, Any]:
+    def payload(self, task: ReadTask, picture: str, profile: Profile, step: Step, *, back: str = "") -> dict[str, Any]:
         """The body of a request."""
         body: dict[str, Any] = {
-            "messages": _messages(task, picture, step),
+            "messages": _messages(task, [picture, back] if back else [picture], step),
             profile.tokens_name: int(min(MOST_TOKENS, _tokens(task) * profile.tokens_factor)),
             "stream": False,
         }
@@ -214,12 +215,19 @@ class OpenAICompatibleAdapter:
             self._learn(profile, replace(profile, tokens_factor=2.0))
 
 
-def _messages(task: ReadTask, picture: str, step: Step) -> list[dict[str, Any]]:
+def _picture(image: Prepared) -> bytes:
+    try:
+        data = image.path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage("The prepared image cannot be opened.") from error
+    return b"data:%s;base64,%s" % (image.media_type.encode(), base64.b64encode(data))
+
+
+def _messages(task: ReadTask, pictures: Sequence[str], step: Step) -> list[dict[str, Any]]:
     """One user message: not every model takes a system message beside an image. A correction follows a reply."""
-    content = [
-        {"type": "text", "text": prompts.build(task, reworded=step.reworded)},
-        {"type": "image_url", "image_url": {"url": picture}},
-    ]
+    prompt = prompts.build(task, reworded=step.reworded, two_sides=len(pictures) == 2)
+    content: list[dict[str, Any]] = [{"type": "text", "text": prompt}]
+    content += [{"type": "image_url", "image_url": {"url": picture}} for picture in pictures]
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if step.corrected is not None:
         reply, why = step.corrected

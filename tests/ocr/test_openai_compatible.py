@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -364,3 +365,31 @@ def test_the_key_does_not_show_in_the_adapter() -> None:
     reader = adapter(completion())
     assert KEY not in repr(reader.config) + repr(reader)
     reader.close()
+
+
+def test_front_and_back_go_out_in_one_request(image: Prepared, tmp_path: Path) -> None:
+    path = tmp_path / "back.png"
+    path.write_bytes(b"the back")
+    both = replace(image, back=Prepared(path, "image/png", 3, 4, 0))
+    seen: list[httpx.Request] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=completion())
+
+    engine = adapter(reply)
+    for card in (image, both, image, both):  # what is kept of a request does not mix them up
+        reading = engine.read(card, TASK)
+    assert (reading.rotation, reading.back_rotation) == (90, 0)
+    alone, (text, front, back) = (asked(request)["messages"][0]["content"] for request in seen[-2:])
+    assert [part["type"] for part in alone] == ["text", "image_url"]
+    assert "its back" not in alone[0]["text"]
+    assert "the first shows the front of the card, the second its back" in text["text"]
+    assert front == alone[1]
+    assert back["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(b"the back").decode()
+
+
+def test_a_back_that_is_gone_is_told(image: Prepared, tmp_path: Path) -> None:
+    both = replace(image, back=Prepared(tmp_path / "none.jpg", "image/jpeg", 3, 4))
+    with pytest.raises(errors.UnreadableImage):
+        adapter(completion()).read(both, TASK)

@@ -144,6 +144,16 @@ def test_a_result_whose_card_merely_waits_again_is_kept_since_it_is_paid_for(sav
     assert saving.dropped == 0
 
 
+def test_a_result_of_a_scan_that_was_replaced_meanwhile_is_dropped(saving, claimed, started, worker):
+    late = claimed[0]
+    claims.release(started.pk, worker, [late.pk])
+    Card.objects.filter(pk=late.pk).update(edition=2, sha256="0" * 64)
+    saving.write([read(late)])
+    assert fresh(late).result is None
+    assert Attempt.objects.count() == 1  # it was paid for
+    assert saving.dropped == 1
+
+
 def test_a_failure_of_a_card_that_waits_again_is_dropped(saving, claimed, started, worker):
     claims.release(started.pk, worker, [claimed[0].pk])
     saving.write([failed(claimed[0], errors.RequestRefused("no"))])

@@ -42,7 +42,7 @@ def read(batch: Batch, *, confidence: float = 0.95) -> Batch:
         change.move_batch(BatchStatus.RUNNING)
         for card in batch.cards.filter(status=CardStatus.PENDING):
             fields = {"author": stored(f"Grieg {card.sha256[-1]}", confidence=confidence), "title": stored("Peer Gynt")}
-            key = read_key(setup, pictures(card, card.rotation))
+            key = read_key(setup, pictures(card))
             values = {name: field["value"] for name, field in fields.items()}
             result = CardResult.objects.create(
                 card=card, fields=fields, values=values, read_key=key, engine=batch.engine, engine_name="local"

@@ -11,7 +11,7 @@ from batches import changes
 from batches.drain import filer, files
 from batches.drain.overview import NAME, Overviews
 from batches.intake import adding, store
-from batches.models import Attempt, Batch, Card, CardResult
+from batches.models import Attempt, Batch, Card, CardResult, CardScan
 from batches.states import BatchStatus, CardStatus, PauseReason
 from tests.batches.reading import stored
 from tests.conftest import image_bytes
@@ -83,6 +83,16 @@ def test_a_result_tells_what_it_was_read_with_and_what_that_took(started):
     assert said["started_at"].startswith(str(timezone.now().year))
     assert said["image"] == {"sha256": card.sha256, "page": None, "width": 80, "height": 60, "rotation": 0}
     assert len(card.sha256) == 64
+
+
+def test_a_part_of_a_sheet_and_the_back_say_what_they_are(started):
+    card = read(started)
+    Card.objects.update(crop=[10, 20, 40, 30])
+    back = CardScan.objects.create(card=card, role=CardScan.Role.BACK, source="back.jpg", sha256="b" * 64, rotation=180)
+    Card.objects.update(back=back)
+    said = told(card)
+    assert (said["image"]["source"], said["image"]["region"]) == ("scan.jpg", [10, 20, 40, 30])
+    assert (said["back"]["sha256"], said["back"]["rotation"]) == ("b" * 64, 180)
 
 
 def test_a_result_tells_the_machines_reading_what_holds_now_and_why_it_deserves_a_look(started):

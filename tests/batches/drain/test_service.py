@@ -4,12 +4,13 @@ from dataclasses import replace
 import pytest
 from django.utils import timezone
 
+from batches import changes
 from batches.actions import runs
 from batches.drain import claims, run_here, worker
 from batches.drain import service as service_module
 from batches.drain.engines import Engines
 from batches.intake import store
-from batches.models import Attempt, Batch, Card, Worker
+from batches.models import Attempt, Batch, Card, CardScan, Worker
 from batches.states import BatchStatus, CardStatus
 from ocr import errors
 from ocr.models import Engine
@@ -411,3 +412,27 @@ def test_a_start_that_was_refused_makes_no_call(services, start_batch, scripted,
     assert batch.cards.get().status == CardStatus.COMPLETED
     assert scripted.calls == ["a.jpg"]
     assert Attempt.objects.count() == 1
+
+
+def test_front_and_back_are_read_as_one_card_and_each_is_turned(services, make_batch, user):
+    batch = make_batch("a.jpg", "b.jpg")
+    front, back = batch.cards.order_by("pk")
+    front.back = CardScan.objects.create(card=front, role=CardScan.Role.BACK, **back.as_scan())
+    front.save()
+    with changes.locked(batch) as change:
+        change.remove_cards([back])
+    seen = []
+
+    class Turning(Scripted):
+        def read(self, image, task):
+            seen.append((image.path.name, image.back and image.back.path.name))
+            return replace(super().read(image, task), rotation=90, back_rotation=270)
+
+    runs.start(batch, user)
+    services(adapter=Turning(full_resolution=True))
+    until(is_over(batch))
+    card = batch.cards.select_related("back").get()
+    assert seen == [("a.jpg", "b.jpg")]
+    assert [scan.rotation for scan in card.sides] == [90, 270]
+    assert all(store.derived(scan, "thumb").is_file() for scan in card.sides)
+    assert Batch.objects.get(pk=batch.pk).completed == 1
