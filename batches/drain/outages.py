@@ -14,7 +14,7 @@ from django.utils import timezone
 from batches import changes
 from batches.drain.engines import Engines, Hold
 from batches.models import Batch
-from batches.queries import house
+from batches.queries import engines, house
 from batches.states import BatchStatus, PauseReason
 from ocr.models import Engine
 
@@ -29,23 +29,31 @@ class Outages:
     def __init__(self, engines: Engines, batch_id: int | None = None) -> None:
         self._engines = engines
         self._batch_id = batch_id
-        self._refused: dict[int, datetime | None] = {}  # batch: the version of its engine whose key was refused
+        # Batch and engine: the version of it whose key was refused.
+        self._refused: dict[tuple[int, int], datetime | None] = {}
 
     def look(self, active: Collection[Batch]) -> bool:
         """Pause and resume as the engines say; True: something was changed."""
         changed = False
         for batch in active:
-            hold = self._engines.hold(batch.reader) if batch.reader else None
-            if hold is not None and _pause(batch, hold):
-                changed = True
-        busy = {batch.reader.pk for batch in active if batch.reader}
-        paused = self._paused()
-        for engine in {batch.reader for batch in paused if batch.reader}:
-            waiting = [batch for batch in paused if batch.reader == engine]
-            going = self._changed_key(engine, waiting) or self._reachable(engine, waiting, busy=engine.pk in busy)
-            for batch in going:
+            if held := self._hold(batch):
+                changed = _pause(batch, *held) or changed
+        paused = {batch: engines.needed(batch) for batch in self._paused()}
+        busy = {engine for batch in active for engine in engines.needed(batch)} if paused else set()
+        for engine in {engine: None for needed in paused.values() for engine in needed}:
+            waiting = [batch for batch, needed in paused.items() if engine in needed]
+            free = [batch for batch in waiting if not any(map(self._engines.hold, set(paused[batch]) - {engine}))]
+            for batch in self._changed_key(engine, waiting) or self._reachable(engine, free, busy=engine in busy):
                 changed = _resume(batch) or changed
         return changed
+
+    def _hold(self, batch: Batch) -> tuple[Engine, Hold] | None:
+        """Of an engine that it waits for; whether it waits for its own is asked only where that one is held."""
+        for engine in filter(None, dict.fromkeys((batch.reader, batch.engine))):
+            hold = self._engines.hold(engine)
+            if hold is not None and (engine == batch.reader or engines.waits_for_its_own(batch)):
+                return engine, hold
+        return None
 
     def _paused(self) -> list[Batch]:
         paused = Batch.objects.filter(status=BatchStatus.PAUSED, pause_reason__in=_BY_ITSELF, deleted_at=None)
@@ -53,7 +61,7 @@ class Outages:
             paused = paused.filter(pk=self._batch_id)
         found = list(paused.select_related("engine", "rereading__engine").order_by("pk"))
         keys = {batch.pk for batch in found if batch.pause_reason == PauseReason.CREDENTIALS}
-        self._refused = {pk: version for pk, version in self._refused.items() if pk in keys}
+        self._refused = {of: version for of, version in self._refused.items() if of[0] in keys}
         return found
 
     def _changed_key(self, engine: Engine, waiting: list[Batch]) -> list[Batch]:
@@ -62,10 +70,11 @@ class Outages:
         for batch in waiting:
             if batch.pause_reason != PauseReason.CREDENTIALS:
                 continue
-            if batch.pk not in self._refused:
+            key = batch.pk, engine.pk
+            if key not in self._refused:
                 seen = engine.updated_at if engine.updated_at <= batch.changed_at else None
-                self._refused[batch.pk] = self._engines.refused_version(engine) or seen
-            if engine.updated_at != self._refused[batch.pk] and not house.refusal(batch, engine):
+                self._refused[key] = self._engines.refused_version(engine) or seen
+            if engine.updated_at != self._refused[key] and not house.refusal(batch, engine):
                 going.append(batch)
         return going
 
@@ -82,7 +91,7 @@ class Outages:
         return [random.choice(held)] if self._engines.wants_probe(engine) else []  # noqa: S311
 
 
-def _pause(batch: Batch, hold: Hold) -> bool:
+def _pause(batch: Batch, engine: Engine, hold: Hold) -> bool:
     retry_at = None if hold.seconds is None else timezone.now() + timedelta(seconds=hold.seconds)
     with changes.locked(batch) as change:
         if change.batch.status != batch.status:  # a person was quicker
@@ -92,13 +101,13 @@ def _pause(batch: Batch, hold: Hold) -> bool:
         )
     log.warning("Batch %s is paused: %s", batch.pk, hold.message)
     if retry_at is not None:
-        _tell_the_others(batch, retry_at)
+        _tell_the_others(batch, engine, retry_at)
     return True
 
 
-def _tell_the_others(batch: Batch, retry_at: datetime) -> None:
+def _tell_the_others(batch: Batch, engine: Engine, retry_at: datetime) -> None:
     """Their next try is this one's."""
-    same = Q(rereading=None, engine=batch.reader) | Q(rereading__engine=batch.reader)
+    same = Q(rereading=None, engine=engine) | Q(rereading__engine=engine)
     held = Batch.objects.filter(same, status=BatchStatus.PAUSED, pause_reason=PauseReason.ENDPOINT)
     for pk in held.exclude(pk=batch.pk).values_list("pk", flat=True):
         with changes.locked(pk) as change:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from batches import progress
 from batches.models import Batch, Card
-from batches.queries import budgets, expected, house, live, outlook, pilot, rereading, results
+from batches.queries import budgets, engines, expected, house, live, outlook, pilot, rereading, results
 from batches.states import PauseReason
 
 
@@ -76,12 +76,14 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
     done = progress.of(batch, now)
     causes = live.causes(batch)
     slots = live.being_read(batch) if batch.processing else []
-    paused, engine = outlook.phase(batch) == outlook.PAUSED, batch.reader
+    engine = batch.reader
+    held_up_by = engines.held_up_by(batch) if outlook.phase(batch) == outlook.PAUSED else None
     return {
         "batch": batch,
         "pilot": pilot.report(batch),
         "again": rereading.last(batch),
-        "kept_inside": house.refusal(batch, engine) if paused else "",
+        "held_up_by": held_up_by,
+        "kept_inside": house.refusal(batch, held_up_by),
         "used_up": budgets.used_up(batch, engine) if batch.pause_reason == PauseReason.BUDGET else "",
         "month": expected.month(batch, engine) if engine else None,
         "can_edit": viewer.can_edit,

@@ -1,17 +1,43 @@
-"""An engine's last test, and the one that is going on."""
+"""The engines that a batch waits for; an engine's last test, and the one that is going on."""
 
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django.utils import timezone
 
-from batches.models import Worker
+from batches.models import Batch, Card, Worker
+from batches.queries import house
+from batches.states import CardStatus
 from ocr import probing
 from ocr.models import Engine, Probe
 from ocr.probing import Kept
 
 SEEN_WITHIN = timedelta(seconds=30)  # three heartbeats
 BEGINS_WITHIN = timedelta(seconds=15)
+
+
+def needed(batch: Batch) -> list[Engine]:
+    """Those that its cards wait for: beside a re-reading there may be a retry, which the batch's own engine reads."""
+    if batch.engine is None or batch.reader is None:
+        return []
+    return [batch.reader, *([batch.engine] if waits_for_its_own(batch) else [])]
+
+
+def waits_for_its_own(batch: Batch) -> bool:
+    """Though cards of it are read again by another engine."""
+    if batch.rereading is None or batch.rereading.engine_id == batch.engine_id:
+        return False
+    waiting = Card.objects.filter(batch=batch, status__in=[CardStatus.PENDING, CardStatus.PROCESSING])
+    return waiting.filter(rereading=None).exists()
+
+
+def held_up_by(batch: Batch) -> Engine | None:
+    """The engine that a paused batch waits for, as far as its row tells."""
+    engines = needed(batch)
+    told = [engine for engine in engines if (urlsplit(engine.address).hostname or engine.name) in batch.pause_message]
+    refused = [engine for engine in engines if house.refusal(batch, engine)]
+    return next(iter([*refused, *told, *engines]), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from batches import changes
 from batches.actions import runs
 from batches.drain import outages, scheduler, worker
 from batches.drain.breaker import Failure
-from batches.drain.engines import Engines
+from batches.drain.engines import Engines, host
 from batches.drain.outages import Outages
 from batches.drain.service import Service
 from batches.intake import adding, store
-from batches.models import Attempt, Batch, Card
+from batches.models import Attempt, Batch, Card, Rereading
+from batches.queries.engines import held_up_by
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr.models import Engine
 from tests import vlm_server
@@ -274,13 +275,68 @@ def test_the_next_try_of_one_is_the_next_try_of_all(make, reader, engines, setti
 
 def test_who_is_quicker_than_the_look_wins(make, reader, engines):
     batch = make(1)
-    seen = SimpleNamespace(pk=batch.pk, status=BatchStatus.RUNNING, reader=reader)
+    seen = SimpleNamespace(pk=batch.pk, status=BatchStatus.RUNNING, reader=reader, engine=reader)
     engines.refuse(reader, "402")
     assert Outages(engines).look([seen]) is False
     paused = pause_for(batch, PauseReason.ENDPOINT)
     runs.pause(batch)
     assert outages._resume(paused) is False
     assert fresh(batch).pause_reason == PauseReason.PERSON
+
+
+@pytest.fixture
+def other(db):
+    kind = Engine.Kind.OPENAI_COMPATIBLE
+    return Engine.objects.create(name="other", kind=kind, address="http://gpu2/v1", model="m")
+
+
+@pytest.fixture
+def both(make, reader, other):
+    """A batch in which one card is read again by another engine, and another one is retried by its own."""
+    batch = make(2)
+    again = Rereading.objects.create(batch=batch, engine=other, model="m")
+    batch.cards.filter(filename="0.jpg").update(rereading=again)
+    Batch.objects.filter(pk=batch.pk).update(rereading=again)
+    return fresh(batch)
+
+
+def test_the_engine_of_a_retry_beside_a_rereading_holds_the_batch_up_too(both, reader, other, engines, settings):
+    settings.PROBE_SECONDS = settings.PROBE_SECONDS_MAX = 30
+    look = Outages(engines).look
+    engines.answered(other, 1)
+    engines.failed(reader, Failure(2, 0.0, no_connection=True))
+    assert look([both]) is True
+    paused = fresh(both)
+    assert (paused.pause_reason, paused.pause_message) == ("endpoint", f"{host(reader)} does not answer")
+    assert held_up_by(paused) == reader
+    assert look([]) is False, "that the other one answers is no reason to go on"
+    engines.answered(reader, 2)
+    assert look([]) is True
+    assert fresh(both).status == BatchStatus.QUEUED
+
+
+def test_one_that_is_needed_no_more_does_not(both, reader, other, engines):
+    both.cards.filter(rereading=None).update(status=CardStatus.COMPLETED)
+    engines.failed(reader, Failure(2, 0.0, no_connection=True))
+    assert Outages(engines).look([both]) is False
+    pause_for(both, PauseReason.ENDPOINT)
+    assert held_up_by(fresh(both)) == other
+
+
+def test_the_key_of_either_is_mended(both, reader, other, engines):
+    engines.refuse(reader, "402")
+    look = Outages(engines).look
+    assert look([both]) is True
+    assert look([]) is False
+    reader.save()
+    assert look([]) is True
+    assert fresh(both).status == BatchStatus.QUEUED
+
+
+def test_after_a_restart_both_are_asked(both, reader, other, engines):
+    pause_for(both, PauseReason.ENDPOINT)
+    assert Outages(engines).look([]) is True
+    assert fresh(both).status == BatchStatus.QUEUED
 
 
 def test_a_process_for_one_batch_leaves_others_alone(make, reader, engines):

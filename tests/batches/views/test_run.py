@@ -11,7 +11,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from batches import changes
 from batches.actions import runs
 from batches.live import feed, fragments
-from batches.models import Batch, Card
+from batches.models import Batch, Card, Rereading
 from batches.queries import live
 from batches.states import BatchStatus, CardStatus, PauseReason
 from cardocr_site.accounts.models import User
@@ -304,6 +304,20 @@ def test_the_list_answers_for_the_rows_it_shows(page: Client, started: Batch, ot
 def test_a_pace_is_drawn_from_three_minutes_on(page: Client, started: Batch) -> None:
     Batch.objects.filter(pk=started.pk).update(pace=[[1, 3], [2, 5], [3, 4], [4, 1]])
     assert "Between 3 and 5 cards a minute" in page.get(address("batch_detail", started.pk)).text
+
+
+@pytest.mark.parametrize(("reason", "said"), [("endpoint", "Second does not answer."), ("credentials", "Open the")])
+def test_the_engine_that_reads_again_is_the_one_that_holds_the_batch_up(
+    client: Client, started: Batch, administrator: User, reason: str, said: str
+) -> None:
+    client.force_login(administrator)
+    other = Engine.objects.create(name="Second", kind=Engine.Kind.OPENAI_COMPATIBLE, address="http://x", model="m")
+    again = Rereading.objects.create(batch=started, engine=other, model="m")
+    held = {"status": "paused", "pause_reason": reason, "pause_message": "x does not answer"}
+    Batch.objects.filter(pk=started.pk).update(rereading=again, **held)
+    text = client.get(f"/batches/{started.pk}/").text
+    assert said in text
+    assert (f"/admin/ocr/engine/{other.pk}/" in text) is (reason == "credentials")
 
 
 def test_a_batch_whose_engine_asked_for_a_pause_says_so(page: Client, started: Batch) -> None:
