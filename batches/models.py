@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from batches.states import BatchStatus, CardStatus, PauseReason, ResultState, SkipReason
+from batches.states import BatchStatus, CardStatus, PauseReason, ResultState, SkipReason, UploadStatus
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 from templates_app.models import FieldTemplateVersion
@@ -53,6 +53,8 @@ class Batch(models.Model):
     pause_message = models.TextField(blank=True)
     retry_at = models.DateTimeField(null=True, blank=True)
 
+    order_by_hand = models.BooleanField(default=False)  # otherwise by the natural order of the original names
+    inbox = models.CharField(max_length=255, blank=True, editable=False)  # its folder in the inbox, if it has one
     label = models.CharField(max_length=120, null=True, unique=True, editable=False)  # also its folder, once started
 
     template_version = models.ForeignKey(
@@ -164,6 +166,61 @@ DEFAULT_OPTIONS: dict[str, Any] = {
 }
 
 
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def visible_to(self, user: Any) -> UploadQuerySet:
+        return self.filter(batch__in=Batch.objects.visible_to(user))
+
+    def editable_by(self, user: Any) -> UploadQuerySet:
+        return self.filter(batch__in=Batch.objects.editable_by(user))
+
+
+class Upload(models.Model):
+    """A file as it was sent, and what came of it. Written by batches/intake/{uploads,parts,opening}.py alone."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="uploads")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="members")
+    client_key = models.CharField(max_length=64, blank=True)  # the sender's: sent again, a file stands once
+    name = models.CharField(max_length=500)  # as sent, with its folder
+    size = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=10, choices=UploadStatus, default=UploadStatus.RECEIVING)
+    received = models.BigIntegerField(default=0)  # bytes on the disk, of a file that comes in parts
+    pages_done = models.PositiveIntegerField(default=0)  # of a file being opened: how far that has come
+    pages_total = models.PositiveIntegerField(default=0)
+    cards_made = models.PositiveIntegerField(default=0)
+    code = models.CharField(max_length=40, blank=True)  # of the refusal, as in the API
+    message = models.TextField(blank=True)  # its words; of a duplicate, the name of the other
+    dismissed = models.BooleanField(default=False)  # a person has seen it: it is off the list, not out of the table
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("batch", "client_key"), condition=~Q(client_key=""), name="upload_client_key_once"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("batch", "status", "-id"), name="upload_status"),
+            models.Index(fields=("batch", "sha256"), name="upload_sha256"),
+            models.Index(fields=("id",), condition=Q(status="opening"), name="upload_opening"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def percent(self) -> int:
+        """How far it has been received or opened."""
+        if self.status == UploadStatus.RECEIVING:
+            return 100 * self.received // (self.size or 1)
+        return min(100, 100 * self.pages_done // (self.pages_total or 1))
+
+
 class CardQuerySet(models.QuerySet["Card"]):
     def visible_to(self, user: Any) -> CardQuerySet:
         return self.filter(batch__in=Batch.objects.visible_to(user))
@@ -247,6 +304,7 @@ class Card(Scan):
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="cards")
     position = models.PositiveIntegerField()  # from 1; natural order of the original names, settled at the start
+    upload = models.ForeignKey(Upload, null=True, blank=True, on_delete=models.SET_NULL, related_name="cards")
     sheet = models.ForeignKey(Sheet, null=True, blank=True, on_delete=models.SET_NULL, related_name="cards")
     back = models.OneToOneField("CardScan", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -301,6 +359,7 @@ class Card(Scan):
             models.Index(fields=("batch", "version", "id"), name="card_version"),
             models.Index(fields=("batch", "position", "id"), name="card_position"),
             models.Index(fields=("batch", "status", "position"), name="card_status"),
+            models.Index(fields=("batch", "sha256"), name="card_sha256"),
             models.Index(fields=("worker",), condition=Q(worker__isnull=False), name="card_worker"),
             models.Index(fields=("id",), condition=Q(files_due=True), name="card_files_due"),
             models.Index(fields=("id",), condition=Q(prepared_at=None), name="card_unprepared"),

@@ -39,6 +39,16 @@ class SkipReason(models.TextChoices):
     PERSON = "person", _("skipped by a person")
 
 
+class UploadStatus(models.TextChoices):
+    """Of a file as it was sent; it has no table: what came of it is written once, or anew when it is sent again."""
+
+    RECEIVING = "receiving", _("Being received")
+    OPENING = "opening", _("Being opened")
+    DUPLICATE = "duplicate", _("Duplicate")
+    DONE = "done", _("Added")
+    REFUSED = "refused", _("Refused")
+
+
 class ResultState(models.TextChoices):
     CURRENT = "current", _("holds")
     CANDIDATE = "candidate", _("to be decided")

@@ -72,6 +72,10 @@ MAX_IMAGE_BYTES = env.int("CARDOCR_MAX_IMAGE_MB", default=50) * 1_000_000
 MAX_CONTAINER_BYTES = env.int("CARDOCR_MAX_CONTAINER_MB", default=2000) * 1_000_000  # PDF, TIFF, ZIP
 MAX_UNPACKED_BYTES = env.int("CARDOCR_MAX_UNPACKED_MB", default=4000) * 1_000_000  # all files in a ZIP
 MAX_ZIP_RATIO = env.int("CARDOCR_MAX_ZIP_RATIO", default=200)
+# Files laid into INBOX_DIR/<name>/ become a draft of that name.
+INBOX_DIR = Path(env.str("CARDOCR_INBOX_DIR", default="") or DATA_DIR / "inbox")
+INBOX_OWNER = env.str("CARDOCR_INBOX_OWNER", default="").strip()
+MIN_FREE_BYTES = env.int("CARDOCR_MIN_FREE_MB", default=500) * 1_000_000
 MAX_IMAGE_PIXELS = env.int("CARDOCR_MAX_IMAGE_MPX", default=60) * 1_000_000
 MAX_BATCH_CARDS = env.int("CARDOCR_MAX_BATCH_CARDS", default=100_000)
 MAX_FILE_PAGES = env.int("CARDOCR_MAX_FILE_PAGES", default=2000)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from batches import changes, tasks
 from batches.drain import duplicates
-from batches.intake import adding
+from batches.intake import adding, order
 from batches.models import Batch, Card, new_uid
 from batches.queries import besides
 from batches.states import BatchStatus
@@ -23,7 +23,10 @@ from templates_app.models import FieldTemplate, FieldTemplateVersion
 SAMPLE_TEMPLATE = "Sample cards"
 
 
-class BatchLocked(editing.Refused):
+Refused = editing.Refused
+
+
+class BatchLocked(Refused):
     """The batch was started: its cards, fields and engine are fixed."""
 
     code = "BATCH_LOCKED"
@@ -152,11 +155,22 @@ def set_duplicates(batch: Batch, how: str) -> None:
             change.set(options={**change.batch.options, "on_duplicate": how})
 
 
-def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "") -> adding.Outcome:
-    """Keep one file; return what came of it. Raises adding.Refused. Pages and thumbnails are made by the consumer."""
-    outcome = adding.add_file(batch, name, chunks, client_key=client_key)
-    tasks.prepare(batch.pk)
-    return outcome
+def move_card(batch: Batch, card: Card, to: str) -> None:
+    """`to`: up, down, or a place from 1. Raises Refused."""
+    step = next((step for step in order.STEPS if step == to), None)
+    if step is None and not (to.isdecimal() and to.isascii() and len(to) < 10):
+        raise Refused(_("Type the place as a number, from 1."))
+    with _draft(batch) as change:
+        order.move(change, card, step or int(to))
+
+
+def order_cards(batch: Batch, *, natural: bool) -> None:
+    """Lay them in the natural order of their names again; otherwise only close up what came in any order."""
+    with _draft(batch) as change:
+        if natural:
+            order.natural(change)
+        else:
+            order.settle(change)
 
 
 def remove_cards(batch: Batch, cards: Iterable[Card]) -> None:

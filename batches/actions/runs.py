@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from batches import changes, tasks
 from batches.drain import blocks, duplicates, gate
 from batches.drain.reading import read_task
-from batches.intake import adding, store
+from batches.intake import opening, order, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
 from batches.queries import besides, budgets, house
 from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
@@ -49,7 +49,7 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
             return change.batch
         engine = _require(change.batch)
         now = timezone.now()
-        adding.settle_order(change)
+        order.settle(change)
         options = DEFAULT_OPTIONS | change.batch.options
         if pilot is not None:
             options["pilot"] = pilot
@@ -77,6 +77,8 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
 def _require(batch: Batch) -> Engine:
     if not batch.specs():
         raise CannotStart(_("Name at least one field that is to be read."))
+    if opening.is_under_way(batch):
+        raise CannotStart(_("Files are still being opened: wait until their cards are there, then start."))
     if not batch.pending:
         raise CannotStart(_("Add at least one scan."))
     if batch.engine is None or not batch.engine.enabled:

@@ -14,6 +14,7 @@ from django.conf import settings
 from batches.drain import claims, duplicates, filer
 from batches.drain.collector import Collector
 from batches.drain.engines import Engines
+from batches.drain.inbox import Inbox
 from batches.drain.overview import Overviews
 from batches.drain.preparation import Preparation
 from batches.drain.presence import Presence
@@ -21,14 +22,17 @@ from batches.drain.probing import Probing
 from batches.drain.scheduler import Scheduler
 from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
-from batches.drain.threads import Rounds, spawn
+from batches.drain.threads import Rounds, keep_all, spawn
 from batches.drain.worker import Reader
+from batches.intake import opening
 
 log = logging.getLogger(__name__)
 
 STOP_WITHIN = 25.0  # seconds
 LAST_WORDS = 3.0  # of them, kept for writing down what has been read
 FILE_EVERY = 5.0
+OPEN_EVERY = 5.0
+INBOX_EVERY = 5.0
 FILE_REST = 3.0  # a round costs as much as its cards do: several groups of the collector share one
 
 
@@ -53,6 +57,9 @@ class Service:
         self._sweeper = Rounds("sweep", Sweeper(self.worker).sweep, EVERY)
         self._overviews = Overviews(batch_id)
         self._comparing = Rounds("compare", self._compare, FILE_EVERY)
+        self._opening = Rounds("open", self._open, OPEN_EVERY)
+        self._watcher = Inbox(self._taken, lambda: self._inbox.is_stopping)
+        self._inbox = Rounds("inbox", self._watch, INBOX_EVERY)
         self._filer = Rounds("file", self._file, FILE_EVERY, FILE_REST)
         self._scheduler.on_gone = self._sweeper.wake
         self._collecting = spawn("collect", self.collector.run)
@@ -61,8 +68,10 @@ class Service:
         self._comparing.start()
         self._preparation.start()
         self._scheduler.start()
+        self._opening.start()
         if batch_id is None:
             self._probing.start()
+            self._inbox.start()
 
     def test(self, engine_id: int) -> None:
         """An engine is to be tested; returns at once."""
@@ -75,6 +84,7 @@ class Service:
         self._sweeper.wake()
         self._filer.wake()
         self._comparing.wake()
+        self._opening.wake()
 
     def stop(self, timeout: float = STOP_WITHIN) -> None:
         """Finish the calls in flight, or give their cards back. Safe to call often, and from several threads."""
@@ -91,6 +101,8 @@ class Service:
             self._sweeper.stop(max(0.5, deadline - time.monotonic()))
             self._filer.stop(max(0.5, deadline - time.monotonic()))
             self._comparing.stop(max(0.5, deadline - time.monotonic()))
+            self._opening.stop(max(0.5, deadline - time.monotonic()))
+            self._inbox.stop(max(0.5, deadline - time.monotonic()))
             given_back = claims.give_back(self.worker)
             if given_back:
                 log.warning("%s cards in flight were given back.", given_back)
@@ -114,6 +126,26 @@ class Service:
                 self._filer.wake()
             self._scheduler.wake()
             self._sweeper.wake()
+
+    def _open(self) -> None:
+        """Containers that were sent, and duplicates that are wanted, become cards."""
+        keep_all()
+        for pk in opening.due(self._batch_id):
+            if self._opening.is_stopping:
+                return
+            try:
+                opening.go_on(pk, lambda: not self._opening.is_stopping)
+            except Exception:  # a full disk; the others may be opened
+                log.exception("File %s could not be opened; it is tried again.", pk)
+            self._preparation.wake()
+
+    def _watch(self) -> None:
+        keep_all()
+        self._watcher.look()
+
+    def _taken(self, batch_id: int) -> None:
+        self._opening.wake()
+        self._preparation.wake()
 
     def _file(self) -> None:
         filer.file_due(self._batch_id, lambda: self._filer.is_stopping)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from batches.drain import blocks, claims, presence, spool
 from batches.drain.collector import Collector
-from batches.intake import store
+from batches.intake import parts, store
 from batches.models import Batch, Worker
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Sweeper:
         blocks.finish_cut_short()
         if time.monotonic() >= self._parts_at:
             self._parts_at = time.monotonic() + PARTS_EVERY
+            parts.forget_old()
             clean_parts()
 
     def free_the_dead(self) -> None:

@@ -3,15 +3,16 @@
 import errno
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -19,7 +20,7 @@ from batches import changes
 from batches.intake import containers, decoders, names, sniff, store
 from batches.intake.receiving import Received, receive
 from batches.intake.receiving import Refused as Refused  # for whoever adds
-from batches.models import Batch, Card, CardScan
+from batches.models import Batch, Card, CardScan, Upload
 from ocr.errors import UnreadableImage
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -85,7 +86,7 @@ def add_file(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: st
     except OSError as error:
         if error.errno not in FULL:
             raise
-        raise Refused("INTERNAL_ERROR", _("The disk of this server is full: the file was not kept.")) from error
+        raise Refused("STORAGE_FULL", _("The disk of this server is full: the file was not kept.")) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -98,7 +99,7 @@ def steps(
     client_key: str = "",
     columns: dict[str, Any] | None = None,
     enter: Enter | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Make the cards of a received file, in as many steps as it needs, each of them committed when it is given.
 
     Again with the same file and `client_key`, it makes what is missing: it may be left off after any step, and begun
@@ -208,10 +209,17 @@ def remove(cards: Iterable[Card]) -> None:
                 continue
             beside = list(CardScan.objects.filter(card__in=[card.pk for card in doomed]).select_related("card"))
             change.remove_cards(doomed)
+            _count_out(doomed)
             used = _sources(change.batch)
             sheets = list(change.batch.sheets.exclude(source__in=used))
             change.batch.sheets.filter(pk__in=[sheet.pk for sheet in sheets]).delete()
             _forget_after_commit(change.batch, [*doomed, *beside, *sheets], used)
+
+
+def _count_out(cards: Iterable[Card]) -> None:
+    """The files that they came in hold fewer now."""
+    for pk, number in Counter(card.upload_id for card in cards if card.upload_id is not None).items():
+        Upload.objects.filter(pk=pk, cards_made__gte=number).update(cards_made=F("cards_made") - number)
 
 
 def _sources(batch: Batch) -> set[str]:
@@ -229,19 +237,6 @@ def _forget_after_commit(batch: Batch, scans: list[store.AnyScan], used: set[str
             store.forget(scan, with_source=scan.source not in used)
 
     transaction.on_commit(forget)
-
-
-def settle_order(change: changes.Change) -> None:
-    """Positions from 1 in the natural order of folder, name and page; 2 comes before 10. The caller holds the lock."""
-    rows = list(change.batch.cards.values_list("pk", "position", "original_name", "page", "cut"))
-    rows.sort(key=lambda row: (names.natural(row[2]), row[3], row[4], row[0]))
-    moved = [(place, row[0]) for place, row in enumerate(rows, 1) if row[1] != place]
-    if not moved:
-        return
-    # One plain statement a card: bulk_update builds a CASE over all of them, ten times as slow for 100,000.
-    with connection.cursor() as cursor:
-        cursor.executemany("UPDATE batches_card SET position = %s WHERE id = %s", moved)
-    change.set(reload_after=change.version)
 
 
 def _kept(batch: Batch, client_key: str) -> list[Card]:

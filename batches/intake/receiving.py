@@ -10,7 +10,7 @@ from django.conf import settings
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from batches.intake import sniff
+from batches.intake import room, sniff
 
 
 class Refused(Exception):
@@ -34,7 +34,8 @@ class Received:
 
 def receive(part: Path, chunks: Iterable[bytes], *, sync: bool = True, in_archive: bool = False) -> Received:
     """Write what comes, as long as it is of a kind that is read and not too large. Raises Refused."""
-    digest, size, head, found = hashlib.sha256(), 0, b"", None
+    digest, size, head, found, looked = hashlib.sha256(), 0, b"", None, 0
+    refuse_if_full()
     with part.open("wb") as file:
         for chunk in chunks:
             size += len(chunk)
@@ -42,6 +43,9 @@ def receive(part: Path, chunks: Iterable[bytes], *, sync: bool = True, in_archiv
                 head = (head + chunk)[: sniff.HEAD]
                 found = _told(head, in_archive=in_archive) if len(head) == sniff.HEAD else None
             refuse_too_large(size, found)
+            if size - looked > room.LOOK_EVERY:
+                looked = size
+                refuse_if_full()
             file.write(chunk)
             digest.update(chunk)
         found = found or _told(head, in_archive=in_archive)
@@ -65,9 +69,17 @@ def recognise(path: Path) -> Received:
 
 
 def told(path: Path) -> sniff.Format:
-    """What a file on the disk is. Raises Refused."""
+    """What a file on the disk is, by its first bytes; it may grow still. Raises Refused."""
     with path.open("rb") as file:
         return _told(file.read(sniff.HEAD))
+
+
+def refuse_if_full(more: int = 0) -> None:
+    """Raises Refused where so many bytes more would leave too little on the disk."""
+    left = room.free()
+    if left <= more:
+        message = _("The disk of this server is nearly full, room for %(left)s is left: the file was not kept.")
+        raise Refused("STORAGE_FULL", message % {"left": filesizeformat(left)})
 
 
 def refuse_too_large(size: int, found: sniff.Format | None) -> None:

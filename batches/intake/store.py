@@ -2,7 +2,7 @@
 
     data/temp/<uid>/          a draft                  data/temp/_parts/   files still being written
     data/batches/<label>/     from its start on        data/locks/<uid>    held shared to write, exclusively to move
-    data/trash/<uid>/         deleted                  <batch>/{_errors,_derived,results}/
+    data/trash/<uid>/         deleted                  <batch>/{_errors,_derived,results,_held}/
 
 A folder is found where it is, not where the row says: the rename follows the commit, and a crash may lie between.
 """
@@ -24,10 +24,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.intake import names
-from batches.models import Batch, Card, CardScan, Sheet
+from batches.models import Batch, Card, CardScan, Sheet, Upload
 from batches.states import CardStatus
 
-ERRORS, DERIVED, RESULTS = "_errors", "_derived", "results"
+ERRORS, DERIVED, RESULTS, HELD = "_errors", "_derived", "results", "_held"
 AnyScan = Card | CardScan | Sheet
 _libc = ctypes.CDLL(None, use_errno=True)
 _IMAGES = r"(?:-(?:s\d+)?(?:c[\d.]+)?)?-(?:full|(?:page|thumb|\d+px)-r\d+)\.jpg"  # behind a card's name
@@ -136,6 +136,29 @@ def part() -> Path:
 
 def _part(folder: Path) -> Path:
     return folder / f"{secrets.token_hex(8)}.part"
+
+
+def part_of(upload: Upload) -> Path:
+    """Of a file that comes in parts: what has come of it so far."""
+    folder = _made(_area("temp", "_parts"))
+    return folder / f"{upload.batch_id}-{upload.pk}-{upload.created_at:%Y%m%d%H%M%S%f}.part"
+
+
+def held(upload: Upload) -> Path:
+    """A whole file that is no scan yet: a duplicate that a person decides about, a container being opened."""
+    return folder(upload.batch) / HELD / str(upload.pk)
+
+
+def opening_lock(upload: Upload) -> Path:
+    return _made(_area("locks")) / f"{upload.batch.uid}.open-{upload.pk}"
+
+
+def hold(upload: Upload, received: Path) -> None:
+    """Keep a received file beside the scans."""
+    target = held(upload)
+    _made(target.parent)
+    sync_folder(_made(target.parent).parent)
+    replace(received, target)
 
 
 def parts() -> list[Path]:

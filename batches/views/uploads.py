@@ -1,6 +1,8 @@
-"""Adding scans to a draft, and taking them out again."""
+"""Adding scans to a draft, what came of each file, and taking scans out again."""
 
-from dataclasses import dataclass, field
+import csv
+import io
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -8,42 +10,41 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from batches.actions import drafts
-from batches.intake import adding
-from batches.models import Batch, Card
+from batches.actions import drafts, files
+from batches.exports.csv import BOM, safe
+from batches.intake import room, sniff
+from batches.intake.receiving import Refused
+from batches.models import Batch, Card, Upload
+from batches.queries import uploads
+from batches.states import UploadStatus
+from batches.streaming import stream
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 100
-STATUS = {"FILE_TOO_LARGE": 413, "FILE_TYPE_INVALID": 415, "BATCH_LOCKED": 409, "VALIDATION_ERROR": 422}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one file that was sent."""
-
-    name: str
-    size: int
-    cards: list[Card] = field(default_factory=list)
-    code: str = ""
-    message: str = ""
-
-    @property
-    def status(self) -> int:
-        return STATUS.get(self.code, 422) if self.code else 200
+CODES = {
+    "FILE_TOO_LARGE": 413,
+    "FILE_TYPE_INVALID": 415,
+    "BATCH_LOCKED": 409,
+    "VALIDATION_ERROR": 422,
+    "STORAGE_FULL": 507,
+}
+HEAD = ("file", "size", "sha256", "outcome", "cards", "code", "reason", "sent_at")
 
 
 @require_safe
 @login_required
 @vary_on_headers("HX-Request", "HX-Target")
 def batch_upload(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The scans of a draft. When htmx asks for the scans, only those."""
+    """The scans of a draft. When htmx asks for the scans or the files, only those."""
     batch = get_object_or_404(Batch.objects.visible_to(request.user).select_related("owner"), pk=pk)
     if not batch.is_draft:
         return redirect("batch_detail", pk=pk)
@@ -55,33 +56,111 @@ def batch_upload(request: SignedInRequest, pk: int) -> HttpResponse:
 def card_add(request: SignedInRequest, pk: int) -> HttpResponse:
     """One file from upload.js, answered by its row; or many from the plain form, answered by the page."""
     batch = get_object_or_404(Batch.objects.editable_by(request.user), pk=pk)
-    files = request.FILES.getlist("files")
-    alone = len(files) == 1
+    sent = request.FILES.getlist("files")
+    alone = len(sent) == 1
     path = request.POST.get("path", "") if alone else ""
-    key = request.POST.get("client_key", "").replace("\x00", "")[:64] if alone else ""
-    outcomes = [_add(batch, file, path or file.name or "", key) for file in files]
+    key = request.POST.get("client_key", "") if alone else ""
     if alone and request.headers.get("X-Requested-With") == "XMLHttpRequest":
-        return render(request, "batches/_upload_row.html", {"outcome": outcomes[0]}, status=outcomes[0].status)
-    refused = [outcome for outcome in outcomes if outcome.code]
-    if refused:
+        return row(request, _add(batch, sent[0], path or sent[0].name or "", key))
+    outcomes = [_add(batch, file, path or file.name or "", key) for file in sent]
+    if outcomes:
+        files.settle(batch)
+    if any(upload.status == UploadStatus.REFUSED for upload in outcomes):
         batch.refresh_from_db()
-        return _page(request, batch, outcomes=refused, status=422)
-    cards = sum(len(outcome.cards) for outcome in outcomes)
+        unsaved = [upload for upload in outcomes if upload.pk is None]
+        return _page(request, batch, problem=unsaved[0].message if unsaved else "", status=422)
+    cards = sum(upload.cards_made for upload in outcomes)
     if cards:
         messages.success(request, ngettext("%(n)s card added.", "%(n)s cards added.", cards) % {"n": cards})
-    else:
+    elif not outcomes:
         messages.warning(request, _("Choose the files first."))
     return redirect("batch_upload", pk=pk)
 
 
-def _add(batch: Batch, file: "UploadedFile[Any]", name: str, client_key: str) -> Outcome:
-    size = file.size or 0
+def row(request: SignedInRequest, upload: Upload) -> HttpResponse:
+    """What came of one file; the code is for programs, the row for people."""
+    status = CODES.get(upload.code, 422) if upload.status == UploadStatus.REFUSED else 200
+    return render(request, "batches/_upload_row.html", {"upload": upload, "can_edit": True}, status=status)
+
+
+def _add(batch: Batch, file: "UploadedFile[Any]", name: str, client_key: str) -> Upload:
     try:
-        came = drafts.add_file(batch, name, file.chunks(), client_key=client_key)
-    except adding.Refused as refusal:
-        return Outcome(name, size, code=refusal.code, message=refusal.message)
-    code = came.refusals[0].code if came.refusals and not came.cards else ""
-    return Outcome(name, size, came.cards, code, " ".join(f"{one.name}: {one.message}" for one in came.refusals))
+        return files.receive(batch, name, file.chunks(), client_key=client_key, size=file.size or 0)
+    except Refused as refusal:  # of any file: the batch was started meanwhile, perhaps
+        return Upload(
+            batch=batch,
+            name=name,
+            size=file.size or 0,
+            status=UploadStatus.REFUSED,
+            code=refusal.code,
+            message=refusal.message,
+        )
+
+
+@require_POST
+@login_required
+def upload_decide(request: SignedInRequest, pk: int, upload_pk: int) -> HttpResponse:
+    """Add a duplicate all the same, or take a file that was not added off the list."""
+    batch = get_object_or_404(Batch.objects.editable_by(request.user), pk=pk)
+    found = list(batch.uploads.filter(pk=upload_pk))  # gone already is as good as decided
+    problem = ""
+    try:
+        if request.POST.get("do") == "add":
+            for upload in found:
+                files.add_anyway(upload)
+        else:
+            files.dismiss(found)
+    except Refused as refusal:
+        problem = refusal.message
+    return _decided(request, batch, problem)
+
+
+@require_POST
+@login_required
+def uploads_dismiss(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Take everything that was not added off the list."""
+    batch = get_object_or_404(Batch.objects.editable_by(request.user), pk=pk)
+    files.dismiss(batch.uploads.filter(status=UploadStatus.REFUSED, dismissed=False))
+    return _decided(request, batch)
+
+
+def _decided(request: SignedInRequest, batch: Batch, problem: str = "") -> HttpResponse:
+    batch.refresh_from_db()
+    if request.htmx.target == "files":
+        response = _page(request, batch, problem=problem, status=409 if problem else 200)
+        response["HX-Trigger"] = "scans-changed"
+        return response
+    if problem:
+        messages.error(request, problem)
+    return redirect("batch_upload", pk=batch.pk)
+
+
+@require_safe
+@login_required
+def uploads_table(request: SignedInRequest, pk: int) -> HttpResponseBase:
+    """What came of each file, dismissed ones too, as a table for spreadsheets."""
+    batch = get_object_or_404(Batch.objects.visible_to(request.user), pk=pk)
+    name = f"{batch.label or batch.uid}-files.csv"
+    headers = {"Content-Disposition": str(content_disposition_header(True, name)), "Cache-Control": "private, no-store"}
+    return StreamingHttpResponse(stream(_lines(batch)), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _lines(batch: Batch) -> Iterator[bytes]:
+    yield _line(HEAD, BOM)
+    for upload in batch.uploads.order_by("pk").iterator(chunk_size=500):
+        reason = _("Same content as %(name)s") % {"name": upload.message} if _is_twin(upload) else upload.message
+        cells = (upload.name, str(upload.size), upload.sha256, upload.status, str(upload.cards_made), upload.code)
+        yield _line([safe(cell) for cell in (*cells, reason, upload.created_at.isoformat(timespec="seconds"))])
+
+
+def _is_twin(upload: Upload) -> bool:
+    return upload.status == UploadStatus.DUPLICATE
+
+
+def _line(cells: "tuple[str, ...] | list[str]", start: str = "") -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return (start + buffer.getvalue()).encode()
 
 
 @require_POST
@@ -105,38 +184,63 @@ def _remove(request: SignedInRequest, batch: Batch, cards: list[Card]) -> HttpRe
         drafts.remove_cards(batch, cards)
     except drafts.BatchLocked as locked:
         problem = str(locked)
+    return scans_changed(request, batch, problem)
+
+
+def scans_changed(request: SignedInRequest, batch: Batch, problem: str = "") -> HttpResponse:
+    """The scans anew, for htmx or for a plain form."""
     batch.refresh_from_db()
     if request.htmx.target == "scans":
         return _page(request, batch, problem=problem, status=409 if problem else 200)
     if problem:
         messages.error(request, problem)
-    return redirect("batch_upload", pk=batch.pk)
+    query = request.GET.urlencode()
+    return redirect(f"{reverse('batch_upload', args=[batch.pk])}{'?' * bool(query)}{query}")
 
 
-def _page(
-    request: SignedInRequest,
-    batch: Batch,
-    *,
-    outcomes: list[Outcome] | None = None,
-    problem: str = "",
-    status: int = 200,
-) -> HttpResponse:
+def _page(request: SignedInRequest, batch: Batch, *, problem: str = "", status: int = 200) -> HttpResponse:
+    can_edit = batch.is_draft and Batch.objects.editable_by(request.user).filter(pk=batch.pk).exists()
+    context = {"batch": batch, "can_edit": can_edit, "problem": problem}
+    target = request.htmx.target
+    if target != "files":
+        context |= _scans(request, batch)
+    if target != "scans":
+        context |= _files(request, batch)
+    name = {"scans": "_scans", "files": "_uploads"}.get(target or "", "batch_upload")
+    return render(request, f"batches/{name}.html", context, status=status)
+
+
+def _scans(request: SignedInRequest, batch: Batch) -> dict[str, Any]:
     paginator = Paginator(batch.cards.order_by("position", "pk"), PER_PAGE)
     paginator.count = batch.total  # kept with every change, so nothing is counted
     page = paginator.get_page(request.GET.get("page"))
     cards = list(page.object_list)
-    context = {
-        "batch": batch,
-        "can_edit": batch.is_draft and Batch.objects.editable_by(request.user).filter(pk=batch.pk).exists(),
+    return {
         "page": page,
+        "query": request.GET.urlencode(),  # where one is on the page holds after a change
+        "ordering": "order" in request.GET,
         "cards": cards,
         "waiting": any(card.prepared_at is None for card in cards),
         "unreadable": batch.cards.exclude(error="").count(),
-        "outcomes": outcomes or [],
-        "problem": problem,
+    }
+
+
+def _files(request: SignedInRequest, batch: Batch) -> dict[str, Any]:
+    filed = uploads.filed(batch)
+    shown = None
+    if "files" in request.GET:
+        paginator = Paginator(batch.uploads.filter(dismissed=False).order_by("-pk"), uploads.PER_PAGE)
+        paginator.count = filed.total
+        shown = paginator.get_page(request.GET["files"])
+    return {
+        "filed": filed,
+        "files_page": shown,
+        "uploads": list(shown.object_list) if shown else uploads.first(batch),
+        "room": room.free(),
         "max_bytes": settings.MAX_IMAGE_BYTES,
+        "max_container": settings.MAX_CONTAINER_BYTES,
         "max_pixels": settings.MAX_IMAGE_PIXELS // 1_000_000,
         "max_cards": settings.MAX_BATCH_CARDS,
+        "formats": sniff.NAMES,
+        "max_pages": settings.MAX_FILE_PAGES,
     }
-    name = "_scans" if request.htmx.target == "scans" else "batch_upload"
-    return render(request, f"batches/{name}.html", context, status=status)

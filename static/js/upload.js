@@ -1,26 +1,30 @@
-// Sends scans one file at a time, a few at once. Without it the plain form of the page does the same.
+// Sends scans: one file at a time, a few at once, large ones in parts. Without it the plain form does the same.
 "use strict";
 
 (() => {
   const root = document.getElementById("uploader");
-  const AT_ONCE = 3;
-  const TRIES = 3;
-  const KEEP_DONE = 6;
+  const AT_ONCE = 4;
+  const TRIES = 4; // where the server answers, and not as it should
+  const PART_FROM = 100e6; // bytes; what is larger goes up in parts that can be resumed
+  const PART = 8e6;
+  const SHOWN_DONE = 8; // rows of files that were added
+  const IMAGES = /\.(jpe?g|jpe|jfif|png|webp|hei[cf]|hif|avif|jp2|j2k|bmp|gif)$/i;
   const queue = [];
-  const known = new Set();
-  const rows = document.getElementById("upload-rows");
+  const known = new Map(); // what was chosen twice is one
+  const waiting = []; // of the queue, those that nobody sends yet
+  const sum = { files: 0, done: 0, bad: 0, bytes: 0, sent: 0, lost: 0 };
+  const speed = []; // [time, bytes sent], of the last half minute
   let running = 0;
+  let paused = false;
+  let offline = false;
+  let unsettled = false;
   let refreshAt = 0;
+  let showing = 0;
 
   const byId = (id) => document.getElementById(id);
+  const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
   const say = (name, values = {}) =>
     Object.entries(values).reduce((text, [key, value]) => text.replace(`{${key}}`, value), root.dataset[name] ?? "");
-
-  // A plain-http intranet has no crypto.randomUUID.
-  function newKey() {
-    if (crypto.randomUUID) return crypto.randomUUID();
-    return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  }
 
   function size(bytes) {
     const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
@@ -50,175 +54,338 @@
 
   function add(chosen) {
     for (const { file, path } of chosen) {
-      const name = file.name;
-      if (name.startsWith(".") || name === "Thumbs.db" || name === "desktop.ini") continue;
-      const mark = [path, file.size, file.lastModified].join("|");
-      if (known.has(mark)) continue; // dropped twice
-      known.add(mark);
-      const item = { file, path, mark, key: newKey(), state: "waiting", sent: 0, tries: 0, row: null, cards: [] };
+      if (file.name.startsWith(".") || file.name === "Thumbs.db" || file.name === "desktop.ini") continue;
+      // Chosen again, after a reload too, it is the same file for the server: what is there already stands once.
+      const key = [path, file.size, file.lastModified].join("|");
+      const before = known.get(key);
+      if (before && ["waiting", "sending"].includes(before.state)) continue;
+      if (before) forget(before);
+      const item = { file, path, key, state: "", sent: 0, tries: 0, row: null, request: null, address: "" };
+      known.set(key, item);
       queue.push(item);
-      if (file.size > Number(root.dataset.maxBytes)) fail(item, say("msgLarge"), "refused");
+      sum.files += 1;
+      sum.bytes += file.size;
+      const limit = IMAGES.test(file.name) ? "maxBytes" : "maxContainer";
+      if (file.size > Number(root.dataset[limit])) {
+        fail(item, say(limit === "maxBytes" ? "msgLarge" : "msgLargeContainer"), false);
+      } else enqueue(item);
     }
-    byId("queue").hidden = false;
-    byId("sum").hidden = false;
+    byId("queue").hidden = !queue.length;
     next();
+  }
+
+  function enqueue(item) {
+    if (item.state === "failed") {
+      sum.bad -= 1;
+      sum.lost -= item.file.size;
+    }
+    item.state = "waiting";
+    progress(item, 0);
+    waiting.push(item);
+  }
+
+  // Out of the queue and of the sums, as if it had never been chosen.
+  function forget(item) {
+    progress(item, 0);
+    if (item.state === "done") sum.done -= 1;
+    if (["failed", "refused"].includes(item.state)) {
+      sum.bad -= 1;
+      sum.lost -= item.file.size;
+    }
+    sum.files -= 1;
+    sum.bytes -= item.file.size;
+    item.state = "gone";
+    item.request?.abort();
+    item.row?.remove();
+    queue.splice(queue.indexOf(item), 1);
+    known.delete(item.key);
+    byId("queue").hidden = !queue.length;
   }
 
   // ---- sending
   function next() {
-    while (running < AT_ONCE) {
-      const item = queue.find((one) => one.state === "waiting");
-      if (!item) break;
-      send(item);
+    while (!paused && !offline && running < AT_ONCE && waiting.length) {
+      const item = waiting.shift();
+      if (item.state === "waiting") send(item);
     }
+    if (!running && !waiting.length) settle();
     show();
   }
 
-  function send(item) {
+  async function send(item) {
     running += 1;
     item.state = "sending";
-    item.tries += 1;
     put(item, byId("upload-row"));
+    item.row.querySelector("button").addEventListener("click", () => {
+      forget(item);
+      show();
+    });
+    const answer = await (item.file.size > PART_FROM ? sendParts(item) : sendWhole(item));
+    running -= 1;
+    if (item.state === "sending") await answered(item, answer);
+    next();
+  }
+
+  function ask(item, method, url, headers = {}, body = null, from = 0) {
+    return new Promise((resolve) => {
+      const request = new XMLHttpRequest();
+      item.request = request;
+      request.open(method, url);
+      request.setRequestHeader("X-Requested-With", "XMLHttpRequest");
+      request.setRequestHeader("X-CSRFToken", document.querySelector("#card-action [name=csrfmiddlewaretoken]").value);
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+      if (body) {
+        request.upload.addEventListener("progress", (event) => {
+          const share = event.lengthComputable && event.total ? event.loaded / event.total : 0;
+          progress(item, from + share * (body.size ?? item.file.size));
+        });
+      }
+      request.addEventListener("loadend", () => {
+        item.request = null;
+        const elsewhere = request.responseURL && new URL(request.responseURL).pathname !== new URL(url, location).pathname;
+        resolve({ status: elsewhere ? 401 : request.status, text: request.responseText, request });
+      });
+      request.send(body);
+    });
+  }
+
+  function sendWhole(item) {
     const body = new FormData();
     body.append("client_key", item.key);
     body.append("path", item.path);
     body.append("files", item.file, item.file.name);
-    const request = new XMLHttpRequest();
-    request.open("POST", root.dataset.url);
-    request.setRequestHeader("X-Requested-With", "XMLHttpRequest");
-    request.setRequestHeader("X-CSRFToken", document.querySelector("#card-action [name=csrfmiddlewaretoken]").value);
-    request.upload.addEventListener("progress", (event) => {
-      item.sent = event.lengthComputable ? (item.file.size * event.loaded) / event.total : 0;
-      const percent = Math.round((100 * item.sent) / (item.file.size || 1));
-      item.row.querySelector(".up rect")?.setAttribute("width", String(percent));
-      const text = item.row.querySelector(".up__p");
-      if (text) text.textContent = `${percent} %`;
-      show();
-    });
-    request.addEventListener("loadend", () => {
-      running -= 1;
-      answered(item, request);
-      next();
-    });
-    request.send(body);
+    return ask(item, "POST", root.dataset.url, {}, body);
   }
 
-  function answered(item, request) {
-    const status = request.status;
-    const elsewhere = request.responseURL && new URL(request.responseURL).pathname !== root.dataset.url;
-    if (status === 200 && !elsewhere) {
-      item.state = "done";
-      item.sent = item.file.size;
-      putHtml(item, request.responseText);
-      item.cards = item.row.dataset.cards?.split(" ") ?? [];
-      const done = [...rows.querySelectorAll("tr[data-done]")];
-      item.row.dataset.done = "";
-      for (const old of done.slice(0, Math.max(0, done.length + 1 - KEEP_DONE))) old.remove();
+  // In parts, by the tus protocol. Its server knows how far a file has come, also after a reload of this page.
+  async function sendParts(item) {
+    const tus = { "Tus-Resumable": "1.0.0" };
+    const coded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+    if (!item.address) {
+      const about = `filename ${coded(item.path)},client_key ${coded(item.key)}`;
+      const made = await ask(item, "POST", root.dataset.parts, { ...tus, "Upload-Length": item.file.size, "Upload-Metadata": about });
+      if (made.status !== 201) return made;
+      item.address = made.request.getResponseHeader("Location");
+    }
+    const found = await ask(item, "HEAD", item.address, tus);
+    if (found.status === 404) item.address = "";
+    if (found.status !== 200) return { ...found, status: found.status === 404 ? 503 : found.status };
+    let offset = Number(found.request.getResponseHeader("Upload-Offset"));
+    do {
+      if (paused) return { status: -1 };
+      const piece = item.file.slice(offset, offset + PART);
+      const headers = { ...tus, "Upload-Offset": offset, "Content-Type": "application/offset+octet-stream" };
+      const sent = await ask(item, "PATCH", item.address, headers, piece, offset);
+      if (sent.status === 409 || sent.status === 423) return { ...sent, status: 503 }; // another tab: look again
+      if (sent.status !== 204) return sent;
+      item.tries = 0;
+      offset = Number(sent.request.getResponseHeader("Upload-Offset"));
+      progress(item, offset);
+    } while (offset < item.file.size && item.state === "sending");
+    return ask(item, "GET", item.address);
+  }
+
+  async function answered(item, { status, text }) {
+    if (status === -1) enqueue(item); // paused between two parts
+    else if (status === 200 || [409, 413, 415, 422].includes(status)) {
+      finish(item, status === 200, text);
+      if (status === 409) for (const other of waiting.splice(0)) fail(other, say("msgLocked"), false);
+    }
+    else if (status === 507) fail(item, say("msgFull"));
+    else if (status === 401 || status === 403) fail(item, say("msgSignedOut"));
+    else if (!status && !(await readable(item))) fail(item, say("msgUnreadable"));
+    else if (!status && !(await online())) wait(item);
+    else if (item.tries < TRIES) {
+      item.tries += 1;
+      item.state = "waiting";
+      progress(item, 0);
+      await pause(2 ** (item.tries - 1));
+      if (item.state === "waiting") waiting.unshift(item);
+    } else fail(item, say(status ? "msgServer" : "msgBroken"));
+  }
+
+  function finish(item, good, html) {
+    item.state = good ? "done" : "refused";
+    sum[good ? "done" : "bad"] += 1;
+    if (good) progress(item, item.file.size);
+    else {
+      progress(item, 0);
+      sum.lost += item.file.size;
+    }
+    item.row?.remove();
+    told(html);
+    if (good) {
+      unsettled = true;
       refreshSoon();
-    } else if ([409, 413, 415, 422].includes(status)) {
-      item.state = "refused";
-      putHtml(item, request.responseText);
-      rows.prepend(item.row);
-      if (status === 409) for (const one of queue) if (one.state === "waiting") one.state = "refused";
-    } else if (elsewhere || status === 401 || status === 403) {
-      fail(item, say("msgSignedOut"));
-    } else if (item.tries < TRIES) {
-      item.state = "resting";
-      setTimeout(() => {
-        item.state = "waiting";
-        next();
-      }, 1000 * 2 ** item.tries);
-    } else {
-      fail(item, say(status ? "msgServer" : "msgBroken"));
     }
   }
 
-  function fail(item, reason, state = "failed") {
-    item.state = state;
-    item.sent = 0;
-    put(item, byId(`upload-${state}`));
+  function fail(item, reason, again = true) {
+    item.state = "failed";
+    progress(item, 0);
+    sum.bad += 1;
+    sum.lost += item.file.size;
+    put(item, byId("upload-failed"));
     item.row.querySelector(".help").textContent = reason;
-    item.row.querySelector("button")?.addEventListener("click", () => again(item));
-    rows.prepend(item.row);
+    const button = item.row.querySelector("[data-again]");
+    item.again = again;
+    if (again) button.addEventListener("click", () => (retry(item), next()));
+    else button.remove();
+    item.row.querySelector("[data-forget]").addEventListener("click", () => (forget(item), show()));
+    byId("sending-rows").prepend(item.row);
   }
 
-  function again(item) {
-    item.state = "waiting";
+  function retry(item) {
+    item.row?.remove();
     item.tries = 0;
+    enqueue(item);
+  }
+
+  // ---- the connection is lost: nothing fails, and it goes on by itself
+  const readable = (item) => item.file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+  const online = () => fetch(byId("favicon").href, { cache: "no-store", method: "HEAD" }).then(() => true, () => false);
+
+  function wait(item) {
+    item.state = "waiting";
+    progress(item, 0);
+    item.row?.remove();
+    waiting.unshift(item);
+    if (!offline) comeBack();
+  }
+
+  async function comeBack() {
+    offline = true;
+    byId("offline").hidden = false;
+    speed.length = 0;
+    for (let seconds = 1; !(await online()); seconds = Math.min(10, seconds * 1.5)) {
+      await Promise.race([pause(seconds), new Promise((resolve) => addEventListener("online", resolve, { once: true }))]);
+    }
+    offline = false;
+    byId("offline").hidden = true;
     next();
   }
 
-  // What was taken out again may be added again. A file of several pages is out when its last page is.
-  function removed(address) {
-    const one = address.match(/\/cards\/(\d+)\/remove\/$/);
-    if (!one && !address.endsWith("/cards/remove/")) return;
-    for (const item of queue) {
-      if (item.state !== "done" || !item.cards.length) continue;
-      item.cards = one ? item.cards.filter((pk) => pk !== one[1]) : [];
-      if (!item.cards.length) known.delete(item.mark);
-    }
-  }
-
   // ---- showing
-  function place(item, row) {
-    if (item.row?.isConnected) item.row.replaceWith(row);
-    else rows.append(row);
-    item.row = row;
-  }
   function put(item, template) {
     const row = template.content.firstElementChild.cloneNode(true);
     row.querySelector(".d-file").textContent = item.path;
     row.querySelector(".d-size").textContent = size(item.file.size);
-    place(item, row);
+    for (const name of row.querySelectorAll("[data-name]")) name.textContent = ` ${item.path}`;
+    if (item.row?.isConnected) item.row.replaceWith(row);
+    else byId("sending-rows").append(row);
+    item.row = row;
   }
-  function putHtml(item, html) {
+
+  // What came of a file, as the server says it: a row stands once, problems first.
+  function told(html) {
     const template = document.createElement("template");
     template.innerHTML = html.trim();
-    place(item, template.content.firstElementChild);
+    const row = template.content.querySelector("tr");
+    const rows = byId("upload-rows");
+    if (!row || !rows) return;
+    byId("files").hidden = false;
+    if (row.id) byId(row.id)?.remove();
+    const added = [...rows.querySelectorAll("tr[data-status=done]")];
+    if (row.dataset.status !== "done") rows.prepend(row);
+    else if (added.length) added[0].before(row);
+    else rows.append(row);
+    for (const old of added.slice(SHOWN_DONE - 1)) old.remove();
+    if (row.dataset.status === "opening") byId("files").dataset.opening = "";
+    window.htmx.process(row);
+  }
+
+  function progress(item, sent) {
+    sum.sent += sent - item.sent;
+    item.sent = sent;
+    const percent = Math.round((100 * sent) / (item.file.size || 1));
+    item.row?.querySelector(".up rect")?.setAttribute("width", String(percent));
+    const text = item.row?.querySelector(".up__p");
+    if (text) text.textContent = `${percent} %`;
+    show();
+  }
+
+  function left() {
+    if (paused) return say("msgPaused");
+    const now = Date.now() / 1000;
+    if (!speed.length || now - speed.at(-1)[0] > 0.5) speed.push([now, sum.sent]);
+    while (speed.length > 2 && now - speed[0][0] > 30) speed.shift();
+    const [since, before] = speed[0];
+    const rate = (sum.sent - before) / (now - since || 1);
+    const rest = sum.bytes - sum.sent - sum.lost;
+    if (rate <= 0 || rest <= 0 || now - since < 2) return "";
+    return rest / rate < 60 ? say("msgLeftSeconds") : say("msgLeftMinutes", { n: Math.round(rest / rate / 60) });
   }
 
   function show() {
-    const count = (...states) => queue.filter((item) => states.includes(item.state)).length;
-    const total = queue.length;
-    const done = count("done");
-    const bad = count("failed", "refused");
-    const bytes = queue.reduce((sum, item) => sum + item.file.size, 0) || 1;
-    const sent = queue.reduce((sum, item) => sum + item.sent, 0);
-    const lost = queue.reduce((sum, item) => sum + (["failed", "refused"].includes(item.state) ? item.file.size : 0), 0);
-    const message = done + bad < total ? "msgWaiting" : bad ? "msgFinishedSome" : "msgFinished";
-    const text = say(message, { done, total, bad });
-    if (byId("sum-count").textContent !== text) byId("sum-count").textContent = text;
-    byId("sum-bytes").textContent = `${size(sent)} / ${size(bytes)}`;
-    const [ok, red] = byId("sum-meter").querySelectorAll("rect");
-    ok.setAttribute("width", ((100 * sent) / bytes).toFixed(1));
-    red.setAttribute("x", ((100 * sent) / bytes).toFixed(1));
-    red.setAttribute("width", ((100 * lost) / bytes).toFixed(1));
-    byId("sum-meter").setAttribute("aria-valuenow", String(Math.round((100 * sent) / bytes)));
-    byId("retry-all").hidden = !count("failed");
+    if (!showing) showing = setTimeout(draw, 150);
   }
 
-  // ---- the scans below: after uploads, and while previews are being made
-  function refreshSoon() {
-    if (!refreshAt) refreshAt = Date.now() + 1200;
+  function draw() {
+    showing = 0;
+    const { files, done, bad, bytes, sent, lost } = sum;
+    const message = done + bad < files ? "msgWaiting" : bad ? "msgFinishedSome" : "msgFinished";
+    const text = say(message, { done, total: files, bad });
+    if (byId("sum-count").textContent !== text) byId("sum-count").textContent = text;
+    byId("sum-bytes").textContent = `${size(sent)} / ${size(bytes)}`;
+    byId("sum-left").textContent = done + bad < files ? left() : "";
+    const share = (part) => ((100 * part) / (bytes || 1)).toFixed(1);
+    const [ok, red] = byId("sum-meter").querySelectorAll("rect");
+    ok.setAttribute("width", share(sent));
+    red.setAttribute("x", share(sent));
+    red.setAttribute("width", share(lost));
+    byId("sum-meter").setAttribute("aria-valuenow", String(Math.round((100 * sent) / (bytes || 1))));
+    byId("retry-all").hidden = !queue.some((item) => item.state === "failed" && item.again);
+    byId("pause").hidden = done + bad >= files;
   }
+
+  // ---- what stands below: after uploads, and while files are being opened or previews made
+  function refreshSoon() {
+    if (!refreshAt) refreshAt = Date.now() + (waiting.length > 20 ? 3000 : 1000);
+  }
+
+  // They came in the order in which they were sent: the server lays them as their names are.
+  function settle() {
+    if (!unsettled) return;
+    unsettled = false;
+    refreshAt = 1;
+    const values = { settle: "1" };
+    window.htmx.ajax("POST", root.dataset.order + location.search, { target: "#scans", swap: "outerHTML", values });
+  }
+
   async function refresh() {
-    const scans = byId("scans");
-    if (!scans || document.querySelector("dialog[open]") || document.hidden) return;
-    if (!("waiting" in scans.dataset) && !(refreshAt && Date.now() >= refreshAt)) return;
-    refreshAt = 0;
+    const due = refreshAt && Date.now() >= refreshAt;
+    if (document.querySelector("dialog[open]") || document.hidden) return;
     const url = location.pathname + location.search;
+    const wanted = [];
+    if (due || "waiting" in (byId("scans")?.dataset ?? {})) wanted.push("#scans");
+    if (due || "opening" in (byId("files")?.dataset ?? {})) wanted.push("#files");
+    if (wanted.length === 1 && wanted[0] === "#files") wanted.push("#scans");
+    if (due) refreshAt = 0;
+    // Whoever types a place keeps the field.
+    const kept = document.activeElement?.matches("#scans input") ? "#scans" : "";
     try {
-      await window.htmx.ajax("GET", url, { target: "#scans", swap: "outerHTML" });
+      for (const target of wanted) {
+        if (target !== kept) await window.htmx.ajax("GET", url, { target, swap: "outerHTML" });
+      }
     } catch {
       refreshAt = Date.now() + 5000;
     }
   }
   setInterval(refresh, 1500);
+  document.addEventListener("scans-changed", () => (refreshAt = 1));
 
   if (!root) return;
 
   byId("retry-all").addEventListener("click", () => {
-    for (const item of queue) if (item.state === "failed") again(item);
+    for (const item of queue) if (item.state === "failed" && item.again) retry(item);
+    next();
+  });
+  byId("pause").addEventListener("click", () => {
+    paused = !paused;
+    speed.length = 0;
+    const words = byId("pause").querySelector("span");
+    [words.textContent, byId("pause").dataset.other] = [byId("pause").dataset.other, words.textContent];
+    next();
   });
   for (const input of root.querySelectorAll("[data-pick]")) {
     input.addEventListener("change", () => {
@@ -226,9 +393,6 @@
       input.value = "";
     });
   }
-  document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful) removed(event.detail.pathInfo?.requestPath ?? "");
-  });
   const drop = byId("drop");
   for (const name of ["dragenter", "dragover"]) {
     document.addEventListener(name, (event) => {
@@ -252,6 +416,6 @@
     for (const entry of entries) add(await filesOf(entry));
   });
   addEventListener("beforeunload", (event) => {
-    if (queue.some((item) => ["waiting", "sending", "resting"].includes(item.state))) event.preventDefault();
+    if (queue.some((item) => ["waiting", "sending"].includes(item.state))) event.preventDefault();
   });
 })();

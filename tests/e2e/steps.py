@@ -19,7 +19,7 @@ def new_batch(page: Page, name: str) -> int:
 
 def add_scans(page: Page, paths: Sequence[Path]) -> None:
     page.set_input_files("input[data-pick]:not([webkitdirectory])", [str(path) for path in paths])
-    expect(page.locator("#sum-count")).to_contain_text("Files added")
+    expect(page.locator("#sum-count")).to_contain_text(re.compile("files added", re.IGNORECASE))
     expect(page.locator("#scans .card")).to_have_count(len(paths))
 
 

@@ -22,7 +22,7 @@ def test_a_scan_that_was_removed_can_be_added_again(page: Page, scans: Callable[
 
     _pick(page, paths)  # the other one is there still, and is not doubled
 
-    expect(page.locator("#sum-count")).to_have_text("All files added: 3")
+    expect(page.locator("#sum-count")).to_have_text("All files added: 2")
     expect(page.locator("#scans .card")).to_have_count(2)
 
 
@@ -47,7 +47,8 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(page: Page, tmp_p
 
     _pick(page, [large])
 
-    row = page.locator("#upload-rows tr")
-    expect(row).to_contain_text("Refused")
+    row = page.locator("#sending-rows tr")
     expect(row).to_contain_text("The file is larger than 50 MB.")
-    expect(row.get_by_role("button")).to_have_count(0)
+    expect(row.get_by_role("button", name="Try again")).to_have_count(0)
+    row.get_by_role("button", name="Forget large.jpg").click()
+    expect(page.locator("#queue")).to_be_hidden()

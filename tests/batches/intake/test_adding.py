@@ -11,7 +11,7 @@ from django.db import connections
 from django.utils import timezone
 
 from batches import changes
-from batches.intake import adding, derive, store
+from batches.intake import adding, derive, order, store
 from batches.models import Batch, Card
 from batches.states import BatchStatus
 from tests.batches.intake import pictures
@@ -215,7 +215,7 @@ def test_the_start_puts_cards_into_natural_order(batch: Batch, add: Add):
     add("b/2.jpg")
     add("A/11.jpg")
     with changes.locked(batch) as change:
-        adding.settle_order(change)
+        order.settle(change)
     assert [card.display_name for card in batch.cards.all()] == [
         "A/11.jpg", "b/2.jpg", "b/10.jpg", "b/ledger.tif#1", "b/ledger.tif#2",
     ]  # fmt: skip
@@ -228,7 +228,7 @@ def test_an_order_that_is_right_is_left_alone(batch: Batch, add: Add):
     add("1.jpg")
     add("2.jpg")
     with changes.locked(batch) as change:
-        adding.settle_order(change)
+        order.settle(change)
         assert not change.visible
 
 

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
@@ -9,7 +10,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.asserts import assertTemplateNotUsed
 
-from batches.models import Batch, Card
+from batches.models import Batch, Card, Upload
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
 from tests.conftest import image_bytes
@@ -24,7 +25,8 @@ def ingrid(client: Client, user: User) -> Client:
 
 
 def jpegs(*names: str) -> list[SimpleUploadedFile]:
-    return [SimpleUploadedFile(name, image_bytes(), "image/jpeg") for name in names]
+    """Each name has bytes of its own."""
+    return [SimpleUploadedFile(name, image_bytes() + name.encode(), "image/jpeg") for name in names]
 
 
 def send(client: Client, batch: Batch, file: SimpleUploadedFile, **fields: str) -> HttpResponse:
@@ -43,8 +45,9 @@ def test_one_file_of_the_script_is_answered_by_its_row(ingrid: Client, batch: Ba
     card = batch.cards.get()
 
     assert response.status_code == 200
-    assert response.text.strip().startswith(f'<tr data-cards="{card.pk}">')
-    assert (card.original_name, card.client_key) == ("Drawer/a.jpg", "k1")
+    upload = batch.uploads.get()
+    assert response.text.strip().startswith(f'<tr id="upload-{upload.pk}" data-status="done">')
+    assert (card.original_name, card.upload, upload.client_key) == ("Drawer/a.jpg", upload, "k1")
 
 
 def test_a_file_sent_again_with_its_key_stands_once(ingrid: Client, batch: Batch) -> None:
@@ -100,7 +103,7 @@ def test_the_plain_form_keeps_the_good_and_names_the_refused(ingrid: Client, bat
 
     assert response.status_code == 422
     assert "bad.txt" in response.text
-    assert "Not added" in response.text
+    assert "1 refused" in response.text
     assert batch.cards.count() == 2
 
 
@@ -174,10 +177,10 @@ def test_many_scans_come_in_pages_at_the_same_cost(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     make_cards(2)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(9):
         ingrid.get(reverse("batch_upload", args=[batch.pk]))
     make_cards(120)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(9):
         response = ingrid.get(reverse("batch_upload", args=[batch.pk]))
 
     assert len(response.context["cards"]) == 100
@@ -207,3 +210,115 @@ def test_who_is_signed_out_is_sent_to_sign_in(client: Client, batch: Batch) -> N
     for name in ("batch_upload", "batch_fields", "batch_confirm"):
         assert client.get(reverse(name, args=[batch.pk])).status_code == 302
     assert client.post(reverse("card_add", args=[batch.pk])).status_code == 302
+
+
+def test_what_came_of_each_file_stands_there_after_a_reload(ingrid: Client, batch: Batch) -> None:
+    send(ingrid, batch, jpegs("a.jpg")[0])
+    twin = SimpleUploadedFile("b.jpg", image_bytes() + b"a.jpg")
+    send(ingrid, batch, twin)
+    send(ingrid, batch, SimpleUploadedFile("bad.txt", b"words"))
+    text = ingrid.get(reverse("batch_upload", args=[batch.pk])).text
+
+    for words in ("1 file added", "1 duplicate, not added", "1 refused", "same content as a.jpg", "left on the disk"):
+        assert words in text
+    assert text.index("bad.txt") < text.index("same content as a.jpg")
+
+
+def test_a_duplicate_is_added_or_left_out_as_a_person_says(ingrid: Client, batch: Batch) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        send(ingrid, batch, SimpleUploadedFile(name, image_bytes()))
+    two, three = batch.uploads.filter(status="duplicate").order_by("pk")
+    htmx = {"HX-Request": "true", "HX-Target": "files"}
+    added = ingrid.post(reverse("upload_decide", args=[batch.pk, two.pk]), {"do": "add"}, headers=htmx)
+    ingrid.post(reverse("upload_decide", args=[batch.pk, three.pk]), {"do": "dismiss"})
+
+    assert added.text.lstrip().startswith("<section")
+    assert added["HX-Trigger"] == "scans-changed"
+    assert sorted(card.original_name for card in batch.cards.all()) == ["a.jpg", "b.jpg"]
+    assert "c.jpg" not in ingrid.get(reverse("batch_upload", args=[batch.pk])).text
+
+
+def test_a_started_batch_keeps_its_duplicates_out(ingrid: Client, batch: Batch) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        send(ingrid, batch, SimpleUploadedFile(name, image_bytes()))
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
+    twin = batch.uploads.get(status="duplicate")
+    ingrid.post(reverse("upload_decide", args=[batch.pk, twin.pk]), {"do": "add"})
+
+    assert batch.cards.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)  # the table is read by a thread of its own
+def test_all_refusals_leave_the_list_and_stay_in_the_table(ingrid: Client, batch: Batch) -> None:
+    send(ingrid, batch, jpegs("a.jpg")[0])
+    for name in ("=cmd.txt", "bad.txt"):
+        send(ingrid, batch, SimpleUploadedFile("x", b"words"), path=name)
+    ingrid.post(reverse("uploads_dismiss", args=[batch.pk]))
+
+    assert "bad.txt" not in ingrid.get(reverse("batch_upload", args=[batch.pk])).text
+    response = ingrid.get(reverse("uploads_table", args=[batch.pk]))
+    table = read(response).decode("utf-8-sig")
+    assert table.splitlines()[0] == "file,size,sha256,outcome,cards,code,reason,sent_at"
+    assert "\r\na.jpg," in table
+    assert ",done,1,," in table
+    assert "\r\n'=cmd.txt," in table
+    assert 'bad.txt,5,,refused,0,FILE_TYPE_INVALID,"This is not an image' in table
+    assert "attachment" in response["Content-Disposition"]
+
+
+def read(response: Any) -> bytes:
+    async def collect() -> bytes:
+        return b"".join([chunk async for chunk in response.streaming_content])
+
+    return async_to_sync(collect)()
+
+
+def test_a_full_disk_is_said_and_may_be_tried_again(
+    ingrid: Client, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batches.intake.room.free", lambda: 0)
+    assert send(ingrid, batch, jpegs("a.jpg")[0], client_key="k").status_code == 507
+    monkeypatch.undo()
+    assert send(ingrid, batch, jpegs("a.jpg")[0], client_key="k").status_code == 200
+    assert batch.uploads.get().status == "done"
+
+
+def test_all_files_come_in_pages(ingrid: Client, batch: Batch) -> None:
+    Upload.objects.bulk_create(Upload(batch=batch, name=f"{n}.jpg", status="done", cards_made=1) for n in range(120))
+    address = reverse("batch_upload", args=[batch.pk])
+
+    assert "Show all 120 files" in ingrid.get(address).text
+    assert len(ingrid.get(address).context["uploads"]) == 8
+    assert len(ingrid.get(address + "?files=1").context["uploads"]) == 100
+    assert len(ingrid.get(address + "?files=2").context["uploads"]) == 20
+
+
+def test_cards_are_moved_without_a_script(ingrid: Client, batch: Batch) -> None:
+    ingrid.post(reverse("card_add", args=[batch.pk]), {"files": jpegs("10.jpg", "9.jpg", "8.jpg")})
+    order = lambda: [card.original_name for card in batch.cards.order_by("position")]  # noqa: E731
+    assert order() == ["8.jpg", "9.jpg", "10.jpg"]
+    page = ingrid.get(reverse("batch_upload", args=[batch.pk]) + "?order=1").text
+    assert "Move 8.jpg down" in page
+    assert "Place of 8.jpg" in page
+    address = reverse("card_move", args=[batch.pk, batch.cards.get(original_name="8.jpg").pk]) + "?order=1"
+    assert ingrid.post(address, {"to": "3"})["Location"].endswith("/upload/?order=1")
+    assert order() == ["9.jpg", "10.jpg", "8.jpg"]
+    assert "Type the place as a number" in ingrid.post(address, {"to": "last"}, follow=True).text
+    ingrid.post(reverse("cards_order", args=[batch.pk]), {"settle": "1"})
+    assert order() == ["9.jpg", "10.jpg", "8.jpg"]
+    ingrid.post(reverse("cards_order", args=[batch.pk]))
+    assert order() == ["8.jpg", "9.jpg", "10.jpg"]
+
+
+def test_others_decide_nothing(client: Client, other_user: User, batch: Batch, card: Card) -> None:
+    upload = Upload.objects.create(batch=batch, name="a.jpg", status="refused")
+    client.force_login(other_user)
+    for name, arguments in (
+        ("upload_decide", [upload.pk]),
+        ("uploads_dismiss", []),
+        ("card_move", [card.pk]),
+        ("cards_order", []),
+    ):
+        assert client.post(reverse(name, args=[batch.pk, *arguments])).status_code == 404
+    Batch.objects.filter(pk=batch.pk).update(private=True)
+    assert client.get(reverse("uploads_table", args=[batch.pk])).status_code == 404

@@ -1,0 +1,44 @@
+"""Files on their way into a draft, and what a person decides about them."""
+
+from collections.abc import Iterable
+
+from batches import tasks
+from batches.intake import opening, order, parts, uploads
+from batches.models import Batch, Upload
+from batches.states import UploadStatus
+
+
+def receive(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "", size: int = 0) -> Upload:
+    """Take one file in; say what came of it. Raises Refused where the batch takes none at all.
+
+    A container is opened as far as that goes in ten seconds; the consumer goes on with the rest.
+    """
+    return _opened(uploads.take(batch, name, chunks, client_key=client_key, size=size))
+
+
+def append(upload: Upload, start: int, chunks: Iterable[bytes]) -> Upload:
+    """Put a part behind the others, the last one as receive. Raises parts.Elsewhere and Refused."""
+    upload = parts.append(upload, start, chunks)
+    return upload if upload.status == UploadStatus.RECEIVING else _opened(upload)
+
+
+def add_anyway(upload: Upload) -> None:
+    """A duplicate that is wanted, too. Raises Refused."""
+    if uploads.want(upload):
+        _opened(upload)
+
+
+def _opened(upload: Upload) -> Upload:
+    opening.go_on(upload.pk, opening.within(opening.HERE))
+    upload.refresh_from_db()
+    tasks.prepare(upload.batch_id)
+    return upload
+
+
+def dismiss(files: Iterable[Upload]) -> None:
+    uploads.dismiss(files)
+
+
+def settle(batch: Batch) -> None:
+    """Lay the cards in order once the files are there."""
+    order.settle_draft(batch)

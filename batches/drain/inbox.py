@@ -1,0 +1,163 @@
+"""The watched inbox: files laid into a folder of it become a draft of that name.
+
+A file is taken when it has stopped growing, and goes once it stands in the batch; killed in between, it is known by
+path, size and time, and stands once. One that is refused lies in `refused/` then, with the reason beside it.
+"""
+
+import logging
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from batches.intake import order, uploads
+from batches.intake.receiving import Refused
+from batches.models import Batch, Upload
+from batches.states import BatchStatus, UploadStatus
+from cardocr_site.accounts.models import User
+from ocr.models import Engine
+
+log = logging.getLogger(__name__)
+
+REFUSED = "refused"
+PIECE = 1_000_000
+_IGNORED = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
+_UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")  # programs rename these when they are whole
+
+
+class _Changed(Exception):
+    """The file was written to while it was read: it is looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    path: Path
+    folder: str  # of the inbox
+    name: str  # inside it, with subfolders
+    size: int
+    mtime: int  # nanoseconds
+
+    @property
+    def key(self) -> str:
+        return uploads.key_of(f"inbox:{self.folder}/{self.name}|{self.size}|{self.mtime}")
+
+
+class Inbox:
+    def __init__(self, on_taken: Callable[[int], None], is_stopping: Callable[[], bool] = lambda: False) -> None:
+        self._on_taken, self._is_stopping = on_taken, is_stopping
+        self._seen: set[Found] = set()
+        self._old: set[Found] | None = None  # what lay there when this process began
+
+    def look(self) -> None:
+        """Take what has not changed since the last look."""
+        found = set(_files())
+        if self._old is None:
+            self._old = found
+        ripe, self._seen = sorted(found & self._seen, key=lambda one: one.path), found
+        if not ripe:
+            return
+        touched: set[int] = set()
+        for one in ripe:
+            if self._is_stopping():
+                break
+            try:
+                upload = self._take(one)
+            except (Refused, _Changed, FileNotFoundError):  # started or written to this moment: at the next look
+                continue
+            if upload.code == "STORAGE_FULL":
+                log.warning("The inbox waits: %s", upload.message)
+                break
+            touched.add(upload.batch_id)
+        for batch in Batch.objects.filter(pk__in=touched):
+            order.settle_draft(batch)
+            self._on_taken(batch.pk)
+
+    def _take(self, found: Found) -> Upload:
+        upload = self._taken_before(found)
+        if upload is None:
+            batch = _draft(found.folder)
+            upload = uploads.take(batch, found.name, _pieces(found), client_key=found.key, size=found.size)
+        if upload.status == UploadStatus.REFUSED:
+            if upload.code != "STORAGE_FULL":
+                _lay_aside(found, upload.message)
+        else:
+            found.path.unlink(missing_ok=True)
+        return upload
+
+    def _taken_before(self, found: Found) -> Upload | None:
+        """A killed process had taken it, and its batch was started meanwhile. A copy laid there later is new."""
+        if self._old is None or found not in self._old:
+            return None
+        upload = Upload.objects.filter(batch__inbox=found.folder, client_key=found.key).first()
+        return upload if upload is not None and uploads.stands(upload) else None
+
+
+def _files() -> Iterator[Found]:
+    inbox = Path(settings.INBOX_DIR)
+    inbox.mkdir(mode=0o750, parents=True, exist_ok=True)
+    for folder in os.scandir(inbox):
+        if folder.is_dir(follow_symlinks=False) and not folder.name.startswith("."):
+            for entry, name in _below(folder.path):
+                told = entry.stat(follow_symlinks=False)
+                yield Found(Path(entry.path), folder.name, name, told.st_size, told.st_mtime_ns)
+
+
+def _below(folder: str, inside: str = "") -> Iterator[tuple["os.DirEntry[str]", str]]:
+    for entry in os.scandir(folder):
+        name = f"{inside}{entry.name}"
+        if entry.name.startswith((".", "~$")) or (not inside and entry.name == REFUSED):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path, f"{name}/")
+        elif entry.is_file(follow_symlinks=False):
+            low = entry.name.lower()
+            if low not in _IGNORED and not low.endswith(_UNFINISHED):
+                yield entry, name
+
+
+def _pieces(found: Found) -> Iterator[bytes]:
+    """Raises _Changed where the file is not the one that was looked at."""
+    handle = os.open(found.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        while piece := file.read(PIECE):
+            yield piece
+        told = os.fstat(file.fileno())
+        if not stat.S_ISREG(told.st_mode) or (told.st_size, told.st_mtime_ns) != (found.size, found.mtime):
+            raise _Changed
+
+
+def _draft(folder: str) -> Batch:
+    """The folder's draft, made where there is none. One that was started is not added to: the next one is new."""
+    draft = Batch.objects.filter(inbox=folder, status=BatchStatus.DRAFT, deleted_at=None).order_by("-pk").first()
+    if draft is not None:
+        return draft
+    return Batch.objects.create(
+        name=folder[:200],
+        inbox=folder,
+        owner=_owner(),
+        private=settings.PRIVATE_BY_DEFAULT,
+        engine=Engine.objects.filter(enabled=True).order_by("-is_default", "pk").first(),
+    )
+
+
+def _owner() -> User:
+    """Raises User.DoesNotExist: the log says it, the files stay where they are."""
+    people = User.objects.filter(is_active=True)
+    if settings.INBOX_OWNER:
+        return people.get(username=settings.INBOX_OWNER)
+    return people.filter(is_superuser=True).order_by("pk")[:1].get()
+
+
+def _lay_aside(found: Found, why: str) -> None:
+    """Into `refused/`, under a free name, with a note. The note first: a file without its reason helps nobody."""
+    target = Path(settings.INBOX_DIR) / found.folder / REFUSED / found.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while target.exists():
+        number += 1
+        target = target.with_name(f"{found.path.stem}-{number}{found.path.suffix}")
+    target.with_name(f"{target.name}.txt").write_text(f"{found.name}: {why}\n", encoding="utf-8")
+    found.path.rename(target)

@@ -1,0 +1,188 @@
+"""What came of each file that was sent: a row, in the transaction that makes its cards, or with its refusal.
+
+The same file sent again under its key stands once. The same bytes under another key are held back as a duplicate
+until a person decides.
+"""
+
+import errno
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from batches import changes
+from batches.intake import adding, names, sniff, store
+from batches.intake.receiving import Received, Refused, receive
+from batches.models import Batch, Upload
+from batches.states import UploadStatus as S
+
+KEY = 64  # characters
+
+
+def key_of(sent: str) -> str:
+    """A key of any length in one that fits."""
+    sent = sent.replace("\x00", "")
+    return sent if len(sent) <= KEY else hashlib.sha256(sent.encode(errors="replace")).hexdigest()
+
+
+def take(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "", size: int = 0) -> Upload:
+    """Take a file in. File and row survive a crash once this has returned; one that may take long is being opened.
+
+    Raises Refused where the batch takes no files at all; a refusal of this file is a row like any other outcome.
+    """
+    entry, part = _Entry(batch, name, key_of(client_key)), store.part()
+    try:
+        adding.refuse_unless_open(batch)
+        return enter(entry, receive(part, chunks))
+    except (Refused, OSError) as error:
+        return refuse(batch, name, _refusal(error), client_key=client_key, size=size)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def take_received(upload: Upload, received: Received) -> Upload:
+    """As take, for a file that has come in parts and has its row. Raises Refused where the batch takes none."""
+    entry = _Entry(upload.batch, upload.name, upload.client_key, upload)
+    try:
+        return enter(entry, received)
+    except (Refused, OSError) as error:
+        return refuse(upload.batch, upload.name, _refusal(error), size=upload.size, row=upload)
+
+
+def enter(entry: "_Entry", received: Received) -> Upload:
+    if received.format is sniff.ZIP or received.size > settings.MAX_IMAGE_BYTES:
+        entry.hold(received)
+    else:
+        for _step in adding.steps(entry.batch, entry.name, received, enter=entry):
+            continue
+    assert entry.upload is not None  # noqa: S101
+    return entry.upload
+
+
+def _refusal(error: Refused | OSError) -> Refused:
+    """Of this file alone; everything else is raised again."""
+    if isinstance(error, Refused) and error.code != "BATCH_LOCKED":
+        return error
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return Refused("STORAGE_FULL", _("The disk of this server is full: the file was not kept."))
+    raise error
+
+
+def refuse(
+    batch: Batch, name: str, refusal: Refused, *, client_key: str = "", size: int = 0, row: Upload | None = None
+) -> Upload:
+    """Note a file that is not taken. Raises Refused where the batch takes no files at all."""
+    key = key_of(client_key)
+    with changes.locked(batch) as change:
+        adding.refuse_unless_open(change.batch)
+        upload = row or _row(change.batch, key)
+        if upload is None or (row is None and stands(upload)):
+            upload = Upload(batch=change.batch, client_key="" if upload else key)
+        upload.name, upload.size = names.shown(name) or "?", size
+        upload.status, upload.code, upload.message = S.REFUSED, refusal.code, refusal.message
+        upload.dismissed, upload.cards_made = False, 0
+        upload.save()
+    return upload
+
+
+def stands(upload: Upload) -> bool:
+    """Sent again it changes nothing. What was refused, or taken out again, is looked at anew."""
+    if upload.status == S.DONE:
+        return upload.cards_made > 0
+    return upload.status in {S.OPENING, S.DUPLICATE} and not upload.dismissed
+
+
+def standing(batch: Batch, client_key: str) -> Upload | None:
+    """The row of a file that is there already."""
+    upload = _row(batch, key_of(client_key))
+    return upload if upload is not None and stands(upload) else None
+
+
+def _row(batch: Batch, key: str) -> Upload | None:
+    return Upload.objects.filter(batch=batch, client_key=key).first() if key else None
+
+
+class _Entry:
+    """Makes the row under the batch's lock, or finds that there is one, or holds the file back."""
+
+    def __init__(self, batch: Batch, name: str, key: str, upload: Upload | None = None) -> None:
+        self.batch, self.name, self._key = batch, name, key
+        self._own = upload  # a file in parts has its row from its first part on
+        self.upload: Upload | None = None
+
+    def __call__(self, change: changes.Change, received: Received, cards: int) -> dict[str, Any] | None:
+        if self._stands(change, received) or self._is_twin(received):
+            return None
+        upload = self._upload
+        upload.status, upload.cards_made = S.DONE, cards
+        upload.save()
+        return {"upload": upload}
+
+    def hold(self, received: Received) -> None:
+        """It is opened step by step, as long as that takes."""
+        with changes.locked(self.batch) as change:
+            adding.refuse_unless_open(change.batch)
+            if self._stands(change, received) or self._is_twin(received):
+                return
+            self._upload.status = S.OPENING
+            self._upload.save()
+            store.hold(self._upload, received.path)
+
+    @property
+    def _upload(self) -> Upload:
+        assert self.upload is not None  # noqa: S101
+        return self.upload
+
+    def _stands(self, change: changes.Change, received: Received) -> bool:
+        """Whether the file is there already; otherwise its row is ready to be written."""
+        upload = self._own or _row(change.batch, self._key)
+        if upload is not None and stands(upload):
+            if upload.sha256 == received.sha256:
+                self.upload = upload
+                return True
+            upload, self._key = None, ""  # another file after all
+        upload = self.upload = upload or Upload(batch=change.batch, client_key=self._key)
+        upload.batch = change.batch
+        upload.name, upload.size, upload.sha256 = names.shown(self.name) or "?", received.size, received.sha256
+        upload.code, upload.message, upload.dismissed, upload.cards_made = "", "", False, 0
+        upload.pages_done = upload.pages_total = 0
+        return False
+
+    def _is_twin(self, received: Received) -> bool:
+        twin = twin_of(self._upload)
+        if twin:
+            self._upload.status, self._upload.message = S.DUPLICATE, twin
+            self._upload.save()
+            store.hold(self._upload, received.path)
+        return bool(twin)
+
+
+def twin_of(upload: Upload) -> str:
+    """The name of a file in this batch that has the same bytes; empty: there is none."""
+    card = upload.batch.cards.filter(sha256=upload.sha256).only("original_name").first()
+    if card is not None:
+        return card.original_name
+    others = upload.batch.uploads.filter(sha256=upload.sha256, status__in=[S.DONE, S.OPENING]).exclude(pk=upload.pk)
+    return others.exclude(status=S.DONE, cards_made=0).values_list("name", flat=True).first() or ""
+
+
+def want(upload: Upload) -> bool:
+    """A person wants the duplicate, too: it is opened like a container. Twice is once. Raises Refused."""
+    with changes.locked(upload.batch) as change:
+        adding.refuse_unless_open(change.batch)
+        duplicates = change.batch.uploads.filter(pk=upload.pk, status=S.DUPLICATE)
+        return bool(duplicates.update(status=S.OPENING, message="", dismissed=False))
+
+
+def dismiss(uploads: Iterable[Upload]) -> None:
+    """Take files that were not added off the list; the bytes of a duplicate or of an unfinished one go."""
+    for upload in uploads:
+        if upload.status == S.RECEIVING:
+            Upload.objects.filter(pk=upload.pk, status=S.RECEIVING).delete()
+            store.part_of(upload).unlink(missing_ok=True)
+        elif upload.status in {S.REFUSED, S.DUPLICATE}:
+            Upload.objects.filter(pk=upload.pk, status=upload.status).update(dismissed=True)
+            if not Upload.objects.filter(pk=upload.pk, dismissed=False).exists():  # nobody wants it this moment
+                store.held(upload).unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""Uploading in a real browser: a folder, a refused file, a duplicate, a connection that is lost, and a clean list."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from batches.intake import sniff
+from tests import vlm_server
+from tests.e2e import steps
+from tests.e2e.conftest import Console
+
+FOLDER = "input[data-pick][webkitdirectory]"
+FILES = "input[data-pick]:not([webkitdirectory])"
+
+
+def test_a_folder_with_a_bad_file_over_a_bad_network_ends_with_a_clean_list(
+    page: Page, scans: Callable[..., list[Path]], tmp_path: Path, console: Console
+) -> None:
+    console.ignore(r"Failed to load resource: (net::ERR_|the server responded with a status of 415)")
+    folder = tmp_path / "Kasten 7"
+    folder.mkdir()
+    for number, path in enumerate(scans(4), 9):
+        path.rename(folder / f"{number}.png")
+    shutil.copy(folder / "10.png", folder / "copy of 10.png")
+    (folder / "notes.docx").write_bytes(b"words" * 500)
+    steps.new_batch(page, "A bad network")
+    _lose_the_first_answers(page.context, 2)
+
+    page.set_input_files(FOLDER, folder)
+    expect(page.locator("#offline")).to_be_visible()
+    page.context.set_offline(False)
+
+    expect(page.locator("#sum-count")).to_have_text("Files added: 5. Not added: 1", timeout=30_000)
+    expect(page.locator("#offline")).to_be_hidden()
+    rows = page.locator("#upload-rows tr")
+    refused, duplicate = rows.filter(has_text="notes.docx"), rows.filter(has_text="Duplicate")
+    expect(refused).to_contain_text("Refused")
+    expect(duplicate).to_contain_text(re.compile("same content as Kasten 7/(copy of )?10.png; not added"))
+    names = page.locator("#scans .card__name > span")
+    expect(names).to_have_count(4)
+    found = [name.removeprefix("Kasten 7/").removeprefix("copy of ") for name in names.all_inner_texts()]
+    assert sorted(found) == ["10.png", "11.png", "12.png", "9.png"]
+    assert [name for name in found if name in {"9.png", "11.png", "12.png"}] == ["9.png", "11.png", "12.png"]
+
+    page.reload()
+    expect(page.locator("#files")).to_contain_text("1 duplicate, not added")
+    expect(page.locator("#files")).to_contain_text("left on the disk")
+    duplicate.get_by_role("button", name="Add all the same").click()
+    expect(names).to_have_count(5)
+    refused.get_by_role("button", name="Take Kasten 7/notes.docx off the list").click()
+    expect(rows).to_have_count(5)
+    expect(page.locator("#upload-rows tr[data-status=done]")).to_have_count(5)
+
+
+def _lose_the_first_answers(context: BrowserContext, number: int) -> None:
+    """The server has the file, the browser does not hear of it, and then there is no network for a moment."""
+    left = iter(range(number))
+
+    def lose(route: object, request: object) -> None:
+        if next(left, None) is None:
+            route.continue_()  # type: ignore[attr-defined]
+            return
+        context.set_offline(True)
+        route.fetch()  # type: ignore[attr-defined]
+        route.abort("internetdisconnected")  # type: ignore[attr-defined]
+
+    context.route("**/files/", lose)
+
+
+def test_it_can_be_paused_and_goes_on(page: Page, scans: Callable[..., list[Path]]) -> None:
+    steps.new_batch(page, "Paused")
+    page.locator("#pause").evaluate("button => button.click()")
+    page.set_input_files(FILES, scans(2))
+    expect(page.locator("#sum-left")).to_have_text("Paused")
+    expect(page.locator("#sum-count")).to_have_text("Files added: 0 of 2")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#sum-count")).to_have_text("All files added: 2")
+
+
+def test_a_large_file_goes_up_in_parts_and_on_after_a_reload(page: Page, tmp_path: Path, console: Console) -> None:
+    console.ignore(r"Failed to load resource: net::ERR_")
+    large = tmp_path / "ledger.tif"
+    with large.open("wb") as file:
+        file.write(vlm_server.card_image(1, (640, 400), kind="TIFF"))
+        file.truncate(110_000_000)
+    assert sniff.sniff(large.read_bytes()[:1024]) is sniff.TIFF
+    steps.new_batch(page, "A large file")
+    parts: list[str] = []
+    page.on("request", lambda request: parts.append(request.headers["upload-offset"]) if _is_part(request) else None)
+    page.context.route("**/parts/*/", lambda route, request: _break_off(route, request, "48000000"))
+
+    page.set_input_files(FILES, large)
+    expect(page.locator("#sending-rows")).to_contain_text(re.compile("4[0-9] %"), timeout=30_000)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.context.unroute("**/parts/*/")
+    page.reload()
+    expect(page.locator("#upload-rows")).to_contain_text("Choose the same file again")
+    before = len(parts)
+    page.set_input_files(FILES, large)
+
+    expect(page.locator("#sum-count")).to_have_text("All files added: 1", timeout=30_000)
+    expect(page.locator("#scans .card")).to_have_count(1)
+    assert int(parts[before]) >= 48_000_000, "what had come is not sent again"
+
+
+def _is_part(request: object) -> bool:
+    return request.method == "PATCH"  # type: ignore[attr-defined, no-any-return]
+
+
+def _break_off(route: object, request: object, offset: str) -> None:
+    if request.headers.get("upload-offset") == offset:  # type: ignore[attr-defined]
+        return  # never answered
+    route.continue_()  # type: ignore[attr-defined]
+
+
+def test_cards_are_laid_in_another_order_by_keyboard(page: Page, scans: Callable[..., list[Path]]) -> None:
+    steps.new_batch(page, "Another order")
+    steps.add_scans(page, scans(3))
+    names = page.locator("#scans .card__name > span")
+    page.get_by_role("link", name="Change the order").click()
+    page.get_by_role("button", name="Move scan-3.png up").press("Enter")
+    expect(names).to_have_text(["scan-1.png", "scan-3.png", "scan-2.png"])
+    expect(page.get_by_role("button", name="Move scan-3.png up")).to_be_focused()
+    place = page.get_by_label("Place of scan-1.png")
+    place.fill("3")
+    place.press("Enter")
+    expect(names).to_have_text(["scan-3.png", "scan-2.png", "scan-1.png"])
+    page.get_by_role("button", name="Natural order again").click()
+    expect(names).to_have_text(["scan-1.png", "scan-2.png", "scan-3.png"])
