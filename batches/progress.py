@@ -118,6 +118,9 @@ def _elapsed(batch: Batch, now: datetime) -> int:
 
 
 def _message(batch: Batch) -> str:
+    if batch.status == BatchStatus.PAUSED and not batch.processing:  # no file is being read
+        told = ngettext("%(n)s card of %(total)s", "%(n)s cards of %(total)s", batch.finished_cards)
+        return told % {"n": batch.finished_cards, "total": batch.total}
     if batch.pending or batch.processing:
         return _("File %(current)s of %(total)s") % {
             "current": min(batch.finished_cards + 1, batch.total),

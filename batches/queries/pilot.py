@@ -87,7 +87,11 @@ def report(batch: Batch) -> Report | None:
 
 
 def _seconds(cards: list[Card]) -> float:
-    """From the first call to the last answer."""
-    ended = [card.finished_at for card in cards if card.finished_at]
-    begun = [card.finished_at - timedelta(seconds=card.duration or 0) for card in cards if card.finished_at]
-    return (max(ended) - min(begun)).total_seconds() if ended else 0.0
+    """In which at least one of them was being read: a pause in between says nothing of the rest."""
+    ended = [(card.finished_at, timedelta(seconds=card.duration or 0)) for card in cards if card.finished_at]
+    spans = sorted((end - took, end) for end, took in ended)
+    seconds, until = timedelta(), spans[0][0] if spans else None
+    for begin, end in spans:
+        seconds += max(timedelta(), end - max(begin, until or begin))
+        until = max(end, until or end)
+    return seconds.total_seconds()

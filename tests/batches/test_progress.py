@@ -24,6 +24,13 @@ def test_the_current_file_is_the_one_after_those_finished():
     assert (seen.current, seen.percent, seen.message) == (17, 5, "File 17 of 300")
 
 
+def test_while_a_batch_is_paused_no_file_is_the_current_one():
+    paused = running(status=BatchStatus.PAUSED)
+    assert progress.of(paused, NOON).message == "16 cards of 300"
+    paused.pending, paused.processing = 283, 1
+    assert progress.of(paused, NOON).message == "File 17 of 300", "one is still under way"
+
+
 def test_current_never_exceeds_the_total():
     seen = progress.of(running(total=3, pending=0, completed=2, failed=1), NOON)
     assert (seen.current, seen.percent, seen.message) == (3, 100, "3 files")

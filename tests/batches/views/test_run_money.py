@@ -180,6 +180,14 @@ def test_what_was_measured_is_told_and_what_it_means_for_the_rest(page: Client, 
     assert "The remaining 389 cards would take about 39 minutes and cost about $0.43." in text
 
 
+def test_a_pause_in_the_middle_is_not_measured(page: Client, first_read: Batch) -> None:
+    later = first_read.cards.get(status=CardStatus.FAILED).finished_at + timedelta(hours=9)
+    first_read.cards.filter(status=CardStatus.FAILED).update(finished_at=later)
+    text = text_of(page, first_read)
+    assert "<dd>60 seconds</dd>" in text
+    assert "10 cards of 399" in text
+
+
 def test_a_pilot_of_unknown_cost_tells_the_time_alone(page: Client, first_read: Batch) -> None:
     change(first_read, unpriced=11, cost=0)
     text = text_of(page, first_read)
