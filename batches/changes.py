@@ -10,16 +10,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Count, F, Field, Model, QuerySet
+from django.db import transaction
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
+from batches import rows
 from batches.live import events
 from batches.models import Batch, Card, Rereading
 from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus
 
 PACE_MINUTES = 15
-_COLUMNS = {column.name: column for column in Card._meta.concrete_fields}
 
 
 class TransitionRefused(Exception):
@@ -124,7 +124,7 @@ class Change:
 
     def move_each(self, moves: Iterable[tuple[Card, dict[str, Any]]], to: CardStatus) -> None:
         """As move_card, for many cards, each with its own columns; one that may not go there is left."""
-        rows = []
+        moved = []
         for card, columns in moves:
             if to not in CARD_TRANSITIONS[CardStatus(card.status)]:
                 continue
@@ -134,8 +134,8 @@ class Change:
             self._flags(card, fields, to)
             for name, value in fields.items():
                 setattr(card, name, value)
-            rows.append((card.pk, fields))
-        _write_each(rows)
+            moved.append((card.pk, fields))
+        rows.update_each(Card, moved)
 
     def touch_card(self, card: Card, **fields: Any) -> None:
         """Change columns of a card that was read under this lock, other than its status; viewers will see it."""
@@ -220,28 +220,9 @@ class Change:
         return True
 
     def write(self) -> None:
-        values: dict[str, Any] = {name: F(name) + delta for name, delta in self.deltas.items()}
-        values |= self.fields
-        Batch.objects.filter(pk=self.batch.pk).update(**values, version=self.version, changed_at=timezone.now())
-
-
-def _write_each(rows: Iterable[tuple[int, dict[str, Any]]]) -> None:
-    """Columns of cards by key. One prepared statement for many: building one for each costs ten times as much."""
-    alike: dict[tuple[str, ...], list[tuple[int, dict[str, Any]]]] = {}
-    for pk, fields in rows:
-        alike.setdefault(tuple(fields), []).append((pk, fields))
-    quote = connection.ops.quote_name
-    with connection.cursor() as cursor:
-        for names, members in alike.items():
-            columns = [_COLUMNS[name] for name in names]
-            assigned = ", ".join(f"{quote(str(column.column))} = %s" for column in columns)
-            sql = f"UPDATE {quote(Card._meta.db_table)} SET {assigned} WHERE id = %s"  # noqa: S608
-            cursor.executemany(sql, [[*_stored(columns, fields.values()), pk] for pk, fields in members])
-
-
-def _stored(columns: Iterable["Field[Any, Any]"], values: Iterable[Any]) -> list[Any]:
-    plain = (value.pk if isinstance(value, Model) else value for value in values)
-    return [column.get_db_prep_save(value, connection) for column, value in zip(columns, plain, strict=True)]
+        to = self.fields | {"version": self.version, "changed_at": timezone.now()}
+        by = {name: delta for name, delta in self.deltas.items() if name not in to}
+        rows.update(Batch, {"id": self.batch.pk}, to=to, by=by)
 
 
 @contextmanager
@@ -249,7 +230,9 @@ def locked(batch: Batch | int) -> Iterator[Change]:
     """A transaction that holds the batch's row. Where something visible changed, its version goes up by one."""
     pk = batch if isinstance(batch, int) else batch.pk
     with transaction.atomic():
-        fresh = Batch.objects.select_for_update().get(pk=pk)
+        fresh = rows.fetch(Batch, [pk], lock=True).get(pk)
+        if fresh is None:
+            raise Batch.DoesNotExist
         change = Change(fresh, fresh.version + 1)
         yield change
         if change.visible:

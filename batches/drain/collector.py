@@ -14,7 +14,7 @@ from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
-from batches import changes
+from batches import changes, rows
 from batches.drain import blocks, candidates, duplicates
 from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import Setup, clean, pictures, read_key, result_of
@@ -35,6 +35,10 @@ LINGER = 0.2  # seconds to wait for company: a group alone costs as much as ten 
 QUEUE = 2000  # beyond it the threads wait: the database cannot keep up
 BUSY_PAUSE = 0.25
 
+_LOOKED_AT = (
+    *("batch_id", "status", "worker_id", "claim", "tries", "rotation", "sha256", "edition", "back_id"),
+    *("result_id", "rereading_id", "to_check", "reviewed", "candidates", "nothing_found"),
+)
 _FREED: dict[str, Any] = {"worker": None, "lease_until": None}
 
 
@@ -48,6 +52,7 @@ class _Group:
     spent: Tally
     held: dict[int, CardResult]  # by card: what it has, and keeps
     attempts: list[Attempt] = field(default_factory=list)
+    answered: list[tuple[Attempt, CardResult]] = field(default_factory=list)
     readings: list[tuple[CardResult, Card, dict[str, Any]]] = field(default_factory=list)
     added: list[CardResult] = field(default_factory=list)  # what holds, with fields that were not there before
     again: Counter[tuple[int, str]] = field(default_factory=Counter)  # rereading and its counter
@@ -172,7 +177,7 @@ class Collector:
     def _write(self, batch_id: int, events: list[Event]) -> None:
         outcomes = {event.card.pk for event in events if isinstance(event, Outcome)}
         with changes.locked(batch_id) as change:
-            cards = change.batch.cards.in_bulk([event.card.pk for event in events])
+            cards = _cards(change.batch, {event.card.pk for event in events})
             group = _Group(change, cards, change.batch.specs(), Tally(change), _held(cards, outcomes))
             starts = [event for event in events if isinstance(event, Start)]
             self._start(group, [start for start in starts if start.card.pk not in outcomes])
@@ -242,11 +247,12 @@ class Collector:
         """The call as it was, whatever becomes of it."""
         setup, reading, error = outcome.setup, outcome.reading, outcome.error
         source = reading or error
-        attempt = Attempt(
+        attempt = rows.fresh(
+            Attempt,
             card_id=outcome.card.pk,
             claim=outcome.card.claim,
             worker_uid=outcome.card.worker.uid if outcome.card.worker else "",
-            engine=setup.engine,
+            engine_id=setup.engine.pk,
             engine_name=setup.engine.name,
             model=clean(reading.model if reading else "")[:200] or setup.model,
             revision=clean(reading.revision if reading else "")[:100],
@@ -285,7 +291,7 @@ class Collector:
             CardScan.objects.filter(pk=card.back_id).update(rotation=reading.back_rotation)
         group.readings.append((result, card, fields | self._finished(group, outcome)))
         if outcome.started_at is not None:
-            group.attempts[-1].result = result
+            group.answered.append((group.attempts[-1], result))
 
     def _beside(self, group: _Group, card: Card, held: CardResult, result: CardResult, setup: Setup) -> dict[str, Any]:
         """A card that has a result keeps it: what comes now stands beside it until a person decides."""
@@ -364,15 +370,22 @@ class Collector:
         return _FREED | {"finished_at": now, "duration": outcome.duration, "files_due": True, "not_before": None}
 
     def _save_rows(self, group: _Group) -> None:
-        CardResult.objects.bulk_create(result for result, _card, _fields in group.readings)
-        for attempt in group.attempts:
-            attempt.result = attempt.result  # the id is known only now
-        Attempt.objects.bulk_create(group.attempts)
+        rows.insert([result for result, _card, _fields in group.readings])
+        for attempt, result in group.answered:
+            attempt.result_id = result.pk
+        rows.insert(group.attempts)
         group.change.move_each([(card, fields) for _result, card, fields in group.readings], CardStatus.COMPLETED)
         for held in group.added:
             held.save(update_fields=["fields", "values", "confidence", "search"])
         for (rereading, name), number in group.again.items():
             Rereading.objects.filter(pk=rereading).update(**{name: F(name) + number})
+
+
+def _cards(batch: Batch, keys: Collection[int]) -> dict[int, Card]:
+    found = rows.fetch(Card, keys, _LOOKED_AT)
+    for card in found.values():
+        card.batch = batch
+    return {pk: card for pk, card in found.items() if card.batch_id == batch.pk}
 
 
 def _held(cards: Mapping[int, Card], outcomes: Collection[int]) -> dict[int, CardResult]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from batches import rows
 from batches.models import Batch, Card, CardResult, Rereading
 from ocr import prompts, schema
 from ocr.engines.base import ReadOptions, ReadTask
@@ -138,9 +139,10 @@ def result_of(setup: Setup, card_id: int, reading: Reading) -> CardResult:
         entries = [{key: _stored(field) for key, field in entry.items()} for entry in reading.entries]
     read = [field for entry in entries or [fields] for field in entry.values()]
     confidences = [field["confidence"] for field in read if field["confidence"] is not None]
-    result = CardResult(
+    result = rows.fresh(
+        CardResult,
         card_id=card_id,
-        engine=setup.engine,
+        engine_id=setup.engine.pk,
         engine_name=setup.engine.name,
         model=clean(reading.model or setup.model)[:200],
         revision=clean(reading.revision)[:100],

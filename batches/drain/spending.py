@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 
-from batches import changes
+from batches import changes, rows
 from batches.models import Attempt, Spending
 from batches.queries.budgets import month_of
 from ocr.errors import ExtractionError
@@ -38,9 +38,11 @@ class Months:
     def write(self) -> None:
         for key in sorted(self._counts):
             engine_id, month = key
-            row, _made = Spending.objects.get_or_create(engine_id=engine_id, month=month)
-            more = {name: F(name) + number for name, number in self._counts[key].items()}
-            Spending.objects.filter(pk=row.pk).update(**more, cost=F("cost") + self._costs[key])
+            where: dict[str, Any] = {"engine_id": engine_id, "month": month}
+            by: dict[str, int | Decimal] = {**self._counts[key], "cost": self._costs[key]}
+            if not rows.update(Spending, where, by=by):  # the first call of a month
+                Spending.objects.get_or_create(**where)
+                rows.update(Spending, where, by=by)
 
 
 def book(engine: Engine, moment: datetime, calls: Iterable[tuple[Usage, ExtractionError | None]]) -> None:
