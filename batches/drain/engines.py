@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 Build = Callable[[EngineConfig], EngineAdapter]
 LONGEST_REST = 60.0
+BELIEVED = 3  # times in a row that an endpoint may say when to come back, and be too busy then
 IN_FLIGHT_EVERY = 0.05  # seconds
 WORTH_TELLING = 1.0  # seconds of rest, or of rest more than was told
 
@@ -233,7 +234,8 @@ class Engines:
                 state.limit, state.climbing, state.answers = max(1, min(state.limit, cap(engine)) // 2), False, 0
                 state.lowered_at = now
             wanted = min(2.0 ** min(max(state.limited, 1) - 1, 6), LONGEST_REST) * random.uniform(0.75, 1.25)  # noqa: S311
-            wanted = wanted if seconds is None else seconds
+            if seconds is not None:  # it asks for so long; who is refused after each such rest waits longer
+                wanted = seconds if state.limited <= BELIEVED else max(seconds, wanted)
             state.rest_until = max(state.rest_until, now + wanted)
             calls = state.limit
         log.info("Engine %s rests for %.1f s: it asked for fewer calls.", engine.name, wanted)

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from batches import changes
 from batches.drain.engines import Engines, Hold
-from batches.models import Batch
+from batches.models import Batch, Card
 from batches.queries import engines, house
-from batches.states import BatchStatus, PauseReason
+from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr.models import Engine
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class Outages:
         self._batch_id = batch_id
         # Batch and engine: the version of it whose key was refused.
         self._refused: dict[tuple[int, int], datetime | None] = {}
+        self._down: set[Engine] = set()  # that did not answer at the last look
 
     def look(self, active: Collection[Batch]) -> bool:
         """Pause and resume as the engines say; True: something was changed."""
@@ -39,11 +40,13 @@ class Outages:
             if held := self._hold(batch):
                 changed = _pause(batch, *held) or changed
         paused = {batch: engines.needed(batch) for batch in self._paused()}
+        self._end_waits([*active, *paused])
         busy = {engine for batch in active for engine in engines.needed(batch)} if paused else set()
         for engine in {engine: None for needed in paused.values() for engine in needed}:
             waiting = [batch for batch, needed in paused.items() if engine in needed]
             free = [batch for batch in waiting if not any(map(self._engines.hold, set(paused[batch]) - {engine}))]
             for batch in self._changed_key(engine, waiting) or self._reachable(engine, free, busy=engine in busy):
+                self._refused.pop((batch.pk, engine.pk), None)  # refused before the next look, it is of what was saved
                 changed = _resume(batch) or changed
         return changed
 
@@ -54,6 +57,15 @@ class Outages:
             if hold is not None and (engine == batch.reader or engines.waits_for_its_own(batch)):
                 return engine, hold
         return None
+
+    def _end_waits(self, batches: Collection[Batch]) -> None:
+        """Cards that were probes wait their turn among the others; once the endpoint answers there is no reason to."""
+        of_engine = [(engine, batch) for batch in batches for engine in {batch.reader, batch.engine} if engine]
+        down = {engine for engine, _batch in of_engine if self._engines.probe_delay(engine) is not None}
+        for engine, batch in of_engine:
+            if engine in self._down - down:
+                _end_waits(batch)
+        self._down = down
 
     def _paused(self) -> list[Batch]:
         paused = Batch.objects.filter(status=BatchStatus.PAUSED, pause_reason__in=_BY_ITSELF, deleted_at=None)
@@ -113,6 +125,14 @@ def _tell_the_others(batch: Batch, engine: Engine, retry_at: datetime) -> None:
         with changes.locked(pk) as change:
             if change.batch.status == BatchStatus.PAUSED and change.batch.pause_reason == PauseReason.ENDPOINT:
                 change.set(retry_at=retry_at)
+
+
+def _end_waits(batch: Batch) -> None:
+    now = timezone.now()
+    waiting = Card.objects.filter(batch=batch, status=CardStatus.PENDING, not_before__gt=now)
+    if waiting.exists():
+        with changes.locked(batch):
+            waiting.update(not_before=now)
 
 
 def _resume(batch: Batch) -> bool:

@@ -71,6 +71,17 @@ def test_a_burst_of_rate_limits_halves_once_and_answers_raise_it_one_by_one(engi
     assert engines.room(reader) == 5, "a round is five now"
 
 
+def test_who_is_refused_after_each_rest_that_was_asked_for_waits_longer(engines, reader, clock):
+    rests = []
+    for _ in range(6):
+        rests.append(engines.rest(reader, 1.0, begun=clock.now))
+        clock.now += rests[-1]
+    assert rests[:3] == [1.0, 1.0, 1.0]
+    assert [rest >= least for rest, least in zip(rests[3:], (6, 12, 24), strict=True)] == [True] * 3
+    engines.answered(reader, 1)
+    assert engines.rest(reader, 1.0, begun=clock.now) == 1.0
+
+
 def test_without_retry_after_rests_double_with_jitter(engines, reader, clock):
     rests = []
     for _ in range(9):

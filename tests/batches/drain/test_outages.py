@@ -251,10 +251,35 @@ def test_after_a_restart_a_key_that_was_saved_meanwhile_is_tried(make, reader, e
     assert fresh(batch).status == BatchStatus.QUEUED
 
 
+def test_a_saved_key_that_is_refused_too_is_not_asked_again(make, reader, engines):
+    batch = pause_for(make(1), PauseReason.CREDENTIALS)
+    engines.refuse(reader, "401")
+    look = Outages(engines).look
+    assert look([]) is False
+    reader.save()
+    assert look([]) is True
+    engines.refuse(reader, "401")  # all of it between two looks
+    pause_for(batch, PauseReason.CREDENTIALS)
+    assert look([]) is False
+    assert fresh(batch).status == BatchStatus.PAUSED
+
+
 def test_of_several_batches_one_is_the_probe(make, reader, engines):
     batches = [pause_for(make(1), PauseReason.ENDPOINT) for _ in range(3)]
     assert Outages(engines).look([]) is True
     assert sorted(fresh(batch).status for batch in batches) == ["paused", "paused", "queued"]
+
+
+def test_once_the_endpoint_answers_no_card_waits_for_having_been_a_probe(make, reader, engines):
+    going, later = make(1), timezone.now() + timedelta(minutes=5)
+    Card.objects.update(not_before=later)
+    look = Outages(engines).look
+    engines.failed(reader, Failure(1, 0.0, no_connection=True))
+    look([going])
+    assert Card.objects.get().not_before == later
+    engines.answered(reader, 1)
+    look([fresh(going)])
+    assert Card.objects.get().not_before <= timezone.now()
 
 
 def test_while_a_batch_is_read_it_is_the_probe(make, reader, engines):
