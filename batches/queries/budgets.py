@@ -34,6 +34,7 @@ class Limit:
     engine_name: str = ""  # of a month's budget; empty: the batch's own
     rough: bool = False  # some of what was spent is taken, not told
     blind: bool = False  # nobody will ever know what is spent
+    foreign: str = ""  # the currency in which the engine charges, where that is another one: nothing to compare
 
     @property
     def left(self) -> Decimal:
@@ -41,7 +42,7 @@ class Limit:
 
     @property
     def is_spent(self) -> bool:
-        return self.blind or self.spent >= self.budget
+        return self.blind or bool(self.foreign) or self.spent >= self.budget
 
     def room(self, flying: int) -> int | None:
         """How many more calls may start beside those in flight; None: as many as one likes."""
@@ -58,6 +59,12 @@ class Limit:
         told = {"budget": progress.money(self.budget, self.currency), "name": self.engine_name}
         told["spent"] = progress.money(self.spent, self.currency)
         told["card"] = progress.money(self.expected or Decimal(0), self.currency)
+        if self.foreign:
+            foreign = _(
+                "The limit of %(budget)s cannot be kept: this engine charges in %(currency)s. Take the limit away, or "
+                "read with another engine."
+            )
+            return foreign % (told | {"currency": self.foreign})
         if self.blind:
             blind = _(
                 "There is a limit of %(budget)s, but nobody knows what a card costs: this engine has no prices, and "
@@ -81,7 +88,9 @@ def limits(batch: Batch, engine: Engine, now: datetime | None = None) -> list[Li
         return []
     expected = card_cost(batch, engine)
     found = []
-    if batch.budget is not None:
+    if batch.budget is not None and batch.currency not in {"", engine.currency}:
+        found.append(Limit(batch.budget, batch.cost, None, batch.currency, foreign=engine.currency))
+    elif batch.budget is not None:
         rough = batch.unpriced * (expected or Decimal(0))
         limit = Limit(batch.budget, batch.cost + rough, expected, batch.currency or engine.currency, "")
         found.append(_with_doubts(limit, rough, batch, engine))

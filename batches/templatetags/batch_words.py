@@ -108,8 +108,11 @@ def _held_back(batch: Batch) -> State:
     if batch.pause_reason == PauseReason.PILOT:
         return State(_("First cards read"), "warn", "eye", str(PauseReason.PILOT.label), "warn")
     if batch.pause_reason == PauseReason.BUDGET:
+        if not budgets.used_up(batch, batch.reader):  # it was raised, or a new month has begun
+            kind, icon = ICONS[BatchStatus.PAUSED]
+            return State(str(BatchStatus.PAUSED.label), kind, icon, _("There is room below the limit again."))
         return State(_("Limit reached"), "warn", "pause", str(PauseReason.BUDGET.label), "warn")
-    if batch.option("stay_inside") and (refusal := house.refusal(batch, batch.engine)):
+    if batch.option("stay_inside") and (refusal := house.refusal(batch, batch.reader)):
         return State(_("Must stay inside"), "bad", "lock", refusal, "bad")
     refused = batch.pause_reason == PauseReason.CREDENTIALS
     note = batch.pause_message or str(PauseReason(batch.pause_reason).label)

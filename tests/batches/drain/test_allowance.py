@@ -459,6 +459,18 @@ def test_an_engine_outside_is_refused_at_the_start(make_batch, user):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_limit_in_another_currency_than_the_engine_charges_in_is_not_passed_unseen(batch, engine, make_cards):
+    Engine.objects.filter(pk=engine.pk).update(kind="openai_compatible", price_in=1, price_out=1, currency="EUR")
+    make_cards(2, prepared_at=timezone.now())
+    changes.move_batch(batch, BatchStatus.QUEUED, engine=engine, currency="USD", budget=Decimal(5))
+    assert claims.take(batch.pk, make_worker("one"), 9) == []
+    batch.refresh_from_db()
+    assert (batch.status, batch.pause_reason) == (BatchStatus.PAUSED, PauseReason.BUDGET)
+    assert "cannot be kept: this engine charges in EUR" in batch.pause_message
+    with pytest.raises(runs.CannotStart, match="charges in EUR"):
+        runs.resume(batch)
+
+
 def test_a_budget_that_nobody_can_keep_is_refused_at_the_start(make_batch, user, engine):
     Engine.objects.filter(pk=engine.pk).update(price_in=None, price_out=None)
     batch = make_batch(*NAMES[:2], budget=Decimal("5.00"))

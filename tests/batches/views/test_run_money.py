@@ -132,7 +132,19 @@ def test_a_limit_that_was_raised_leads_to_resuming(page: Client, used_up: Batch)
     change(used_up, budget=Decimal("4.00"))
     text = text_of(page, used_up)
     assert "There is room below the limit again." in text
+    state = state_of(Batch.objects.get(pk=used_up.pk))
+    assert (state.word, state.note) == ("Paused", "There is room below the limit again."), "in the list, too"
     assert "The limit is reached." not in text
+
+
+def test_a_new_month_leads_to_resuming(used_up: Batch, router: Engine) -> None:
+    Engine.objects.update(month_budget=Decimal(1))
+    change(used_up, budget=None)
+    this = budgets.month_of(timezone.now())
+    month = Spending.objects.create(engine=router, month=this, calls=9, cost=Decimal(1))
+    assert state_of(Batch.objects.get(pk=used_up.pk)).word == "Limit reached"
+    Spending.objects.filter(pk=month.pk).update(month=budgets.month_of(timezone.now() - timedelta(days=40)))
+    assert state_of(Batch.objects.get(pk=used_up.pk)).word == "Paused"
 
 
 @pytest.mark.parametrize("htmx", [True, False])
