@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -84,6 +85,11 @@ class _Child:
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def ran_out_of_time(self) -> bool:
+        """Ended by its own limit of CPU time."""
+        return self._process.returncode == -signal.SIGXCPU
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Raises _Crashed or _TimedOut; after either the child must be killed."""
@@ -216,7 +222,7 @@ class Pool:
             self._drop(child)
             if self._closed:
                 raise Stopped from error
-            if isinstance(error, _TimedOut):
+            if isinstance(error, _TimedOut) or child.ran_out_of_time:
                 raise UnreadableImage(_sentence("slow")) from error
             raise
         if child.served >= FILES_PER_CHILD or reply.get("kind") == "memory":

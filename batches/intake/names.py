@@ -36,7 +36,8 @@ def stem(name: str) -> str:
     if root and f"{dot}{extension}".lower() in sniff.EXTENSIONS:
         last = root
     safe = slug(last, size=MAX_BYTES - _TAIL_BYTES) or "card"
-    return f"{safe}_" if safe.split(".")[0].lower() in _RESERVED else safe
+    word, dot, rest = safe.partition(".")  # Windows keeps "aux.tar" for itself, too
+    return f"{word}_{dot}{rest}" if word.lower() in _RESERVED else safe
 
 
 def stored(name: str, extension: str, pages: int, taken: Collection[str]) -> tuple[str, list[str]]:

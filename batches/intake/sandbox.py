@@ -81,6 +81,15 @@ def scans(image: Image.Image, limit: int) -> list[int]:
     return found or [0]
 
 
+def _mend_planes(image: Image.Image) -> None:
+    """Pillow takes the one plane of a grey TIFF in planes for the first letter of its mode."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode.startswith("I;16"):
+        image.tile = [
+            tile._replace(args=(image.mode, *tile.args[1:])) if tile.args and tile.args[0] == "I" else tile
+            for tile in image.tile
+        ]
+
+
 def orientation(image: Image.Image) -> int:
     """As EXIF says, 1 where it says nothing. A TIFF is turned by Pillow itself, its size too."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -290,6 +299,7 @@ def _opened_scan(
         image.seek(frames[page - 1])
         if image.size[0] * image.size[1] > max_pixels:
             raise Refusal("too_large")
+        _mend_planes(image)
         turned = orientation(image)
         size = image.size[::-1] if turned >= 5 else image.size
         ready = [target for target in targets or () if is_ready(image, target)]

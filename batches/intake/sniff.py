@@ -35,7 +35,7 @@ EXTENSIONS = frozenset(
     }
 )
 
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0")  # classic and BigTIFF
 _JPEG2000_STARTS = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 _BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})  # bytes of the header behind the file's
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
@@ -45,6 +45,7 @@ _OFFICE_STARTS = (b"[Content_Types].xml", b"mimetype", b"_rels/", b"META-INF/") 
 
 # Known, and not read: (offset, bytes, name).
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"MM\0+", "Big-endian BigTIFF"),  # Pillow has no way to read it; hardly a program writes it
     (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
     (0, b"\xff\x0a", "JPEG XL"),
     (0, b"8BPS", "Photoshop"),

@@ -16,7 +16,7 @@ from batches.intake import names
         ("letter.2020", "letter.2020"),
         ("a....b.png", "a.b"),
         ("con.jpg", "con_"),
-        ("LPT1.tar.png", "LPT1.tar_"),
+        ("LPT1.tar.png", "LPT1_.tar"),
         ("ca\u0301rd.jpeg", "cárd"),
         ("Größe – 3*4.png", "Größe-3-4"),
         ("evil\u202egpj.exe", "evilgpj.exe"),
