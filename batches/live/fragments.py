@@ -74,14 +74,16 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
     """What the fragments need. The page draws itself with the same."""
     now = timezone.now()
     done = progress.of(batch, now)
-    causes = live.causes(batch)
+    causes, again = live.causes(batch), rereading.last(batch)
+    # Otherwise the time from start to end is mostly that in which it waited for a person.
+    in_one_go = again is None and not batch.option("pilot")
     slots = live.being_read(batch) if batch.processing else []
     engine = batch.reader
     held_up_by = engines.held_up_by(batch) if outlook.phase(batch) == outlook.PAUSED else None
     return {
         "batch": batch,
         "pilot": pilot.report(batch),
-        "again": rereading.last(batch),
+        "again": again,
         "held_up_by": held_up_by,
         "kept_inside": house.refusal(batch, held_up_by),
         "used_up": budgets.used_up(batch, engine) if batch.pause_reason == PauseReason.BUDGET else "",
@@ -96,14 +98,14 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "say_problems": outlook.problems(batch),
         "title": outlook.title(batch, done),
         "done_at": live.clock(now + timedelta(seconds=done.eta_seconds)) if done.eta_seconds else "",
-        "elapsed": progress.time_in_words(done.elapsed_seconds),
+        "elapsed": progress.time_in_words(done.elapsed_seconds) if in_one_go else "",
         "unseen": outlook.unseen(batch),
         "blank": live.blank_cards(batch) if outlook.phase(batch) == outlook.OVER else 0,
         "causes": causes,
         "slots": slots,
         "more_slots": max(0, batch.processing - len(slots)),
         "spark": outlook.spark(batch),
-        "seconds_per_card": outlook.seconds_per_card(batch, done),
+        "seconds_per_card": outlook.seconds_per_card(batch, done) if in_one_go else None,
     }
 
 

@@ -87,7 +87,9 @@ def _when_over(batch: Batch) -> list[Part]:
     ]
     if batch.skipped:
         pieces.append(Part("blank", batch.skipped, _("skipped"), f"{cards}?filter=skipped"))
-    rest = batch.cancelled + batch.pending + batch.processing
+    if batch.processing:
+        pieces.append(Part("wait", batch.processing, _("being read"), f"{cards}?filter=waiting"))
+    rest = batch.cancelled + batch.pending
     if rest:
         pieces.append(Part("wait", rest, _("not read, because the batch was stopped"), f"{cards}?filter=waiting"))
     return pieces

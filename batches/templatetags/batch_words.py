@@ -119,10 +119,10 @@ def _held_back(batch: Batch) -> State:
     if batch.retry_at:
         note = _("%(why)s, next try %(time)s") % {
             "why": note,
-            "time": date_format(localtime(batch.retry_at), "TIME_FORMAT"),
+            "time": date_format(localtime(batch.retry_at), "H:i:s"),
         }
     if refused:
-        return State(_("Key refused"), "bad", "lock", note, "bad")
+        return State(_("Turned away"), "bad", "lock", note, "bad")
     return State(_("Held up"), "warn", "radio", note, "warn")
 
 

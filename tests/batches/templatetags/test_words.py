@@ -36,7 +36,7 @@ def test_a_batch_that_is_held_up_says_why(batch: Batch) -> None:
     assert state_of(batch).word == "Held up"
     assert state_of(batch).note.startswith("No answer, next try ")
     batch.pause_reason, batch.pause_message, batch.retry_at = PauseReason.CREDENTIALS, "", None
-    assert (state_of(batch).word, state_of(batch).note) == ("Key refused", "the engine refuses the key")
+    assert (state_of(batch).word, state_of(batch).note) == ("Turned away", "the engine refuses the key")
 
 
 def test_a_moment_of_today_is_a_time() -> None:

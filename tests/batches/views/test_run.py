@@ -219,7 +219,7 @@ def test_stopping_is_asked_without_javascript(page: Client, started: Batch) -> N
     assert '<form class="notice run-stop"' in text
 
 
-def finish(batch: Batch, **counted: int) -> None:
+def finish(batch: Batch, **counted: Any) -> None:
     Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.COMPLETED, **counted)
 
 
@@ -233,17 +233,29 @@ def test_what_nobody_has_seen_is_never_called_done(page: Client, started: Batch)
     assert "done" not in text.split("<main")[1].lower().replace("done around", "")
 
 
+def test_a_pace_is_told_where_nobody_was_waited_for(page: Client, started: Batch) -> None:
+    hour = {"started_at": AFTERNOON - timedelta(hours=1), "finished_at": AFTERNOON}
+    finish(started, pending=0, completed=started.total, **hour)
+    assert "One card every" in page.get(address("batch_detail", started.pk)).text
+    Batch.objects.filter(pk=started.pk).update(options=started.options | {"pilot": 10})
+    text = page.get(address("batch_detail", started.pk)).text
+    assert "One card every" not in text
+    assert "About 1 hour" not in text
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"status": "queued"}, "Waiting its turn."),
-        ({"status": "paused", "pause_reason": "person"}, "Paused."),
-        ({"status": "paused", "pause_reason": "endpoint", "retry_at": AFTERNOON}, "It is tried again at 2:49 p.m."),
+        ({"status": "paused", "pause_reason": "person"}, "No new card is begun until somebody resumes it."),
+        ({"status": "paused", "pause_reason": "person", "pending": 0, "completed": 1}, "Nothing is left to be read"),
+        ({"status": "paused", "pause_reason": "endpoint", "retry_at": AFTERNOON}, "It is tried again at 14:49:00."),
         ({"status": "paused", "pause_reason": "endpoint"}, "local does not answer."),
         ({"status": "paused", "pause_reason": "endpoint"}, "Cards that were read are kept, and none fails for it."),
         ({"status": "paused", "pause_reason": "credentials"}, "An administrator must check the engine’s key"),
         ({"status": "paused", "pause_reason": "disk"}, "The disk is full."),
         ({"status": "cancelled", "pending": 0, "cancelled": 4}, "Read the other 4 cards"),
+        ({"status": "cancelled", "pending": 0, "processing": 1}, "1 card is still being read"),
         ({"status": "failed", "pause_message": "No disk"}, "This batch cannot go on."),
         ({"status": "completed", "pending": 0, "total": 0}, "Nothing: no card of this batch was read."),
     ],

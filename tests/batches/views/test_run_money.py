@@ -258,7 +258,7 @@ def test_cards_that_must_stay_say_why_they_wait(page: Client, spent: Batch) -> N
     )
     text = text_of(page, spent)
     assert "These cards must not leave the house." in text
-    assert "refuses its key" not in text
+    assert "turns our calls away" not in text
     assert state_of(Batch.objects.get(pk=spent.pk)).word == "Must stay inside"
 
 
