@@ -51,6 +51,21 @@ def poison() -> None:
     service.stop()
 
 
+def reread(pk: str) -> None:
+    """The administrator corrects the first three cards of a batch, checks the next three, and has all read again."""
+    from batches.actions import cards, rereadings
+    from batches.models import Batch
+    from batches.queries.rereading import Means
+
+    batch = Batch.objects.select_related("owner", "engine").get(pk=pk)
+    for number, card in enumerate(batch.cards.select_related("result").order_by("position")[:6]):
+        if number < 3:
+            cards.correct(card, batch.owner, card.version, {"author": f"by hand {number}"})
+        else:
+            cards.mark_reviewed(card, batch.owner, card.version, reviewed=True)
+    rereadings.start(batch, batch.owner, batch.cards.all(), Means(batch.engine))
+
+
 def key(secret: str) -> None:
     """An administrator saves the default engine with another key."""
     from ocr.models import Engine
@@ -63,4 +78,4 @@ def key(secret: str) -> None:
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "cardocr_site.settings"
     django.setup()
-    {"make": make, "draft": draft, "key": key, "poison": poison}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "draft": draft, "key": key, "poison": poison, "reread": reread}[sys.argv[1]](*sys.argv[2:])
