@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from batches import rows
 from batches.live import events
-from batches.models import Batch, Card, Rereading
-from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus
+from batches.models import Batch, Card, Likeness, Rereading
+from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus, SkipReason
 
 PACE_MINUTES = 15
 
@@ -36,15 +36,19 @@ def allowed_from(to: CardStatus) -> list[CardStatus]:
     return [status for status, targets in CARD_TRANSITIONS.items() if to in targets]
 
 
-_MARKS = ("to_check", "reviewed", "candidates", "nothing_found")
+_MARKS = ("to_check", "reviewed", "candidates", "nothing_found", "skip_reason")
 
 
-def standing(status: str, *, to_check: bool, reviewed: bool, candidates: int, nothing_found: bool) -> tuple[str, ...]:
+def standing(
+    status: str, *, to_check: bool, reviewed: bool, candidates: int, nothing_found: bool, skip_reason: str = ""
+) -> tuple[str, ...]:
     """The batch's counters, besides that of its status, in which a card stands.
 
-    Only a card that is read stands in any, so that they add up to those that are completed. A card that was
-    reviewed and is to be checked again counts as to check until that is done.
+    Of those that judge values only a card that is read stands in any, so that they add up to those that are
+    completed. A card that was reviewed and is to be checked again counts as to check until that is done.
     """
+    if status == CardStatus.SKIPPED and skip_reason == SkipReason.BLANK:
+        return ("blank",)
     if status != CardStatus.COMPLETED:
         return ()
     seen = ("to_check",) if to_check else ("reviewed",) if reviewed else ()
@@ -162,7 +166,10 @@ class Change:
             self.count("total", -1)
             self.count(card.status, -1)
             self._recount(standing(card.status, **{name: getattr(card, name) for name in _MARKS}), (), 1)
-        Card.objects.filter(pk__in=[card.pk for card in cards]).delete()
+        gone = [card.pk for card in cards]
+        if self.counted("total"):
+            _look_like_others(gone)
+        Card.objects.filter(pk__in=gone).delete()
         self.set(reload_after=self.version)
 
     def _flags(self, card: Card, fields: dict[str, Any], to: CardStatus) -> None:
@@ -223,6 +230,15 @@ class Change:
         to = self.fields | {"version": self.version, "changed_at": timezone.now()}
         by = {name: delta for name, delta in self.deltas.items() if name not in to}
         rows.update(Batch, {"id": self.batch.pk}, to=to, by=by)
+
+
+def _look_like_others(gone: Collection[int]) -> None:
+    """Cards that look like one that is removed look like each other: the first of them stands for it."""
+    links = Likeness.objects.exclude(card__in=gone).filter(like__in=gone).order_by("card")
+    first: dict[int, int] = {}
+    for pk, card_id, like_id in list(links.values_list("pk", "card", "like")):
+        stands_for = first.setdefault(like_id, card_id)
+        Likeness.objects.filter(pk=pk).update(like=None if stands_for == card_id else stands_for)
 
 
 @contextmanager

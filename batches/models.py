@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from batches.states import BatchStatus, CardStatus, PauseReason, ResultState, SkipReason, UploadStatus
+from batches.states import BatchStatus, CardStatus, PauseReason, ResultState, SkipReason, TurnedBy, UploadStatus
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 from templates_app.models import FieldTemplateVersion
@@ -79,6 +79,7 @@ class Batch(models.Model):
     completed = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
+    blank = models.PositiveIntegerField(default=0)  # of the skipped: nothing stands on them
     cancelled = models.PositiveIntegerField(default=0)
     to_check = models.PositiveIntegerField(default=0)
     nothing_found = models.PositiveIntegerField(default=0)
@@ -99,6 +100,8 @@ class Batch(models.Model):
     compared_upto = models.PositiveIntegerField(null=True, blank=True)
     # Cards that were read are being read again; null: no such run is under way.
     rereading = models.ForeignKey("Rereading", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    # How its scans lie, by the text on the last ones: {"rotation": degrees, "agreeing": cards in a row}
+    turning = models.JSONField(default=dict, blank=True)
     # Finished cards a minute, oldest first, ≤ 15: [[minute since the epoch, cards], …]; paused minutes are absent.
     pace = models.JSONField(default=list, blank=True)
 
@@ -157,6 +160,8 @@ DEFAULT_OPTIONS: dict[str, Any] = {
     "pilot": 0,  # cards that are read first; 0: all at once
     "stay_inside": False,  # no engine outside the house
     "on_duplicate": "skip",  # cards that were read before: skip, overwrite, suffix
+    "rotation": "auto",  # of all scans, in degrees clockwise; auto: as the text on each says
+    "pass_blank": True,  # scans on which nothing stands are not read
     "sheets": False,  # several cards may lie on a page: they are looked for
     "max_image_px": 1600,
     "transcribe": False,
@@ -315,6 +320,10 @@ class Card(Scan):
     tries = models.PositiveSmallIntegerField(default=0)  # calls that count against options.retries
     crashes = models.PositiveSmallIntegerField(default=0)
     prepared_at = models.DateTimeField(null=True, blank=True)  # page image and thumbnail made
+    turned_by = models.CharField(max_length=8, choices=TurnedBy, blank=True)  # who says how it is to be turned
+    phash = models.BigIntegerField(null=True, blank=True)  # 64 bits of what it looks like, turned upright
+    blank = models.BooleanField(null=True, blank=True)  # nothing stands on it; a person's word that something does: no
+    codes = models.JSONField(default=list, blank=True)  # barcodes on it: [{"kind", "text"}]
 
     worker = models.ForeignKey("Worker", null=True, blank=True, on_delete=models.SET_NULL, related_name="cards")
     claim = models.PositiveIntegerField(default=0)  # fencing number: a save must name it
@@ -411,6 +420,37 @@ class CardScan(Scan):
     @property
     def batch(self) -> Batch:
         return self.card.batch
+
+
+class Likeness(models.Model):
+    """Parts of a scan's 64 bits, so that those that look alike are found by an index; and the one it looks like."""
+
+    PARTS = ("part_1", "part_2", "part_3", "part_4", "part_5", "part_6")
+
+    card = models.OneToOneField(Card, on_delete=models.CASCADE, related_name="likeness")
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="+")
+    part_1 = models.SmallIntegerField()
+    part_2 = models.SmallIntegerField()
+    part_3 = models.SmallIntegerField()
+    part_4 = models.SmallIntegerField()
+    part_5 = models.SmallIntegerField()
+    part_6 = models.SmallIntegerField()
+    like = models.ForeignKey(Card, null=True, blank=True, on_delete=models.SET_NULL, related_name="alike")
+    kept = models.BooleanField(default=False)  # a person has looked at the two: both stay
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("batch", "part_1"), name="likeness_1"),
+            models.Index(fields=("batch", "part_2"), name="likeness_2"),
+            models.Index(fields=("batch", "part_3"), name="likeness_3"),
+            models.Index(fields=("batch", "part_4"), name="likeness_4"),
+            models.Index(fields=("batch", "part_5"), name="likeness_5"),
+            models.Index(fields=("batch", "part_6"), name="likeness_6"),
+            models.Index(fields=("batch",), condition=Q(like__isnull=False, kept=False), name="likeness_undecided"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.card_id}: {self.like_id}"
 
 
 class CardResult(models.Model):

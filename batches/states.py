@@ -49,6 +49,17 @@ class UploadStatus(models.TextChoices):
     REFUSED = "refused", _("Refused")
 
 
+class TurnedBy(models.TextChoices):
+    """Who says how a scan is to be turned; empty: nobody has looked."""
+
+    TEXT = "text", _("by its text")
+    OTHERS = "others", _("as the others of the batch")
+    SETTING = "setting", _("as set for the batch")
+    PERSON = "person", _("by a person")
+    NOTHING = "nothing", _("not turned: no text was found")
+    UNABLE = "unable", _("not turned: the OCR models cannot be loaded")
+
+
 class ResultState(models.TextChoices):
     CURRENT = "current", _("holds")
     CANDIDATE = "candidate", _("to be decided")

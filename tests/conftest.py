@@ -12,7 +12,7 @@ from django.conf import settings
 from PIL import Image
 
 from batches.models import Batch, Card
-from batches.states import CardStatus
+from batches.states import CardStatus, SkipReason
 from cardocr_site.accounts.models import User
 from ocr.models import Engine
 
@@ -75,8 +75,10 @@ FIELDS = [
 
 @pytest.fixture
 def batch(user: User, engine: Engine) -> Batch:
-    """A draft of Ingrid's with three fields, read by the local engine, without cards."""
-    return Batch.objects.create(name="Drawer 12", collection="Music", owner=user, engine=engine, fields=FIELDS)
+    """A draft of Ingrid's with three fields, read by the local engine, without cards; its scans lie as they are."""
+    return Batch.objects.create(
+        name="Drawer 12", collection="Music", owner=user, engine=engine, fields=FIELDS, options={"rotation": 0}
+    )
 
 
 @pytest.fixture
@@ -100,6 +102,7 @@ def make_cards(batch: Batch) -> Callable[..., list[Card]]:
         batch.refresh_from_db()
         batch.total += number
         setattr(batch, status, getattr(batch, status) + number)
+        batch.blank += number if fields.get("skip_reason") == SkipReason.BLANK else 0
         batch.save()
         return cards
 

@@ -12,7 +12,7 @@ from batches.models import Attempt, Batch, Card, CardResult, Scan
 from ocr import checking
 
 _COUNTS = (
-    *("total", "pending", "processing", "completed", "failed", "skipped", "cancelled"),
+    *("total", "pending", "processing", "completed", "failed", "skipped", "blank", "cancelled"),
     *("to_check", "nothing_found", "reviewed"),
 )
 _TOKENS = ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking")

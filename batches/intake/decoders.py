@@ -68,6 +68,13 @@ class Target:
     quality: int = 85
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    blank: bool
+    looks: dict[int, int]  # 64 bits of what it looks like, for each turn in degrees
+    codes: list[dict[str, str]]
+
+
 class _Child:
     def __init__(self, max_pixels: int) -> None:
         self.served = 0
@@ -78,7 +85,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=settings.BASE_DIR,
-            env={"PATH": os.defpath},  # no secrets where hostile files are opened
+            env={"PATH": os.defpath, "OPENBLAS_NUM_THREADS": "1"},  # no secrets where hostile files are opened
         )
         self.pid = self._process.pid
 
@@ -181,6 +188,17 @@ class Pool:
         }
         width, height = self._ask(request, seconds)["size"]
         return width, height
+
+    def examine(self, path: Path, *, seconds: float = INSPECT_SECONDS) -> Examined:
+        """What a page image shows. Raises UnreadableImage."""
+        reply = self._ask({"do": "examine", "path": str(path), "cpu": INSPECT_CPU}, seconds)
+        return Examined(reply["blank"], {int(turn): bits for turn, bits in reply["looks"].items()}, reply["codes"])
+
+    def compare(self, path: Path, others: Sequence[Path], *, seconds: float = INSPECT_SECONDS) -> list[float]:
+        """How far a thumbnail agrees with each of the others, 1.0 at most. Raises UnreadableImage."""
+        request = {"do": "compare", "path": str(path), "others": [str(other) for other in others], "cpu": INSPECT_CPU}
+        agreements: list[float] = self._ask(request, seconds)["agreements"]
+        return agreements
 
     def children(self) -> list[int]:
         """Their process ids."""

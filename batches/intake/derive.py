@@ -11,17 +11,29 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches import changes
-from batches.intake import decoders, sniff, store
+from batches.intake import alike, decoders, seeing, sniff, store, upright
 from batches.intake.decoders import Target
 from batches.intake.sizes import fitted
 from batches.models import Card, CardScan
-from batches.states import CardStatus
+from batches.states import CardStatus, TurnedBy
 from ocr.engines.base import Prepared
 from ocr.errors import UnreadableImage
 
 PAGE_PX, THUMB_PX = 1600, 320
 PAGE_QUALITY, THUMB_QUALITY, FULL_QUALITY = 85, 78, 95
 PLAIN_TYPES = frozenset({"", *(read.media_type for read in (sniff.JPEG, sniff.PNG, sniff.WEBP))})
+NOTED = (
+    "prepared_at",
+    "error",
+    "error_message",
+    "width",
+    "height",
+    "rotation",
+    "turned_by",
+    "blank",
+    "phash",
+    "status",
+)
 MEDIA_TYPES = {read.name: read.media_type for read in sniff.READ}
 
 
@@ -50,6 +62,7 @@ class _Work:
     targets: list[Target]
     width: int = 0
     height: int = 0
+    seen: seeing.Seen | None = None
     unreadable: UnreadableImage | None = None
     failure: Exception | None = None  # says nothing about the scan
 
@@ -60,10 +73,18 @@ class _Work:
             size = _derive(self.source, self.scan, self.targets)
             if not self.scan.width:
                 self.width, self.height = size or _proven_size(self.source, self.scan)
+            if self.scan is self.card and self.card.prepared_at is None:
+                self._see(self.source)
         except UnreadableImage as error:
             self.unreadable = error if self.scan is self.card else _of_the_back(error)
         except (OSError, decoders.Stopped) as error:
             self.failure = error
+
+    def _see(self, source: Path) -> None:
+        """Once for a card: what its page image shows; and its images as they then are to be turned."""
+        self.seen = seeing.see(self.card)
+        if self.seen is not None and self.seen.turned.rotation != self.card.rotation:
+            _derive(source, self.scan, _missing(_pair(self.scan, self.seen.turned.rotation)))
 
 
 def _of_the_back(error: UnreadableImage) -> UnreadableImage:
@@ -71,6 +92,9 @@ def _of_the_back(error: UnreadableImage) -> UnreadableImage:
 
 
 def _prepare_batch(cards: list[Card]) -> None:
+    for card in cards:
+        if card.prepared_at is None and (turned := upright.known(card)):
+            card.rotation = turned.rotation  # its images are made that way at once
     with store.writing(cards[0].batch):
         works = [
             _Work(card, scan, _found(scan), _missing(_pair(scan, scan.rotation)))
@@ -84,6 +108,10 @@ def _prepare_batch(cards: list[Card]) -> None:
                 list(threads.map(_Work.do, works))
     failed = {work.card.pk for work in works if work.failure is not None}
     _note([work for work in works if work.card.pk not in failed])
+    with store.writing(cards[0].batch):
+        for work in works:
+            if work.seen is not None and work.card.pk not in failed:
+                alike.link(work.card)
     for work in works:
         if work.failure is not None:
             raise work.failure
@@ -103,7 +131,9 @@ def _note(works: Sequence[_Work]) -> None:
             fields = _fields(card, done[card.pk])
             if fields:
                 change.touch_card(card, **fields)
-            for name in ("prepared_at", "error", "error_message", "width", "height"):
+            if seen := done[card.pk][0].seen:
+                seeing.settle(change, card, seen)
+            for name in NOTED:
                 setattr(done[card.pk][0].card, name, getattr(card, name))
             for work in done[card.pk][1:]:
                 if work.width and card.back is not None:
@@ -121,6 +151,8 @@ def _fields(card: Card, works: Sequence[_Work]) -> dict[str, Any]:
         fields["prepared_at"] = timezone.now()
     if works[0].width and not card.width:
         fields |= {"width": works[0].width, "height": works[0].height}
+    if works[0].seen is not None:
+        fields |= seeing.columns(card, works[0].seen)
     if card.status != CardStatus.PENDING:
         return fields
     unreadable = next((work.unreadable for work in works if work.unreadable is not None), None)
@@ -220,7 +252,7 @@ def _bring_back(scan: Card | CardScan) -> None:
 
 
 def _full(scan: Card | CardScan) -> Prepared:
-    rotation = scan.rotation or None  # 0 is also what a card has that nobody has looked at
+    rotation = _known_rotation(scan)
     source, path = _source(scan), store.full_size(scan)
     if scan.media_type in PLAIN_TYPES and scan.crop is None:
         name, page = _page(source, scan)
@@ -230,6 +262,16 @@ def _full(scan: Card | CardScan) -> Prepared:
     made = _derive(source, scan, _missing([_target(path, None, 0, FULL_QUALITY)]))
     width, height = fitted(made or _size(scan, source), None)
     return Prepared(path, MEDIA_TYPES["JPEG"], width, height, rotation)
+
+
+def _known_rotation(scan: Card | CardScan) -> int | None:
+    """None where an engine that can see it should look itself."""
+    by = scan.turned_by if isinstance(scan, Card) else ""
+    if by in upright.CERTAIN:
+        return scan.rotation
+    if by in {TurnedBy.OTHERS, TurnedBy.NOTHING}:
+        return None
+    return scan.rotation or None  # 0 is also what a card has that nobody has looked at
 
 
 def _prove(source: Path, scan: Card | CardScan) -> None:

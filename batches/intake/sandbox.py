@@ -137,6 +137,11 @@ def _pdf() -> ModuleType:
     return importlib.import_module("batches.intake.pdf")
 
 
+def _examining() -> ModuleType:
+    """Imported for the first page image, in this process alone."""
+    return importlib.import_module("batches.intake.examining")
+
+
 def resizable(image: Image.Image) -> Image.Image:
     """In a mode that can be resized with a filter, nothing lost."""
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
@@ -334,6 +339,8 @@ def answer(request: Mapping[str, Any], max_pixels: int) -> dict[str, Any]:
             max_pixels,
             request.get("crop"),
         ),
+        "examine": lambda: _examining().examine(request["path"]),
+        "compare": lambda: _examining().compare(request["path"], request["others"]),
     }
     try:
         return {"ok": True, **commands[request["do"]]()}

@@ -173,7 +173,7 @@ def test_a_database_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPat
 
 def test_migrations_that_are_left_are_named(db: None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app='batches' AND name='0002_extraction'")
+        cursor.execute("DELETE FROM django_migrations WHERE app='batches' AND name >= '0002'")
     told = next(records.database())
     assert told.state == State.FAILED
     assert "batches.0002_extraction" in told.meaning

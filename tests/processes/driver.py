@@ -21,7 +21,7 @@ def make(number: str, first: str = "0", deadly: str = "") -> None:
 
     owner = User.objects.get(username="admin")
     engine = Engine.objects.get(is_default=True)
-    batch = Batch.objects.create(name="Drawer 12", owner=owner, engine=engine, fields=FIELDS)
+    batch = Batch.objects.create(name="Drawer 12", owner=owner, engine=engine, fields=FIELDS, options={"rotation": 0})
     for card in range(int(first), int(first) + int(number)):
         name = "deadly" if str(card) == deadly else str(card)
         adding.add_file(batch, f"{name}.jpg", [vlm_server.card_image(card, (160, 120))])
@@ -34,7 +34,7 @@ def draft() -> None:
     from batches.models import Batch
     from cardocr_site.accounts.models import User
 
-    batch = Batch.objects.create(name="Drawer 12", owner=User.objects.get(username="admin"))
+    batch = Batch.objects.create(name="Drawer 12", owner=User.objects.get(username="admin"), options={"rotation": 0})
     sys.stdout.write(f"{batch.pk}\n")
 
 

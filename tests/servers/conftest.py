@@ -128,7 +128,12 @@ def begin(user, service: Service) -> Callable[..., Batch]:
 
     def begin(engine: Engine, number: int, draw: Callable[[int], bytes] = small_card, instruction: str = "") -> Batch:
         batch = Batch.objects.create(
-            name="Drawer 12", owner=user, engine=engine, fields=FIELDS, instruction=instruction
+            name="Drawer 12",
+            owner=user,
+            engine=engine,
+            fields=FIELDS,
+            instruction=instruction,
+            options={"rotation": 0},
         )
         for card in range(number):
             adding.add_file(batch, f"{card}.jpg", [draw(card)])

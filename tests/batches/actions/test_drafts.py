@@ -65,7 +65,7 @@ def test_options_that_an_engine_cannot_do_are_refused_with_it(batch: Batch, engi
     with pytest.raises(editing.Refused, match="“Sum the card up in one sentence”; “A card may hold several entries”"):
         drafts.set_engine(batch, engine, options={"summarize": True, "multiple_entries": True})
     batch.refresh_from_db()
-    assert batch.options == {}
+    assert batch.options == {"rotation": 0}
 
 
 def test_options_are_added_to_those_there_are(batch: Batch, engine: Engine) -> None:
@@ -74,7 +74,7 @@ def test_options_are_added_to_those_there_are(batch: Batch, engine: Engine) -> N
     drafts.set_engine(batch, engine, "m")
     batch.refresh_from_db()
 
-    assert batch.options == {"retries": 5, "transcribe": True}
+    assert batch.options == {"rotation": 0, "retries": 5, "transcribe": True}
     assert batch.model == "m"
 
 

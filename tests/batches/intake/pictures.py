@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
@@ -16,9 +17,14 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
 
 
 def marked(size: tuple[int, int] = (600, 400), mode: str = "RGB") -> Image.Image:
-    """Ivory with a dark block in the upper left corner: which way up it is can be seen."""
+    """Ivory with a dark block in the upper left corner, so that it shows which way up it is, and a line of strokes."""
     image = Image.new("RGB", size, "ivory")
-    ImageDraw.Draw(image).rectangle((0, 0, size[0] // 3, size[1] // 3), fill=(20, 20, 60))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, size[0] // 3, size[1] // 3), fill=(20, 20, 60))
+    for x in range(size[0] // 4, size[0] * 3 // 4, max(3, size[0] // 40)):
+        draw.line(
+            (x, size[1] * 2 // 3, x + size[0] // 80, size[1] * 2 // 3 + size[1] // 20), fill=(60, 60, 60), width=2
+        )
     return image.convert(mode)
 
 
@@ -51,6 +57,12 @@ def png_bomb(width: int = 50_000, height: int = 50_000) -> bytes:
     row = b"\0" * (1 + width // 8)
     pixels = zlib.compress(row * 200, 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def opened(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        image.load()
+        return image
 
 
 def dark_corner(image: Image.Image) -> str:

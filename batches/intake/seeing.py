@@ -1,0 +1,61 @@
+"""What preparation finds on a card's page image besides making it: blank, what it looks like, codes, which way up."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from batches import changes
+from batches.intake import decoders, store, upright
+from batches.intake.decoders import Examined
+from batches.models import Card
+from batches.states import CardStatus, SkipReason
+from ocr.errors import UnreadableImage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    examined: Examined
+    turned: upright.Turned
+
+
+def see(card: Card) -> Seen | None:
+    """Of a card whose page image is made, turned as `card.rotation` says. None where that cannot be told."""
+    page = store.derived(card, "page")
+    try:
+        examined = decoders.pool().examine(page)
+    except UnreadableImage as error:  # the page image was made: this is ours, and nothing that a card fails for
+        log.warning("Card %s: what it shows could not be told: %s %s", card.pk, error.message, error.raw)
+        return None
+    return Seen(examined, upright.look(card, page, blank=examined.blank))
+
+
+def columns(card: Card, seen: Seen) -> dict[str, Any]:
+    """What is written down of it. A person's word stays: that a card is not blank, how it is turned."""
+    examined, turned = seen.examined, seen.turned
+    fields: dict[str, Any] = {"codes": examined.codes, "phash": examined.looks[turned.by_degrees]}
+    fields |= {"rotation": turned.rotation, "turned_by": turned.by}
+    if card.blank is not False:
+        fields["blank"] = examined.blank
+    return {name: value for name, value in fields.items() if getattr(card, name) != value}
+
+
+def settle(change: changes.Change, card: Card, seen: Seen) -> None:
+    """What follows from it for the batch: how its other scans lie; and a blank one is passed over."""
+    if news := upright.agreed(change.batch, seen.turned):
+        change.batch.turning = news
+        change.set(turning=news)
+    pass_over(change, card)
+
+
+def pass_over(change: changes.Change, card: Card) -> None:
+    """A blank scan is not read, unless the batch or a person wants that."""
+    waits = card.status == CardStatus.PENDING and card.result_id is None and not card.error
+    if not (card.blank and waits and change.batch.option("pass_blank")):
+        return
+    now = timezone.now()
+    change.move_card(card, CardStatus.SKIPPED, skip_reason=SkipReason.BLANK, finished_at=now)
+    change.finish_if_done(now)
