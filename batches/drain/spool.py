@@ -161,6 +161,7 @@ def _as_text(outcome: Outcome, reading: Reading) -> str:
     kept = {
         "card": outcome.card.pk,
         "claim": outcome.card.claim,
+        "scan": _scan(outcome.card),
         "model": outcome.setup.model,
         "prompt_hash": outcome.setup.prompt_hash,
         "rereading_id": outcome.setup.rereading_id,
@@ -171,6 +172,11 @@ def _as_text(outcome: Outcome, reading: Reading) -> str:
     return json.dumps(kept, default=_plain)
 
 
+def _scan(card: Card) -> list[Any]:
+    """It may be replaced before anybody sweeps up."""
+    return [card.sha256, card.edition]
+
+
 def _plain(value: object) -> object:
     if is_dataclass(value):
         return {name: getattr(value, name) for name in value.__dataclass_fields__}
@@ -178,8 +184,8 @@ def _plain(value: object) -> object:
 
 
 def _as_outcome(card: Card, kept: dict[str, Any]) -> Outcome | None:
-    """None: it was read with other means than the batch has now. Raises all kinds of errors."""
-    if card.batch.engine is None:
+    """None: it was read with other means than the batch has now, or of another scan. Raises all kinds of errors."""
+    if card.batch.engine is None or kept["scan"] != _scan(card):
         return None
     again = card.rereading
     setup = setup_of(card.batch, card.batch.engine) if again is None else setup_again(card.batch, again)

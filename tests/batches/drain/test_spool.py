@@ -195,6 +195,15 @@ def test_an_answer_of_an_earlier_claim_is_none(killed, batch):
     assert [status for status, *_rest in states()] == ["pending"] * 3
 
 
+@pytest.mark.parametrize("change", [{"sha256": "1" * 64}, {"edition": 2}])
+def test_an_answer_about_a_scan_that_was_replaced_is_none(killed, change):
+    worker, cards = killed
+    Spool(worker).keep(read(cards[0]))
+    Card.objects.filter(pk=cards[0].pk).update(**change)
+    sweep()
+    assert [status for status, *_rest in states()] == ["pending"] * 3
+
+
 @pytest.mark.parametrize("change", [{"instruction": "Read the back."}, {"model": "other"}, {"engine": None}])
 def test_an_answer_that_was_asked_for_differently_is_none(killed, batch, change):
     worker, cards = killed
