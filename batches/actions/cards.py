@@ -95,6 +95,7 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
             lease_until=None,
             called_at=None,
             not_before=None,
+            rereading=None,
             finished_at=now,
             files_due=True,
         )

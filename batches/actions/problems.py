@@ -42,6 +42,7 @@ def skip_cause(batch: Batch, code: str) -> int:
                 skip_reason=SkipReason.PERSON,
                 error="",
                 error_message="",
+                rereading=None,
                 finished_at=now,
                 files_due=True,
             )

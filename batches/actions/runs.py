@@ -197,6 +197,7 @@ def skip(card: Card, reason: SkipReason | str = SkipReason.PERSON) -> None:
             worker=None,
             lease_until=None,
             called_at=None,
+            rereading=None,
             finished_at=now,
             files_due=True,
         )

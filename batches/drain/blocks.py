@@ -7,25 +7,10 @@ from django.utils import timezone
 
 from batches import changes
 from batches.models import Batch, Card
+from batches.queries.rereading import READ
 from batches.states import BatchStatus, CardStatus
 
 BLOCK = 5000
-
-# What a card forgets when it is to be read again.
-AFRESH = {
-    "error": "",
-    "error_message": "",
-    "skip_reason": "",
-    "tries": 0,
-    "crashes": 0,
-    "called_at": None,
-    "not_before": None,
-    "finished_at": None,
-    "worker": None,
-    "lease_until": None,
-    "files_due": True,
-}
-
 
 # What a card forgets when it is read again although it was read; the rest is what it goes back to.
 ANEW: dict[str, Any] = {
@@ -39,8 +24,8 @@ ANEW: dict[str, Any] = {
     "worker": None,
     "lease_until": None,
 }
-READ = (CardStatus.COMPLETED, CardStatus.FAILED)  # what can be read again
 AS_IT_WAS = ANEW | {"rereading": None}
+AFRESH = AS_IT_WAS | {"finished_at": None, "files_due": True}  # when it was not read, and is to be
 
 
 def _block(cards: QuerySet[Card]) -> QuerySet[Card]:

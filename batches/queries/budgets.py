@@ -163,5 +163,5 @@ def flying(batch: Batch) -> int:
 
 def flying_with(engine: Engine) -> int:
     """The same over all batches."""
-    by = Q(batch__engine=engine, batch__rereading=None) | Q(batch__rereading__engine=engine)
+    by = Q(rereading=None, batch__engine=engine) | Q(rereading__engine=engine)
     return Card.objects.filter(by, worker__isnull=False).count()

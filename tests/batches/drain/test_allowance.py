@@ -17,7 +17,7 @@ from batches.drain import claims, gate, worker
 from batches.drain.engines import Engines
 from batches.drain.outages import Outages
 from batches.drain.service import Service
-from batches.models import Attempt, Batch, Card, Spending
+from batches.models import Attempt, Batch, Card, Rereading, Spending
 from batches.queries import budgets
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import errors
@@ -259,6 +259,16 @@ def test_what_others_have_in_flight_is_counted_against_the_month(batch, engine, 
 
 
 @pytest.mark.django_db
+def test_of_a_batch_that_is_read_again_each_engine_has_its_own_cards_in_flight(batch, engine, make_cards):
+    other = Engine.objects.create(name="Second", kind=Engine.Kind.OPENAI_COMPATIBLE, model="m")
+    again = Rereading.objects.create(batch=batch, engine=other)
+    Batch.objects.filter(pk=batch.pk).update(engine=engine, rereading=again)
+    worker = make_worker("one")
+    make_cards(2, worker=worker)
+    make_cards(1, worker=worker, rereading=again)
+    assert (budgets.flying_with(engine), budgets.flying_with(other)) == (2, 1)
+
+
 def test_a_gate_is_closed_by_a_budget_before_anybody_has_paused_the_batch(batch, engine, make_cards):
     make_cards(1, prepared_at=timezone.now())
     changes.move_batch(batch, BatchStatus.QUEUED, engine=engine, currency="USD")

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from batches import changes
 from batches.actions import cards as card_actions
-from batches.actions import rereadings, runs
+from batches.actions import problems, rereadings, runs
 from batches.drain import blocks, claims, filer, spool
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome, Start
@@ -226,6 +226,33 @@ def test_a_card_that_could_not_be_read_is_read_by_another_engine(drawer, service
     until(is_over(drawer))
     card.refresh_from_db()
     assert (card.status, card.error, card.result.engine, card.result.state) == ("completed", "", other, "current")
+    counters_are_right(drawer)
+
+
+@pytest.mark.parametrize(
+    ("sent", "left"), [(True, "skipped"), (True, "by hand"), (False, "skipped"), (False, "by hand"), (False, "cause")]
+)
+def test_a_card_that_could_not_be_read_and_is_decided_by_a_person_holds_nothing_up(
+    drawer, user, other, monkeypatch, sent, left
+):
+    card = drawer.cards.get(filename="1.jpg")
+    with changes.locked(drawer) as change:
+        change.move_card(Card.objects.get(pk=card.pk), CardStatus.FAILED, result=None, error="reply_invalid")
+    if not sent:
+        monkeypatch.setattr(blocks, "read_again_some", lambda batch_id: False)
+    made = again(drawer, user, other, drawer.cards.filter(filename="1.jpg"))
+    if left == "by hand":
+        card_actions.enter_by_hand(card, user, {"author": "Grieg"})
+    elif left == "skipped":
+        runs.skip(card)
+    else:
+        problems.skip_cause(drawer, "reply_invalid")
+    monkeypatch.undo()
+    blocks.finish_cut_short()
+    card.refresh_from_db()
+    assert (fresh(drawer).status, card.rereading) == ("completed", None)
+    made.refresh_from_db()
+    assert (made.left, made.finished_at is None) == (1, False)
     counters_are_right(drawer)
 
 
