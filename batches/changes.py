@@ -168,7 +168,7 @@ class Change:
             self._recount(standing(card.status, **{name: getattr(card, name) for name in _MARKS}), (), 1)
         gone = [card.pk for card in cards]
         if self.counted("total"):
-            _look_like_others(gone)
+            look_like_nothing(gone)
         Card.objects.filter(pk__in=gone).delete()
         self.set(reload_after=self.version)
 
@@ -232,13 +232,15 @@ class Change:
         rows.update(Batch, {"id": self.batch.pk}, to=to, by=by)
 
 
-def _look_like_others(gone: Collection[int]) -> None:
-    """Cards that look like one that is removed look like each other: the first of them stands for it."""
+def look_like_nothing(gone: Collection[int]) -> None:
+    """Of cards that are removed, or become other pictures. Those that look like one of them look like each other: the
+    first of them stands for it."""
     links = Likeness.objects.exclude(card__in=gone).filter(like__in=gone).order_by("card")
     first: dict[int, int] = {}
     for pk, card_id, like_id in list(links.values_list("pk", "card", "like")):
         stands_for = first.setdefault(like_id, card_id)
         Likeness.objects.filter(pk=pk).update(like=None if stands_for == card_id else stands_for)
+    Likeness.objects.filter(card__in=gone).delete()
 
 
 @contextmanager

@@ -404,6 +404,7 @@ class CardScan(Scan):
     card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="scans")
     sheet = models.ForeignKey(Sheet, null=True, blank=True, on_delete=models.SET_NULL, related_name="scans")
     role = models.CharField(max_length=8, choices=Role)
+    upload = models.ForeignKey(Upload, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     blank = models.BooleanField(default=False)  # a back that shows nothing: no engine gets it
     at = models.DateTimeField(auto_now_add=True)  # paired, or replaced
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

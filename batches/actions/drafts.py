@@ -36,7 +36,7 @@ class BatchLocked(Refused):
 
 
 @contextmanager
-def _draft(batch: Batch) -> Iterator[changes.Change]:
+def draft(batch: Batch) -> Iterator[changes.Change]:
     with changes.locked(batch) as change:
         if not change.batch.is_draft:
             raise BatchLocked
@@ -97,7 +97,7 @@ def rename(batch: Batch, name: str, collection: str) -> None:
 
 def set_fields(batch: Batch, specs: Sequence[FieldSpec], instruction: str | None = None) -> None:
     """Without an instruction the batch keeps the one it has."""
-    with _draft(batch) as change:
+    with draft(batch) as change:
         change.set(fields=[spec.to_dict() for spec in specs])
         if instruction is not None:
             change.set(instruction=instruction)
@@ -105,20 +105,20 @@ def set_fields(batch: Batch, specs: Sequence[FieldSpec], instruction: str | None
 
 def edit_fields(batch: Batch, edit: editing.Edit) -> list[FieldSpec]:
     """Change the list as it stands now, so that two people at two fields do not undo each other."""
-    with _draft(batch) as change:
+    with draft(batch) as change:
         specs = edit(change.batch.specs(active_only=False))
         change.set(fields=[spec.to_dict() for spec in specs])
     return specs
 
 
 def set_instruction(batch: Batch, instruction: str) -> None:
-    with _draft(batch) as change:
+    with draft(batch) as change:
         change.set(instruction=instruction)
 
 
 def use_template(batch: Batch, version: FieldTemplateVersion) -> None:
     """Take a template's fields instead of those there are."""
-    with _draft(batch) as change:
+    with draft(batch) as change:
         change.set(
             template_version=version,
             fields=[spec.to_dict() for spec in version.specs()],
@@ -136,7 +136,7 @@ def set_engine(batch: Batch, engine: Engine, model: str = "", options: dict[str,
     """Raises editing.Refused where options are given that this engine cannot read with."""
     if refusal := besides.refusal(engine, options or {}):
         raise editing.Refused(refusal)
-    with _draft(batch) as change:
+    with draft(batch) as change:
         change.set(engine=engine, model=model)
         if options is not None:
             change.set(options={**change.batch.options, **options})
@@ -144,14 +144,14 @@ def set_engine(batch: Batch, engine: Engine, model: str = "", options: dict[str,
 
 def keep_inside(batch: Batch) -> None:
     """Its cards must not leave the house."""
-    with _draft(batch) as change:
+    with draft(batch) as change:
         change.set(options={**change.batch.options, "stay_inside": True})
 
 
 def set_duplicates(batch: Batch, how: str) -> None:
     """What becomes of scans that were read before: duplicates.CHOICES; anything else is left out."""
     if how in duplicates.CHOICES:
-        with _draft(batch) as change:
+        with draft(batch) as change:
             change.set(options={**change.batch.options, "on_duplicate": how})
 
 
@@ -160,13 +160,13 @@ def move_card(batch: Batch, card: Card, to: str) -> None:
     step = next((step for step in order.STEPS if step == to), None)
     if step is None and not (to.isdecimal() and to.isascii() and len(to) < 10):
         raise Refused(_("Type the place as a number, from 1."))
-    with _draft(batch) as change:
+    with draft(batch) as change:
         order.move(change, card, step or int(to))
 
 
 def order_cards(batch: Batch, *, natural: bool) -> None:
     """Lay them in the natural order of their names again; otherwise only close up what came in any order."""
-    with _draft(batch) as change:
+    with draft(batch) as change:
         if natural:
             order.natural(change)
         else:
@@ -174,6 +174,6 @@ def order_cards(batch: Batch, *, natural: bool) -> None:
 
 
 def remove_cards(batch: Batch, cards: Iterable[Card]) -> None:
-    with _draft(batch):
+    with draft(batch):
         pass
     adding.remove(cards)

@@ -24,7 +24,7 @@ from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
 from batches.drain.threads import Rounds, keep_all, spawn
 from batches.drain.worker import Reader
-from batches.intake import opening
+from batches.intake import looking, opening
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ STOP_WITHIN = 25.0  # seconds
 LAST_WORDS = 3.0  # of them, kept for writing down what has been read
 FILE_EVERY = 5.0
 OPEN_EVERY = 5.0
+LOOK_EVERY = 5.0
 INBOX_EVERY = 5.0
 FILE_REST = 3.0  # a round costs as much as its cards do: several groups of the collector share one
 
@@ -58,6 +59,7 @@ class Service:
         self._overviews = Overviews(batch_id)
         self._comparing = Rounds("compare", self._compare, FILE_EVERY)
         self._opening = Rounds("open", self._open, OPEN_EVERY)
+        self._looking = Rounds("look", self._look, LOOK_EVERY)
         self._watcher = Inbox(self._taken, lambda: self._inbox.is_stopping)
         self._inbox = Rounds("inbox", self._watch, INBOX_EVERY)
         self._filer = Rounds("file", self._file, FILE_EVERY, FILE_REST)
@@ -69,6 +71,7 @@ class Service:
         self._preparation.start()
         self._scheduler.start()
         self._opening.start()
+        self._looking.start()
         if batch_id is None:
             self._probing.start()
             self._inbox.start()
@@ -85,6 +88,7 @@ class Service:
         self._filer.wake()
         self._comparing.wake()
         self._opening.wake()
+        self._looking.wake()
 
     def stop(self, timeout: float = STOP_WITHIN) -> None:
         """Finish the calls in flight, or give their cards back. Safe to call often, and from several threads."""
@@ -102,6 +106,7 @@ class Service:
             self._filer.stop(max(0.5, deadline - time.monotonic()))
             self._comparing.stop(max(0.5, deadline - time.monotonic()))
             self._opening.stop(max(0.5, deadline - time.monotonic()))
+            self._looking.stop(max(0.5, deadline - time.monotonic()))
             self._inbox.stop(max(0.5, deadline - time.monotonic()))
             given_back = claims.give_back(self.worker)
             if given_back:
@@ -138,6 +143,11 @@ class Service:
             except Exception:  # a full disk; the others may be opened
                 log.exception("File %s could not be opened; it is tried again.", pk)
             self._preparation.wake()
+
+    def _look(self) -> None:
+        """Cards are looked for on the sheets of drafts."""
+        while not self._looking.is_stopping and looking.look(self._batch_id):
+            pass
 
     def _watch(self) -> None:
         keep_all()

@@ -211,7 +211,7 @@ def remove(cards: Iterable[Card]) -> None:
             change.remove_cards(doomed)
             _count_out(doomed)
             used = _sources(change.batch)
-            sheets = list(change.batch.sheets.exclude(source__in=used))
+            sheets = list(change.batch.sheets.filter(cards=None, scans=None))
             change.batch.sheets.filter(pk__in=[sheet.pk for sheet in sheets]).delete()
             _forget_after_commit(change.batch, [*doomed, *beside, *sheets], used)
 

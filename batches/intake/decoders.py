@@ -200,6 +200,21 @@ class Pool:
         agreements: list[float] = self._ask(request, seconds)["agreements"]
         return agreements
 
+    def find_cards(
+        self, path: Path, page: int, *, seconds: float = DERIVE_SECONDS
+    ) -> tuple[tuple[int, int], list[list[int]]]:
+        """Size of a page, EXIF applied, and the regions of it where cards lie. Raises UnreadableImage."""
+        request = {
+            "do": "find_cards",
+            "path": str(path),
+            "page": page,
+            "max_pages": self.max_pages,
+            "cpu": DERIVE_CPU,
+        }
+        reply = self._ask(request, seconds)
+        width, height = reply["size"]
+        return (width, height), reply["found"]
+
     def children(self) -> list[int]:
         """Their process ids."""
         with self._lock:

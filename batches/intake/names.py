@@ -52,6 +52,17 @@ def stored(name: str, extension: str, pages: int, taken: Collection[str]) -> tup
         number += 1
 
 
+def part_of(filename: str, number: int, taken: Collection[str]) -> str:
+    """A name for a card that is cut out of another's scan. `taken`: names in lower case."""
+    root, dot, extension = filename.rpartition(".")
+    again = 1
+    while True:
+        name = f"{root}-c{number}{'' if again == 1 else f'-{again}'}{dot}{extension}"
+        if name.lower() not in taken:
+            return name
+        again += 1
+
+
 def natural(name: str) -> tuple[tuple[str | int, ...], ...]:
     """A key that sorts 2 before 10, folder by folder, whatever the case."""
     folded = unicodedata.normalize("NFC", name).casefold()

@@ -20,7 +20,7 @@ def settle(change: changes.Change) -> None:
     """
     rows = list(change.batch.cards.values_list("pk", "position", "original_name", "page", "cut"))
     if change.batch.order_by_hand:
-        rows.sort(key=lambda row: (row[1], row[0]))
+        rows.sort(key=lambda row: (row[1], row[4], row[0]))  # what was cut out of one stands in its place
     else:
         rows.sort(key=lambda row: (names.natural(row[2]), row[3], row[4], row[0]))
     moved = [(place, row[0]) for place, row in enumerate(rows, 1) if row[1] != place]

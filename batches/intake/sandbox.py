@@ -259,12 +259,7 @@ def derive(
 
     Tells the size of the scan, EXIF applied, cut out.
     """
-    if sniffed(path) is sniff.PDF:
-        scan = _pdf().draw(path, page, max_pixels)
-        size, ready = scan.size, list[dict[str, Any]]()
-    else:
-        wanted = targets if crop is None else None
-        scan, size, ready = _opened_scan(path, page, wanted, max_pages, max_pixels)
+    scan, size, ready = _scan(path, page, targets if crop is None else None, max_pages, max_pixels)
     if crop is not None:
         scan = cut_out(scan, crop)
         size = scan.size
@@ -290,13 +285,30 @@ def _largest_first(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(targets, key=lambda target: -(target["max_px"] or MAX_JPEG_SIDE))
 
 
-def _opened_scan(
+def find_cards(path: str, page: int, max_pages: int, max_pixels: int) -> dict[str, Any]:
+    """Size of the page, and where on it cards lie."""
+    from batches.intake import sheets  # OpenCV: for those alone who cut sheets
+
+    scan, size, _ready = _scan(path, page, None, max_pages, max_pixels)
+    return {"size": size, "found": sheets.find(reduced(scan, sheets.LOOK_PX), size)}
+
+
+def _scan(
     path: str, page: int, targets: list[dict[str, Any]] | None, max_pages: int, max_pixels: int
 ) -> tuple[Image.Image, tuple[int, int], list[dict[str, Any]]]:
     """The scan, upright by EXIF and no larger than needed; its own size; the targets that it is already.
 
     Without targets all of its pixels.
     """
+    if sniffed(path) is not sniff.PDF:
+        return _opened_scan(path, page, targets, max_pages, max_pixels)
+    drawn = _pdf().draw(path, page, max_pixels)
+    return drawn, drawn.size, []
+
+
+def _opened_scan(
+    path: str, page: int, targets: list[dict[str, Any]] | None, max_pages: int, max_pixels: int
+) -> tuple[Image.Image, tuple[int, int], list[dict[str, Any]]]:
     with open_image(path) as image:
         frames = scans(image, min(page, max_pages)) if page > 1 else scans(image, 1)
         if page > len(frames):
@@ -341,6 +353,7 @@ def answer(request: Mapping[str, Any], max_pixels: int) -> dict[str, Any]:
         ),
         "examine": lambda: _examining().examine(request["path"]),
         "compare": lambda: _examining().compare(request["path"], request["others"]),
+        "find_cards": lambda: find_cards(request["path"], request["page"], request["max_pages"], max_pixels),
     }
     try:
         return {"ok": True, **commands[request["do"]]()}

@@ -16,6 +16,16 @@ from ocr.errors import UnreadableImage
 log = logging.getLogger(__name__)
 
 
+# What a card forgets of a picture that is no longer its own.
+UNSEEN: dict[str, Any] = {
+    "prepared_at": None,
+    "turned_by": "",
+    "phash": None,
+    "blank": None,
+    "codes": [],
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     examined: Examined

@@ -30,7 +30,7 @@ from batches.states import CardStatus
 ERRORS, DERIVED, RESULTS, HELD = "_errors", "_derived", "results", "_held"
 AnyScan = Card | CardScan | Sheet
 _libc = ctypes.CDLL(None, use_errno=True)
-_IMAGES = r"(?:-(?:s\d+)?(?:c[\d.]+)?)?-(?:full|(?:page|thumb|\d+px)-r\d+)\.jpg"  # behind a card's name
+_TAG, _IMAGES = r"(?:-(?:s\d+)?(?:c[\d.]+)?)?", r"-(?:full|(?:page|thumb|\d+px)-r\d+)\.jpg"  # behind a card's name
 REPLACE_TRIES, PAUSE = 3, 0.2  # where another program holds the file, as on a network drive
 
 
@@ -115,12 +115,13 @@ def full_size(scan: AnyScan) -> Path:
     return _derived(scan, "full")
 
 
-def all_derived(scan: AnyScan) -> list[Path]:
-    """Made of it and of what stood under its name before: other editions, other regions."""
+def all_derived(scan: AnyScan, *, this_picture: bool = False) -> list[Path]:
+    """Made of it and, unless this picture alone is meant, of other editions and regions that had its name."""
     base = folder(scan.batch) / DERIVED
     if not base.is_dir():
         return []
-    made = re.compile(re.escape(scan.filename) + _IMAGES)
+    tag = re.escape(f"-{scan.tag}" if scan.tag else "") if this_picture else _TAG
+    made = re.compile(re.escape(scan.filename) + tag + _IMAGES)
     return [Path(entry) for entry in os.scandir(base) if made.fullmatch(entry.name)]
 
 
@@ -368,6 +369,13 @@ def bring_back(scan: AnyScan) -> None:
     """A scan that is its card's no longer lies in the folder, not in `_errors/`."""
     with moving(scan.batch):
         _place(scan, failed=False)
+
+
+def forget_images(scan: AnyScan) -> None:
+    """Those of a picture that no card shows any more."""
+    with writing(scan.batch):
+        for path in all_derived(scan, this_picture=True):
+            path.unlink(missing_ok=True)
 
 
 def forget(scan: AnyScan, *, with_source: bool) -> None:

@@ -1,0 +1,207 @@
+"""Sheets with several cards: cut, cut alike, given back whole. In a draft alone; the file sent stays as it is."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from batches import changes, tasks
+from batches.actions.drafts import draft
+from batches.intake import names, order, store
+from batches.intake.regions import Region, overlap, sameness, within
+from batches.intake.seeing import UNSEEN
+from batches.models import Batch, Card, CardScan, Sheet, Upload
+from batches.states import CardStatus
+from templates_app.editing import Refused
+
+BLOCK = 100  # sheets in one transaction
+MOST = 24  # cuts of a sheet
+SMALLEST = 40  # pixels of a cut's side
+ALIKE = 0.03  # by so much sides may differ
+SAME = 0.5  # and so much of their area two cards have in common
+
+Job = tuple[Sheet, Sequence[Region]]
+
+
+def look_for(batch: Batch, wanted: bool) -> None:
+    """Whether the cards of a page are looked for. What was cut stays cut."""
+    with draft(batch) as change:
+        change.set(options={**change.batch.options, "sheets": wanted})
+    tasks.prepare(batch.pk)
+
+
+def alike(sheet: Sheet) -> list[Sheet]:
+    """Other sheets that are still whole, as large, with as many cards found in about the same places."""
+    return [other for other in sheet.batch.sheets.filter(cuts=[]).exclude(pk=sheet.pk) if _is_alike(sheet, other)]
+
+
+def _is_alike(one: Sheet, other: Sheet) -> bool:
+    sides = ((one.width, other.width), (one.height, other.height))
+    if any(abs(here - there) > ALIKE * max(here, there) for here, there in sides):
+        return False
+    if len(one.found) != len(other.found):
+        return False
+    return all(sameness(here, there) >= SAME for here, there in zip(one.found, other.found, strict=True))
+
+
+def cut(sheet: Sheet, regions: Sequence[Region], *, all_alike: bool = False) -> int:
+    """Make each region a card; return of how many sheets. Raises Refused, before anything is done to any of them."""
+    jobs = [(sheet, list(regions))]
+    if all_alike:
+        jobs += [(other, carried(regions, sheet, other)) for other in alike(sheet)]
+    return _cut_all(sheet.batch, jobs)
+
+
+def cut_as_found(batch: Batch) -> int:
+    """Cut all whole sheets on which several cards were found; return how many."""
+    return _cut_all(batch, [(sheet, sheet.found) for sheet in batch.sheets.filter(cuts=[]) if len(sheet.found) > 1])
+
+
+def undo(batch: Batch, sheet: Sheet | None = None) -> int:
+    """Give a sheet back whole, or all of them; return how many. Raises Refused."""
+    wanted = batch.sheets.exclude(cuts=[])
+    done = list(wanted if sheet is None else wanted.filter(pk=sheet.pk))
+    for one in done:
+        _refuse_paired(one)
+    for block in _blocks(done):
+        with draft(batch) as change:
+            for one in change.batch.sheets.exclude(cuts=[]).filter(pk__in=[one.pk for one in block]):
+                _make_whole(change, one)
+            order.settle(change)
+    tasks.prepare(batch.pk)
+    return len(done)
+
+
+def _blocks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """So many in one transaction that others need not wait for long."""
+    for start in range(0, len(rows), BLOCK):
+        yield rows[start : start + BLOCK]
+
+
+def carried(regions: Sequence[Region], here: Sheet, there: Sheet) -> list[Region]:
+    """The same cuts on another sheet: each as much off its card as it was here; one without a card as it lies."""
+    moved: list[Region] = []
+    for region in regions:
+        near = max(range(len(here.found)), key=lambda n: overlap(region, here.found[n]), default=None)
+        if near is None or not overlap(region, here.found[near]):
+            moved.append(region)
+            continue
+        pairs = zip(region, here.found[near], there.found[near], strict=True)
+        moved.append([mine - found + theirs for mine, found, theirs in pairs])
+    return [within(region, (there.width, there.height)) for region in moved]
+
+
+def _cut_all(batch: Batch, jobs: Sequence[Job]) -> int:
+    more = 0
+    for sheet, regions in jobs:
+        _refuse(sheet, regions)
+        more += len(regions) - sheet.cards.count()
+    if Batch.objects.get(pk=batch.pk).total + more > settings.MAX_BATCH_CARDS:
+        raise Refused(_("A batch holds at most %(limit)d cards.") % {"limit": settings.MAX_BATCH_CARDS})
+    for block in _blocks(jobs):
+        with draft(batch) as change:
+            for sheet, regions in block:
+                _refuse_paired(sheet)
+                _cut(change, sheet, regions)
+            order.settle(change)
+    tasks.prepare(batch.pk)
+    return len(jobs)
+
+
+def _refuse(sheet: Sheet, regions: Sequence[Region]) -> None:
+    if not regions:
+        raise Refused(_("Name at least one cut."))
+    if len(regions) > MOST:
+        raise Refused(_("A sheet is cut into at most %(n)d cards.") % {"n": MOST})
+    for number, (left, top, width, height) in enumerate(regions, 1):
+        if min(left, top) < 0 or left + width > sheet.width or top + height > sheet.height:
+            raise Refused(_("Cut %(n)d reaches beyond the sheet.") % {"n": number})
+        if min(width, height) < min(SMALLEST, sheet.width, sheet.height):
+            raise Refused(_("Cut %(n)d is too small to be a card.") % {"n": number})
+    _refuse_paired(sheet)
+
+
+def _refuse_paired(sheet: Sheet) -> None:
+    if sheet.scans.exists() or sheet.cards.exclude(back=None).exists():
+        name = {"name": sheet.display_name}
+        raise Refused(_("Cards of “%(name)s” have been paired. Part the pairs first.") % name)
+
+
+def _cut(change: changes.Change, sheet: Sheet, regions: Sequence[Region]) -> None:
+    """The rows that are there are used again, so that the first card stays the sheet's own."""
+    there = list(change.batch.cards.filter(sheet=sheet).order_by("cut", "pk"))
+    if not there:  # all of its cards were removed
+        return
+    _forget(change.batch, [card for card in there if card.cut])
+    taken = _others_names(change.batch, sheet)
+    new: list[Card] = []
+    for number, region in enumerate(regions, 1):
+        columns = sheet.as_scan() | UNSEEN | _columns(sheet, number, region, taken)
+        if number <= len(there):
+            _rewrite(change, there[number - 1], columns)
+        else:
+            first = there[0]
+            new.append(Card(**columns, sheet=sheet, position=first.position, upload_id=first.upload_id))
+    change.add_cards(new)
+    change.remove_cards(there[len(regions) :])
+    _count(there[0].upload_id, len(regions) - len(there))
+    sheet.cuts = [list(region) for region in regions]
+    sheet.save(update_fields=["cuts"])
+
+
+def _others_names(batch: Batch, sheet: Sheet) -> set[str]:
+    start = names.stem(sheet.filename)
+    mine = batch.cards.exclude(sheet=sheet).filter(filename__istartswith=start)
+    beside = CardScan.objects.filter(card__batch=batch, filename__istartswith=start)
+    return {name.lower() for rows in (mine, beside) for name in rows.values_list("filename", flat=True)}
+
+
+def _columns(sheet: Sheet, number: int, region: Region, taken: set[str]) -> dict[str, object]:
+    _left, _top, width, height = region
+    columns: dict[str, object] = {
+        "filename": names.part_of(sheet.filename, number, taken),
+        "cut": number,
+        "crop": list(region),
+        "width": width,
+        "height": height,
+    }
+    return columns | ({"client_key": ""} if number > 1 else {})
+
+
+def _make_whole(change: changes.Change, sheet: Sheet) -> None:
+    _refuse_paired(sheet)
+    there = list(change.batch.cards.filter(sheet=sheet).order_by("cut", "pk"))
+    if not there:
+        return
+    first, others = there[0], there[1:]
+    _forget(change.batch, there)
+    change.remove_cards(others)
+    _rewrite(change, first, sheet.as_scan() | UNSEEN)
+    _count(first.upload_id, -len(others))
+    sheet.cuts = []
+    sheet.save(update_fields=["cuts"])
+
+
+def _rewrite(change: changes.Change, card: Card, columns: dict[str, object]) -> None:
+    """It shows another picture: whatever it was skipped for, it waits again."""
+    if card.status == CardStatus.SKIPPED:
+        change.move_card(card, CardStatus.PENDING, skip_reason="", finished_at=None)
+    changes.look_like_nothing([card.pk])
+    change.touch_card(card, error="", error_message="", **columns)
+
+
+def _count(upload_id: int | None, more: int) -> None:
+    """The file that they came in holds more cards now, or fewer."""
+    if upload_id is not None and more:
+        Upload.objects.filter(pk=upload_id).update(cards_made=F("cards_made") + more)
+
+
+def _forget(batch: Batch, cards: Sequence[Card]) -> None:
+    """The images of cuts that are no more, once that is certain."""
+    for card in cards:
+        gone = Card(batch=batch, **card.as_scan())
+        transaction.on_commit(partial(store.forget_images, gone))

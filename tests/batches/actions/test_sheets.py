@@ -1,0 +1,219 @@
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+
+from batches.actions import drafts, runs, sheets
+from batches.intake import adding, derive, looking, store
+from batches.models import Batch, Card, CardScan, Sheet, Upload
+from batches.states import CardStatus
+from tests.batches.intake import pictures
+from tests.batches.intake.test_sheets import DARK, drawn, laid
+
+pytestmark = pytest.mark.usefixtures("cut_short")
+
+
+@pytest.fixture
+def cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several sheets in more than one transaction."""
+    monkeypatch.setattr(sheets, "BLOCK", 2)
+
+
+@pytest.fixture
+def scanned(batch: Batch) -> Callable[..., list[Sheet]]:
+    """Sheets of two cards, one above the other, that have been looked at."""
+
+    def scan(*names: str, cards: int = 2, size: tuple[int, int] = (450, 280)) -> list[Sheet]:
+        sheets.look_for(batch, True)
+        image = pictures.encoded(laid([drawn(size)] * cards, 1, DARK)[0])
+        for name in names:
+            derive.prepare(adding.add_file(batch, name, [image]).cards[0])
+        while looking.look(batch.pk):
+            pass
+        return list(batch.sheets.filter(original_name__in=names))
+
+    return scan
+
+
+@pytest.fixture
+def sheet(scanned: Callable[..., list[Sheet]]) -> Sheet:
+    return scanned("sheet.jpg")[0]
+
+
+def counted(batch: Batch) -> tuple[int, int]:
+    fresh = Batch.objects.get(pk=batch.pk)
+    return fresh.total, fresh.pending
+
+
+def cards(batch: Batch) -> list[Card]:
+    return list(batch.cards.order_by("position"))
+
+
+def test_nothing_is_looked_for_where_nobody_wants_it(batch: Batch) -> None:
+    derive.prepare(adding.add_file(batch, "sheet.jpg", [pictures.jpeg()]).cards[0])
+    assert not looking.look(batch.pk)
+    sheets.look_for(batch, True)
+    assert looking.look(batch.pk)
+    assert not looking.look(batch.pk)  # each page once
+
+
+def test_what_is_found_is_a_proposal(batch: Batch, sheet: Sheet) -> None:
+    assert len(sheet.found) == 2
+    assert sheet.cuts == []
+    assert counted(batch) == (1, 1)
+    assert sheet.cards.get().crop is None
+
+
+def test_each_cut_becomes_a_card_of_the_same_file(batch: Batch, sheet: Sheet) -> None:
+    assert sheets.cut(sheet, sheet.found) == 1
+    first, second = cards(batch)
+    assert counted(batch) == (2, 2)
+    assert [card.crop for card in (first, second)] == sheet.found
+    assert (first.filename, second.filename) == ("sheet-c1.jpg", "sheet-c2.jpg")
+    assert first.source == second.source == "sheet.jpg"
+    assert (first.display_name, second.display_name) == ("sheet.jpg (1)", "sheet.jpg (2)")
+    assert (first.position, second.position) == (1, 2)
+    assert [first.width, first.height] == sheet.found[0][2:]
+    assert (first.prepared_at, second.prepared_at) == (None, None)
+    derive.prepare_many([first, second])
+    with Image.open(store.derived(second, "page")) as page:
+        assert page.size == tuple(sheet.found[1][2:])
+
+
+def test_cards_of_a_sheet_stand_together_in_either_order(batch: Batch, scanned: Callable[..., list[Sheet]]) -> None:
+    for each in scanned("a2.jpg", "a10.jpg"):
+        sheets.cut(each, each.found)
+    assert [card.filename for card in cards(batch)] == ["a2-c1.jpg", "a2-c2.jpg", "a10-c1.jpg", "a10-c2.jpg"]
+    sheets.undo(batch)
+    drafts.move_card(batch, batch.cards.get(filename="a10.jpg"), "1")
+    sheets.cut_as_found(batch)
+    assert [card.filename for card in cards(batch)] == ["a10-c1.jpg", "a10-c2.jpg", "a2-c1.jpg", "a2-c2.jpg"]
+
+
+def test_moved_cuts_are_other_pictures(batch: Batch, sheet: Sheet) -> None:
+    sheets.cut(sheet, sheet.found)
+    derive.prepare_many(cards(batch))
+    before = [card.look for card in cards(batch)]
+    moved = [[left + 10, top, width, height] for left, top, width, height in sheet.found]
+    sheets.cut(sheet, moved)
+    assert [card.crop for card in cards(batch)] == moved
+    assert all(card.prepared_at is None for card in cards(batch))
+    assert not set(before) & {card.look for card in cards(batch)}
+
+
+def test_cuts_may_be_added_and_taken_away(batch: Batch, sheet: Sheet) -> None:
+    sheets.cut(sheet, [*sheet.found, [0, 0, 100, 100]])
+    assert counted(batch) == (3, 3)
+    kept = cards(batch)[0].pk
+    sheets.cut(sheet, sheet.found[1:])
+    assert counted(batch) == (1, 1)
+    assert (batch.cards.get().pk, batch.cards.get().crop) == (kept, sheet.found[1])
+
+
+def test_undone_the_sheet_is_whole_again(
+    batch: Batch, sheet: Sheet, django_capture_on_commit_callbacks: Callable[..., object]
+) -> None:
+    (before,) = cards(batch)
+    sheets.cut(sheet, sheet.found)
+    derive.prepare_many(cards(batch))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert sheets.undo(batch, sheet) == 1
+    (after,) = cards(batch)
+    assert after.as_scan() == before.as_scan()
+    assert counted(batch) == (1, 1)
+    assert store.find(after).read_bytes() == store.find(before).read_bytes()
+    assert [path.name for path in store.derived(after, "page").parent.iterdir() if "-c" in path.name] == []
+    assert sheets.undo(batch) == 0
+
+
+def test_the_file_tells_how_many_cards_it_holds(batch: Batch, sheet: Sheet) -> None:
+    upload = Upload.objects.create(batch=batch, name="sheet.jpg", cards_made=1)
+    batch.cards.update(upload=upload)
+    for act, number in ((lambda: sheets.cut(sheet, sheet.found), 2), (lambda: sheets.undo(batch), 1)):
+        act()
+        upload.refresh_from_db()
+        assert (upload.cards_made, upload.cards.count()) == (number, number)
+
+
+def test_sheets_that_look_alike_are_cut_alike(batch: Batch, scanned: Callable[..., list[Sheet]]) -> None:
+    one, two, three = scanned("1.jpg", "2.jpg", "3.jpg")
+    (other,) = scanned("other.jpg", cards=3)
+    (larger,) = scanned("larger.jpg", size=(600, 380))
+    Sheet.objects.filter(pk=two.pk).update(found=[[x + 4, y + 6, w, h] for x, y, w, h in two.found])
+    assert {each.pk for each in sheets.alike(one)} == {two.pk, three.pk}
+    wider = [[x - 20, y, w + 40, h] for x, y, w, h in one.found]
+    assert sheets.cut(one, wider, all_alike=True) == 3
+    assert [card.crop for card in cards(batch) if card.sheet_id == two.pk] == [
+        [x + 4, y + 6, w, h] for x, y, w, h in wider
+    ]
+    assert not other.cards.exclude(crop=None).exists()
+    assert not larger.cards.exclude(crop=None).exists()
+
+
+def test_where_nothing_is_found_the_cuts_lie_as_on_the_sheet_before(batch: Batch) -> None:
+    here, there = (Sheet(batch=batch, width=1000, height=700, found=[]) for _ in range(2))
+    there.width = 980
+    assert sheets.carried([[500, 0, 500, 700]], here, there) == [[500, 0, 480, 700]]
+
+
+def test_all_are_cut_as_found_at_once(batch: Batch, scanned: Callable[..., list[Sheet]]) -> None:
+    scanned("1.jpg", "2.jpg", "3.jpg")
+    scanned("single.jpg", cards=1)
+    assert sheets.cut_as_found(batch) == 3
+    assert counted(batch) == (7, 7)
+    assert sheets.undo(batch) == 3
+    assert counted(batch) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    "regions", [[], [[-1, 0, 100, 100]], [[0, 0, 99_999, 100]], [[0, 0, 100, 9]], [[0, 0, 50, 50]] * 25]
+)
+def test_impossible_cuts_are_refused(batch: Batch, sheet: Sheet, regions: list[list[int]]) -> None:
+    with pytest.raises(drafts.Refused):
+        sheets.cut(sheet, regions)
+    assert counted(batch) == (1, 1)
+
+
+def test_a_batch_takes_no_more_cards_than_it_may(batch: Batch, sheet: Sheet, settings) -> None:
+    settings.MAX_BATCH_CARDS = 1
+    with pytest.raises(drafts.Refused):
+        sheets.cut(sheet, sheet.found)
+
+
+def test_a_started_batch_is_cut_no_more(batch: Batch, sheet: Sheet) -> None:
+    runs.start(batch, batch.owner)
+    for act in (lambda: sheets.cut(sheet, sheet.found), lambda: sheets.look_for(batch, False)):
+        with pytest.raises(drafts.BatchLocked):
+            act()
+
+
+def test_cards_that_are_paired_are_parted_first(batch: Batch, sheet: Sheet) -> None:
+    sheets.cut(sheet, sheet.found)
+    front = cards(batch)[0]
+    front.back = CardScan.objects.create(card=front, role=CardScan.Role.BACK, sheet=sheet, **front.as_scan())
+    front.save()
+    for act in (lambda: sheets.undo(batch, sheet), lambda: sheets.cut(sheet, sheet.found[:1])):
+        with pytest.raises(drafts.Refused, match="paired"):
+            act()
+
+
+def test_a_cut_that_was_left_out_waits_again(batch: Batch, sheet: Sheet) -> None:
+    sheets.cut(sheet, sheet.found)
+    runs.skip(cards(batch)[0])
+    sheets.undo(batch)
+    assert batch.cards.get().status == CardStatus.PENDING
+    assert counted(batch) == (1, 1)
+
+
+def test_removed_cards_leave_the_sheet_until_the_last(
+    batch: Batch, sheet: Sheet, django_capture_on_commit_callbacks: Callable[..., object]
+) -> None:
+    sheets.cut(sheet, sheet.found)
+    with django_capture_on_commit_callbacks(execute=True):
+        drafts.remove_cards(batch, cards(batch)[:1])
+    assert batch.sheets.exists()
+    assert store.find(cards(batch)[0]).is_file()
+    with django_capture_on_commit_callbacks(execute=True):
+        drafts.remove_cards(batch, cards(batch))
+    assert not batch.sheets.exists()
+    assert [path for path in store.folder(batch).rglob("*") if path.is_file()] == []
