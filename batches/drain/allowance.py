@@ -9,8 +9,8 @@ from datetime import datetime
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from batches import changes
-from batches.models import Card, Spending
+from batches import changes, rows
+from batches.models import Card, CardScan, Spending
 from batches.queries import budgets, house, pilot
 from batches.states import BatchStatus, PauseReason
 from ocr.models import Engine
@@ -26,7 +26,7 @@ def choose(change: changes.Change, engine: Engine | None, ready: QuerySet[Card],
         return []
     left = limit if engine is None else min(limit, _paid_for(change, engine, timezone.now(), limit))
     if batch.pilot is None or left <= 0:
-        return list(ready[:left]) if left > 0 else []
+        return _first(ready, left) if left > 0 else []
     return _of_pilot(change, batch.pilot, ready, left)
 
 
@@ -50,9 +50,20 @@ def _of_pilot(change: changes.Change, size: int, ready: QuerySet[Card], limit: i
     if finished >= size:
         _pause(change, PauseReason.PILOT, "")
         return []
-    again = list(ready.filter(pilot.BEGUN)[:limit])
+    again = _first(ready.filter(pilot.BEGUN), limit)
     next_ = pilot.untouched(change.batch).values_list("pk", flat=True)[: max(0, size - finished - under_way)]
-    return again + list(ready.filter(pk__in=list(next_))[: limit - len(again)])
+    return again + _first(ready.filter(pk__in=list(next_)), limit - len(again))
+
+
+def _first(ready: QuerySet[Card], number: int) -> list[Card]:
+    """With their backs."""
+    keys = list(ready.values_list("pk", flat=True)[:number])
+    found = rows.fetch(Card, keys)
+    backs = rows.fetch(CardScan, [card.back_id for card in found.values() if card.back_id is not None])
+    for card in found.values():
+        if card.back_id is not None:
+            card.back = backs[card.back_id]
+    return [found[key] for key in keys]
 
 
 def _pause(change: changes.Change, reason: PauseReason, message: str) -> None:

@@ -18,7 +18,7 @@ def ready(batch_id: int, rereading_id: int | None = None) -> QuerySet[Card]:
     """Cards that may be claimed now, in order: those of a re-reading, or those that are read for the first time."""
     due = Q(not_before=None) | Q(not_before__lte=timezone.now())
     waiting = Card.objects.filter(due, batch=batch_id, status=CardStatus.PENDING, worker=None, rereading=rereading_id)
-    return waiting.exclude(prepared_at=None).select_related("back").order_by("position")
+    return waiting.exclude(prepared_at=None).order_by("position")
 
 
 def take(batch_id: int, worker: Worker, limit: int, rereading_id: int | None = None) -> list[Card]:

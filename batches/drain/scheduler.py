@@ -7,11 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from django.db import close_old_connections
 
 from batches.drain import claims
 from batches.drain.engines import Engines, cap
+from batches.drain.glances import Glances
 from batches.drain.outages import Outages
 from batches.drain.reading import Setup, setup_again, setup_of
 from batches.drain.threads import spawn
@@ -24,7 +26,9 @@ from ocr.models import Engine
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0  # seconds between looks at the batches without a doorbell
+REFRESH_EVERY = 10.0  # seconds after which they are loaded even where a glance shows nothing new
 HUNGRY = 0.5  # seconds until a batch without a claimable card is asked again
+FEW = 500  # cards: a batch with no more waiting has somebody waiting for it
 
 
 Key = tuple[int, int | None]  # batch and re-reading
@@ -60,6 +64,15 @@ class Run:
     def engine(self) -> Engine:
         return self.setup.engine
 
+    @property
+    def turn(self) -> tuple[float, float]:
+        """The lowest is served next: calls in flight, half of them where few cards wait; then the longest not served.
+
+        So a small batch behind a huge one gets two thirds of the threads, and the huge one still a third.
+        """
+        flying = len(self.flying)
+        return flying / 2 if self.batch.pending <= FEW else flying, self.served_at
+
     def limit(self, threads: int) -> int:
         limits = [threads, cap(self.engine)]
         if self.batch.option("concurrency"):
@@ -77,6 +90,8 @@ class Scheduler:
         self._threads = threads
         self._batch_id = batch_id
         self._outages = Outages(engines, batch_id)
+        self._glances = Glances(batch_id)
+        self._refreshed_at = 0.0
         self._runs: dict[Key, Run] = {}
         self._jobs: queue.SimpleQueue[tuple[Run, Job] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -126,8 +141,7 @@ class Scheduler:
                 rung, self._look = self._look, False
                 if rung or time.monotonic() - looked_at >= LOOK_EVERY:
                     looked_at = time.monotonic()
-                    if self._outages.look(self._refresh(rung=rung)):
-                        self._refresh(rung=True)
+                    self._look_at_batches(rung=rung)
                 self._dispatch()
             except Exception:
                 log.exception("A round of the scheduler failed.")
@@ -137,6 +151,16 @@ class Scheduler:
             self._bell.clear()
         for run in self._runs.values():
             self._release(run)
+
+    def _look_at_batches(self, *, rung: bool) -> None:
+        now, changed = time.monotonic(), self._glances.changed()
+        left = any(not run.active for run in self._runs.values())
+        if rung or changed or left or now - self._refreshed_at >= REFRESH_EVERY:
+            self._refreshed_at = now
+            if self._outages.look(self._refresh(rung=rung)):
+                self._refresh(rung=True)
+        for (batch_id, _rereading), run in self._runs.items():
+            run.batch.pending = self._glances.pending.get(batch_id, 0)
 
     def _refresh(self, *, rung: bool) -> Collection[Batch]:
         """Bring the runs in line with the batches that are to be read, and return those."""
@@ -182,9 +206,9 @@ class Scheduler:
         claims.release(run.batch.pk, self._worker, unread)
 
     def _dispatch(self) -> None:
-        """Hand out cards in turns, the batch with the fewest calls in flight first."""
+        """Hand out cards in turns."""
         while not self._stopping.is_set() and self._free():
-            for run in sorted(self._runs.values(), key=lambda run: (len(run.flying), run.served_at)):
+            for run in sorted(self._runs.values(), key=attrgetter("turn")):
                 if self._serve(run):
                     break
             else:
