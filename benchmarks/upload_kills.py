@@ -15,7 +15,8 @@ def main(kills: int) -> None:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         drawer = upload_through_kills(Path(folder), kills)
-    print(f"kills {kills}, files {len(drawer.answered)}, cut off and sent again {drawer.cut_off}")
+    files = f"{len(drawer.answered)} files ({drawer.in_parts} in parts)"
+    print(f"kills {kills}, {files}, cut off and sent again {drawer.cut_off}")
     print("lost 0, rows without a file 0, twice 0")
     print(
         f"left behind: {drawer.parts} parts (go after a day), {drawer.orphans} files without a row (doctor lists them)"

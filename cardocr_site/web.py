@@ -37,6 +37,7 @@ def run(host: str, port: int) -> None:
         application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
         server_name="cardocr",
+        request_buffer_size=256 * 1024,  # 8 kB would be a turn of the loop for each of the 128 pieces of a scan
         # Holds for both directions: what is larger is dropped without a word, so it lies above feed.LARGEST.
         # What a browser may send is limited by the frame size, and again by the consumers.
         websocket_max_message_size=8 * 1024 * 1024,

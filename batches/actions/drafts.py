@@ -164,13 +164,10 @@ def move_card(batch: Batch, card: Card, to: str) -> None:
         order.move(change, card, step or int(to))
 
 
-def order_cards(batch: Batch, *, natural: bool) -> None:
-    """Lay them in the natural order of their names again; otherwise only close up what came in any order."""
+def order_cards(batch: Batch) -> None:
+    """In the natural order of their names again."""
     with draft(batch) as change:
-        if natural:
-            order.natural(change)
-        else:
-            order.settle(change)
+        order.natural(change)
 
 
 def remove_cards(batch: Batch, cards: Iterable[Card]) -> None:

@@ -1,11 +1,15 @@
 """Files on their way into a draft, and what a person decides about them."""
 
+import time
 from collections.abc import Iterable
 
 from batches import tasks
 from batches.intake import opening, order, parts, uploads
 from batches.models import Batch, Upload
 from batches.states import UploadStatus
+
+RING_EVERY = 1.0  # seconds
+_rung: dict[int, float] = {}  # by batch
 
 
 def receive(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "", size: int = 0) -> Upload:
@@ -25,14 +29,26 @@ def append(upload: Upload, start: int, chunks: Iterable[bytes]) -> Upload:
 def add_anyway(upload: Upload) -> None:
     """A duplicate that is wanted, too. Raises Refused."""
     if uploads.want(upload):
+        upload.refresh_from_db()
         _opened(upload)
 
 
 def _opened(upload: Upload) -> Upload:
-    opening.go_on(upload.pk, opening.within(opening.HERE))
-    upload.refresh_from_db()
-    tasks.prepare(upload.batch_id)
+    if upload.status == UploadStatus.OPENING:
+        opening.go_on(upload.pk, opening.within(opening.HERE))
+        upload.refresh_from_db()
+        tasks.prepare(upload.batch_id)
+    else:
+        _ring(upload.batch_id)
     return upload
+
+
+def _ring(batch_id: int) -> None:
+    """Once a second is enough while files pour in; for the last one `settle` rings, or the consumer looks by itself."""
+    now = time.monotonic()
+    if now - _rung.get(batch_id, 0.0) > RING_EVERY:
+        _rung[batch_id] = now
+        tasks.prepare(batch_id)
 
 
 def dismiss(files: Iterable[Upload]) -> None:
@@ -40,5 +56,7 @@ def dismiss(files: Iterable[Upload]) -> None:
 
 
 def settle(batch: Batch) -> None:
-    """Lay the cards in order once the files are there."""
+    """Lay the cards in order once the files are there. Whatever has been laid by hand stays."""
     order.settle_draft(batch)
+    _rung.pop(batch.pk, None)
+    tasks.prepare(batch.pk)

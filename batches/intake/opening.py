@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 
 from django.utils.translation import gettext as _
 
@@ -62,36 +62,39 @@ def _alone(upload: Upload) -> Iterator[bool]:
 
 
 def _open(upload: Upload, may_go_on: Callable[[], bool]) -> bool:
-    made, refusal = 0, None
-    received = _received(upload)
-    if received is not None:
-        steps = adding.steps(upload.batch, upload.name, received, client_key=_key(upload), columns={"upload": upload})
+    held, refusal = store.held(upload), None
+    try:
+        part = store.again(held)  # steps move it away, and may be killed before they commit
         try:
-            for step in steps:
-                made += len(step.cards)
-                _keep(upload, step, made)
-                if step.done < step.total and not may_go_on():
-                    steps.close()
-                    return False
-        except Refused as error:
-            if error.code == "BATCH_LOCKED":  # started or deleted: it waits, in case that is undone
+            if not _step(upload, Received(part, told(part), upload.size, upload.sha256), may_go_on):
                 return False
-            refusal = error
+        finally:
+            part.unlink(missing_ok=True)
+    except FileNotFoundError:
+        refusal = Refused("INTERNAL_ERROR", _("The file is missing."))
+    except Refused as error:
+        if error.code == "BATCH_LOCKED":  # started or deleted: it waits, in case that is undone
+            return False
+        refusal = error
     _end(upload, refusal)
-    with suppress(FileNotFoundError):
-        store.held(upload).unlink()
+    held.unlink(missing_ok=True)
     store.opening_lock(upload).unlink(missing_ok=True)
     order.settle_draft(upload.batch)
     return True
 
 
-def _received(upload: Upload) -> Received | None:
-    """None: it was moved to the scans before a crash, or is gone."""
-    held = store.held(upload)
-    try:
-        return Received(held, told(held), upload.size, upload.sha256)
-    except FileNotFoundError:
-        return None
+def _step(upload: Upload, received: Received, may_go_on: Callable[[], bool]) -> bool:
+    """False: it was left off before its end. Raises Refused."""
+    made = 0
+    with closing(
+        adding.steps(upload.batch, upload.name, received, client_key=_key(upload), columns={"upload": upload})
+    ) as steps:
+        for step in steps:
+            made += len(step.cards)
+            _keep(upload, step, made)
+            if step.done < step.total and not may_go_on():
+                return False
+    return True
 
 
 def _key(upload: Upload) -> str:

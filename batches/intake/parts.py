@@ -122,7 +122,11 @@ def _write(upload: Upload, file: IO[bytes], start: int, chunks: Iterable[bytes])
 
 def _finish(upload: Upload) -> Upload:
     part = store.part_of(upload)
-    upload = uploads.take_received(upload, recognise(part))
+    other = store.again(part)  # it is moved away, and whoever does that may be killed before the rows stand
+    try:
+        upload = uploads.take_received(upload, recognise(other))
+    finally:
+        other.unlink(missing_ok=True)
     part.unlink(missing_ok=True)
     return upload
 

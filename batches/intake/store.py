@@ -154,12 +154,22 @@ def opening_lock(upload: Upload) -> Path:
     return _made(_area("locks")) / f"{upload.batch.uid}.open-{upload.pk}"
 
 
+def again(path: Path) -> Path:
+    """A second name for a file's bytes: where it is moved away and a crash cuts off its row, the first one stays."""
+    other = part()
+    try:
+        os.link(path, other)
+    except OSError:  # some network drives have one name for each file
+        shutil.copyfile(path, other)
+        _flush(other.parent, [other])
+    return other
+
+
 def hold(upload: Upload, received: Path) -> None:
-    """Keep a received file beside the scans."""
+    """Keep a received file beside the scans; its own name is its owner's to remove."""
     target = held(upload)
-    _made(target.parent)
     sync_folder(_made(target.parent).parent)
-    replace(received, target)
+    replace(again(received), target)
 
 
 def parts() -> list[Path]:

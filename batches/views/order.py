@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
-from batches.actions import drafts
+from batches.actions import drafts, files
 from batches.models import Batch
 from batches.views.uploads import scans_changed
 from cardocr_site.accounts.requests import SignedInRequest
@@ -28,11 +28,14 @@ def card_move(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def cards_order(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The natural order again; `settle`: only where no person has laid another."""
+    """The natural order again; `settle`: after files were sent, and only where no person has laid another."""
     batch = get_object_or_404(Batch.objects.editable_by(request.user), pk=pk)
     problem = ""
     try:
-        drafts.order_cards(batch, natural="settle" not in request.POST)
+        if "settle" in request.POST:
+            files.settle(batch)
+        else:
+            drafts.order_cards(batch)
     except drafts.BatchLocked as locked:
         problem = str(locked)
     return scans_changed(request, batch, problem)

@@ -177,6 +177,7 @@
       const headers = { ...tus, "Upload-Offset": offset, "Content-Type": "application/offset+octet-stream" };
       const sent = await ask(item, "PATCH", item.address, headers, piece, offset);
       if (sent.status === 409 || sent.status === 423) return { ...sent, status: 503 }; // another tab: look again
+      if ([413, 415, 422].includes(sent.status)) break; // the row says why
       if (sent.status !== 204) return sent;
       item.tries = 0;
       offset = Number(sent.request.getResponseHeader("Upload-Offset"));
@@ -204,7 +205,8 @@
     } else fail(item, say(status ? "msgServer" : "msgBroken"));
   }
 
-  function finish(item, good, html) {
+  function finish(item, taken, html) {
+    const good = told(html) !== "duplicate" && taken;
     item.state = good ? "done" : "refused";
     sum[good ? "done" : "bad"] += 1;
     if (good) progress(item, item.file.size);
@@ -213,11 +215,8 @@
       sum.lost += item.file.size;
     }
     item.row?.remove();
-    told(html);
-    if (good) {
-      unsettled = true;
-      refreshSoon();
-    }
+    unsettled ||= good;
+    refreshSoon();
   }
 
   function fail(item, reason, again = true) {
@@ -276,13 +275,13 @@
     item.row = row;
   }
 
-  // What came of a file, as the server says it: a row stands once, problems first.
+  // What came of a file, as the server says it: a row stands once, problems first. Returns its state.
   function told(html) {
     const template = document.createElement("template");
     template.innerHTML = html.trim();
     const row = template.content.querySelector("tr");
     const rows = byId("upload-rows");
-    if (!row || !rows) return;
+    if (!row || !rows) return "";
     byId("files").hidden = false;
     if (row.id) byId(row.id)?.remove();
     const added = [...rows.querySelectorAll("tr[data-status=done]")];
@@ -292,6 +291,7 @@
     for (const old of added.slice(SHOWN_DONE - 1)) old.remove();
     if (row.dataset.status === "opening") byId("files").dataset.opening = "";
     window.htmx.process(row);
+    return row.dataset.status;
   }
 
   function progress(item, sent) {

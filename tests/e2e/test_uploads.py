@@ -33,7 +33,7 @@ def test_a_folder_with_a_bad_file_over_a_bad_network_ends_with_a_clean_list(
     expect(page.locator("#offline")).to_be_visible()
     page.context.set_offline(False)
 
-    expect(page.locator("#sum-count")).to_have_text("Files added: 5. Not added: 1", timeout=30_000)
+    expect(page.locator("#sum-count")).to_have_text("Files added: 4. Not added: 2", timeout=30_000)
     expect(page.locator("#offline")).to_be_hidden()
     rows = page.locator("#upload-rows tr")
     refused, duplicate = rows.filter(has_text="notes.docx"), rows.filter(has_text="Duplicate")

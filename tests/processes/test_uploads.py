@@ -4,6 +4,7 @@ import hashlib
 import random
 import threading
 import time
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +20,15 @@ pytestmark = pytest.mark.processes
 
 AT_A_TIME = 4  # uploads, as upload.js does it
 BETWEEN = 4  # answers, at least, from a kill to the next
+IN_PARTS = 3  # every third file
+PART = 150_000  # bytes
 A_SITE = 3  # kills, before it is started anew: the back-off of its restarts grows
 
 
 def test_kills_in_mid_upload_lose_no_file_and_leave_no_row_without_one(tmp_path):
-    assert upload_through_kills(tmp_path, 2).cut_off
+    drawer = upload_through_kills(tmp_path, 2)
+    assert drawer.cut_off
+    assert drawer.in_parts
 
 
 @dataclass
@@ -31,9 +36,11 @@ class Drawer:
     """What the senders know. A number is answered once the site has said that it has the file."""
 
     answered: dict[int, str] = field(default_factory=dict)  # number: sha256
-    cut_off: int = 0  # uploads without an answer, sent again
+    cut_off: int = 0  # uploads, or parts of one, without an answer, sent again
+    in_parts: int = 0  # files that were sent so
     orphans: int = 0  # files without a row
     parts: int = 0
+    offsets: dict[int, int] = field(default_factory=dict)  # number: bytes that the site has said it has
     next: int = 0
     over: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -80,7 +87,8 @@ def send_all(site: Serving, pk: int, drawer: Drawer) -> None:
         token = until(lambda: asked(browser, pk), 30, every=0.2)
         while (number := drawer.take()) is not None:
             content = scan(number)
-            until(lambda: sent(browser, pk, token, number, content, drawer), 60, every=0.2)  # noqa: B023
+            send = sent_in_parts if number % IN_PARTS == 0 else sent
+            until(lambda: send(browser, pk, token, number, content, drawer), 60, every=0.2)  # noqa: B023
             drawer.answered[number] = hashlib.sha256(content).hexdigest()
 
 
@@ -116,6 +124,41 @@ def sent(browser: httpx.Client, pk: int, token: str, number: int, content: bytes
     return True
 
 
+def sent_in_parts(browser: httpx.Client, pk: int, token: str, number: int, content: bytes, drawer: Drawer) -> bool:
+    """As upload.js sends a large one: what has been answered is not sent again."""
+    tus = {"Tus-Resumable": "1.0.0", "X-CSRFToken": token, "Upload-Length": str(len(content))}
+    about = {"filename": f"drawer/{number}.jpg", "client_key": f"key-{number}"}
+    tus["Upload-Metadata"] = ",".join(f"{key} {b64encode(text.encode()).decode()}" for key, text in about.items())
+    try:
+        made = browser.post(f"/batches/{pk}/parts/", headers=tus)
+        assert made.status_code == 201, made.text
+        offset, answered = _offset(browser.head(made.headers["Location"], headers=tus)), drawer.offsets.get(number, 0)
+        assert offset >= answered, "a part that was answered is lost"
+        while True:
+            part = content[offset : offset + PART]
+            headers = tus | {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+            answer = browser.patch(made.headers["Location"], content=part, headers=headers)
+            if answer.status_code == 409:  # the one that was cut off is being written still
+                return False
+            offset = drawer.offsets[number] = _offset(answer)
+            if offset == len(content):
+                break
+    except httpx.ConnectError:
+        return False
+    except httpx.TransportError:
+        with drawer.lock:
+            drawer.cut_off += 1
+        return False
+    with drawer.lock:
+        drawer.in_parts += 1
+    return True
+
+
+def _offset(answer: httpx.Response) -> int:
+    assert answer.status_code in {200, 204}, answer.text
+    return int(answer.headers["Upload-Offset"])
+
+
 def check(data: Path, pk: int, drawer: Drawer) -> None:
     found = rows(
         data,
@@ -126,6 +169,8 @@ def check(data: Path, pk: int, drawer: Drawer) -> None:
     kept = {int(name.removeprefix("drawer/").removesuffix(".jpg")): sha256 for name, _source, sha256, _uid in found}
     assert len(kept) == len(found), "no file stands twice"
     assert kept == drawer.answered
+    noted = rows(data, "SELECT status, count(*) FROM batches_upload WHERE batch_id = ? GROUP BY status", pk)
+    assert noted == [("done", len(found))], "each file has one row, and each row its file"
     uid = found[0][-1]
     for name, source, sha256, _uid in found:
         content = (data / "temp" / uid / source).read_bytes()

@@ -1,7 +1,9 @@
 """Containers become cards step by step, whoever is killed meanwhile."""
 
 import io
+import os
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +82,28 @@ def test_a_kill_in_the_middle_doubles_nothing(batch: Batch, slow: None, monkeypa
     assert (batch.cards.count(), upload.cards_made, upload.status) == (3, 3, UploadStatus.DONE)
 
 
+def test_a_kill_before_the_rows_stand_is_no_loss(batch: Batch, settings: Any, monkeypatch: pytest.MonkeyPatch):
+    settings.MAX_IMAGE_BYTES = 10
+    upload = sent(batch, pictures.tiff([(20, 10)] * 3), "ledger.tif")
+    moved: list[Path] = []
+
+    def die(moves: dict[Path, Path]) -> None:
+        for source, target in moves.items():
+            source.rename(target)
+            moved.append(target)
+            os.link(target, source)  # what the orderly way out would move back, a kill leaves
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "replace_all", die)
+    with pytest.raises(KeyboardInterrupt):
+        opening.go_on(upload.pk, lambda: True)
+    monkeypatch.undo()
+    assert store.held(upload).is_file()
+    assert opening.go_on(upload.pk, lambda: True)
+    upload.refresh_from_db()
+    assert (upload.status, upload.cards_made, batch.cards.count()) == (UploadStatus.DONE, 3, 3)
+
+
 def test_a_kill_after_the_source_was_moved_is_no_loss(batch: Batch, settings: Any, monkeypatch: pytest.MonkeyPatch):
     settings.MAX_IMAGE_BYTES = 10
     upload = sent(batch, pictures.tiff([(20, 10)] * 3), "ledger.tif")
@@ -90,7 +114,6 @@ def test_a_kill_after_the_source_was_moved_is_no_loss(batch: Batch, settings: An
     monkeypatch.setattr(opening, "_keep", die)
     with pytest.raises(KeyboardInterrupt):
         opening.go_on(upload.pk, lambda: True)
-    assert not store.held(upload).exists()
     monkeypatch.undo()
     assert opening.go_on(upload.pk, lambda: True)
     upload.refresh_from_db()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from batches.actions import drafts, runs
+from batches.intake import order
 from batches.models import Batch, Card
 from batches.states import BatchStatus
 
@@ -62,9 +63,9 @@ def test_the_start_keeps_what_a_person_has_laid(batch: Batch, cards: list[Card],
 
 def test_the_natural_order_comes_back(batch: Batch, cards: list[Card]):
     drafts.move_card(batch, cards[0], "1")
-    drafts.order_cards(batch, natural=False)
+    order.settle_draft(batch)
     assert names(batch) == ["10.jpg", "1.jpg", "2.jpg"]
-    drafts.order_cards(batch, natural=True)
+    drafts.order_cards(batch)
     assert names(batch) == ["1.jpg", "2.jpg", "10.jpg"]
     batch.refresh_from_db()
     assert not batch.order_by_hand
@@ -75,4 +76,4 @@ def test_a_started_batch_keeps_its_order(batch: Batch, cards: list[Card]):
     with pytest.raises(drafts.BatchLocked):
         drafts.move_card(batch, cards[0], "1")
     with pytest.raises(drafts.BatchLocked):
-        drafts.order_cards(batch, natural=True)
+        drafts.order_cards(batch)
