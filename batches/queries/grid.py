@@ -41,6 +41,7 @@ class Filters:
     """What the address says. Unknown values are left out, never an error."""
 
     name: str = ""
+    cause: str = ""  # of the problems, those with this error
     text: str = ""
     sort: str = "position"
     per: int = PAGE_SIZES[0]
@@ -51,6 +52,7 @@ class Filters:
         known = {*SORTS, *(FIELD + spec.key for spec in batch.specs())}
         return cls(
             name=name if name in FILTERS else "",
+            cause=query.get("cause", "").replace("\x00", "")[:64] if name == "problems" else "",
             text=query.get("q", "").replace("\x00", "").strip()[:200],
             sort=sort if sort.removeprefix("-") in known else "position",
             per=int(per) if per in {str(size) for size in PAGE_SIZES} else PAGE_SIZES[0],
@@ -66,7 +68,8 @@ class Filters:
 
     def query(self, **changed: str) -> str:
         """The address of the same cards; without the page, unless it is given."""
-        parts = {"filter": self.name, "q": self.text, "sort": "" if self.by_position else self.sort}
+        parts = {"filter": self.name, "cause": "" if "filter" in changed else self.cause, "q": self.text}
+        parts["sort"] = "" if self.by_position else self.sort
         parts["per"] = "" if self.per == PAGE_SIZES[0] else str(self.per)
         return urlencode({name: value for name, value in (parts | changed).items() if value})
 
@@ -84,6 +87,8 @@ def narrowed(batch: Batch, filters: Filters) -> QuerySet[Card]:
     cards = batch.cards.all()
     if filters.name:
         cards = cards.filter(FILTERS[filters.name])
+    if filters.cause:
+        cards = cards.filter(error=filters.cause)
     if filters.text:  # Django escapes the wildcards of LIKE
         words = filters.text.casefold()
         cards = cards.filter(Q(result__search__contains=words) | Q(original_name__icontains=filters.text))

@@ -29,8 +29,8 @@ class Group:
 
     @property
     def query(self) -> str:
-        """These cards, in the address of the page that offers another engine; all problems where they are many."""
-        return "filter=problems" if self.more else urlencode([("card", card.pk) for card in self.cards])
+        """These cards, in the address of the pages that show cards or offer another engine."""
+        return urlencode({"filter": "problems", "cause": self.code})
 
 
 def groups(batch: Batch, opened: str = "") -> list[Group]:

@@ -69,6 +69,8 @@ def objection(batch: Batch, means: Means) -> str:
     if means.engine.kind != Engine.Kind.LOCAL and not (means.model or means.engine.model):
         return _("Name the model: this engine has none of its own.")
     if not asked(batch, means):
+        if means.only_new and not new_fields(batch, means.version):
+            return _("There is no new field in these: choose the version that has them, or take the tick off.")
         return _("There is no field to read.")
     refused = house.refusal(batch, means.engine) or besides.refusal(means.engine, batch.options)
     return refused or budgets.used_up(batch, means.engine)

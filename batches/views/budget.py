@@ -11,6 +11,7 @@ from batches import progress
 from batches.actions import budgets
 from batches.forms import BudgetForm
 from batches.models import Batch
+from batches.queries import budgets as queries
 from batches.states import BatchStatus, PauseReason
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -35,5 +36,5 @@ def _said(batch: Batch, currency: str) -> str:
     else:
         said = _("The limit for this batch is %(budget)s now.") % {"budget": progress.money(batch.budget, currency)}
     if batch.status == BatchStatus.PAUSED and batch.pause_reason == PauseReason.BUDGET:
-        said += " " + _("Resume it to go on.")
+        said += " " + (queries.used_up(batch, batch.reader) or _("Resume it to go on."))
     return said

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -68,7 +68,7 @@ def _context(
     scope = queries.scope(cards)
     means = form.means() if form.is_bound and form.is_valid() else form.first_means()
     objection = queries.refusal(batch)
-    hidden: Mapping[str, Any] = {"filter": filters.name, "q": filters.text, "card": ids}
+    hidden: Mapping[str, Any] = {"filter": filters.name, "cause": filters.cause, "q": filters.text, "card": ids}
     context = {
         "batch": batch,
         "can_edit": True,
@@ -77,7 +77,7 @@ def _context(
         "filter_label": _label(batch, filters),
         "filters": filters,
         "hidden": [(name, one) for name, value in hidden.items() for one in _each(value)],
-        "back": urlencode([(name, value) for name, value in (("filter", filters.name), ("q", filters.text)) if value]),
+        "back": filters.query(),
         "objection": objection,
     }
     return context | (_plan(batch, scope, means, objection) if means else {})

@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from batches import progress
 from batches.live import feed
 from batches.models import Batch, Card
 from batches.queries import grid, results
@@ -75,17 +76,28 @@ def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
         "waiting": (_("Not read yet"), ""),
     }
     numbers = grid.counts(batch)
-    return [
+    shown = [
         {
             "label": label,
             "css": css if numbers[name] else "",
             "count": numbers[name],
             "query": filters.query(filter=name),
-            "current": filters.name == name,
+            "current": filters.name == name and not filters.cause,
         }
         for name, (label, css) in labels.items()
         if numbers[name] or name in {"", "check", "problems", "reviewed", filters.name}
     ]
+    return [*shown, _chip_of_cause(batch, filters)] if filters.cause else shown
+
+
+def _chip_of_cause(batch: Batch, filters: grid.Filters) -> dict[str, Any]:
+    return {
+        "label": progress.error_sentence(filters.cause).rstrip("."),
+        "css": "count--bad",
+        "count": batch.cards.filter(grid.FILTERS["problems"], error=filters.cause).count(),
+        "query": filters.query(),
+        "current": True,
+    }
 
 
 def _heads(batch: Batch, filters: grid.Filters) -> list[dict[str, str]]:

@@ -40,8 +40,7 @@ def test_another_engine_is_offered_where_it_may_help_and_nowhere_else(
 ) -> None:
     page = ingrid.get(f"/batches/{batch.pk}/problems/").text
     assert page.count("Another engine or model may read these") == 1
-    ids = "&amp;".join(f"card={card.pk}" for card in failed[:3])
-    address = f"/batches/{batch.pk}/again/?{ids}"
+    address = f"/batches/{batch.pk}/again/?filter=problems&amp;cause=reply_invalid"
     assert f'href="{address}"' in page
     again = ingrid.get(address.replace("&amp;", "&")).text
     assert "3 cards" in again
@@ -49,12 +48,19 @@ def test_another_engine_is_offered_where_it_may_help_and_nowhere_else(
     assert "/again/" not in ingrid.get(f"/batches/{batch.pk}/problems/").text
 
 
-def test_of_many_cards_all_problems_are_offered_to_another_engine(
-    ingrid: Client, batch: Batch, make_cards: Make
+def test_of_many_cards_those_of_the_cause_alone_are_offered_and_listed(
+    ingrid: Client, batch: Batch, failed: list[Card], make_cards: Make
 ) -> None:
     make_cards(20, CardStatus.FAILED, error="reply_looping")
-    Batch.objects.update(status=BatchStatus.COMPLETED, label="d")
-    assert f"/batches/{batch.pk}/again/?filter=problems" in ingrid.get(f"/batches/{batch.pk}/problems/").text
+    query = "filter=problems&cause=reply_looping"
+    assert f"/again/?{query}".replace("&", "&amp;") in ingrid.get(f"/batches/{batch.pk}/problems/").text
+    again = " ".join(ingrid.get(f"/batches/{batch.pk}/again/?{query}").text.split())
+    assert "20 <small>cards to read again" in again
+    assert "Among: The model repeated itself instead of reading the card" in again
+    assert 'name="cause" value="reply_looping"' in again
+    listed = ingrid.get(f"/batches/{batch.pk}/cards/?{query}").text
+    assert listed.count('<tr id="card-') == 20
+    assert ingrid.get(f"/batches/{batch.pk}/cards/?filter=check&cause=reply_looping").text.count('<tr id="card-') == 0
 
 
 def test_blank_cards_are_no_problem(ingrid: Client, batch: Batch, make_cards: Make) -> None:

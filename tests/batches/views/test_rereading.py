@@ -76,6 +76,12 @@ def test_a_choice_is_told_before_anything_happens(ingrid, batch, cards, other, n
     assert not Rereading.objects.exists()
 
 
+def test_the_new_fields_alone_of_a_version_that_has_none_are_not_read(ingrid, batch, cards, other, newer):
+    page = text(ingrid.get(address(batch), {"engine": other.pk, "only_new": "on"}))
+    assert "There is no new field in these" in page
+    assert "Read 3 cards again" not in page
+
+
 def test_the_page_names_the_new_fields_of_a_newer_version(ingrid, batch, cards, newer):
     assert "Version 5 has 2 new fields: Depth, Slide ref.." in text(ingrid.get(address(batch)))
 

@@ -128,6 +128,14 @@ def test_a_limit_that_is_reached_is_told_in_the_readers_language(page: Client, u
     )
 
 
+def test_a_limit_below_what_is_spent_already_leads_to_no_resuming(page: Client, used_up: Batch) -> None:
+    limit = reverse("batch_budget", args=[used_up.pk])
+    text = page.post(limit, {"budget": "0.02"}, follow=True).text
+    assert "The limit for this batch is $0.02 now. Of this batch’s limit of $0.02, $0.045 is spent." in text
+    assert "Resume it to go on." not in text
+    assert "is $4.00 now. Resume it to go on." in page.post(limit, {"budget": "4"}, follow=True).text
+
+
 def test_a_limit_that_was_raised_leads_to_resuming(page: Client, used_up: Batch) -> None:
     change(used_up, budget=Decimal("4.00"))
     text = text_of(page, used_up)
