@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from batches import changes
 from batches.actions.cards import EditConflict, is_in_doubt, read_card
-from batches.drain.candidates import same
+from batches.drain.candidates import UNSEEN, same, unseen
 from batches.drain.reading import searchable
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.queries import results
@@ -81,7 +81,8 @@ def _replace(holds: CardResult, other: CardResult, values: dict[str, str | None]
     """Fields that the other one was not asked for come along as they are."""
     CardResult.objects.filter(pk=holds.pk).update(state=ResultState.EARLIER)
     missing = {key: stored for key, stored in holds.fields.items() if key not in other.fields}
-    other.state, other.fields = ResultState.ACCEPTED, other.fields | missing
+    marked = {key: other.fields[key] | {UNSEEN: True} for key in unseen(holds) if key in other.fields}
+    other.state, other.fields = ResultState.ACCEPTED, other.fields | missing | marked
     for name in ("transcription", "pictures", "summary"):
         if not getattr(other, name):  # it was not asked for
             setattr(other, name, getattr(holds, name))
@@ -99,6 +100,7 @@ def _set(result: CardResult, values: dict[str, str | None]) -> None:
 def _stamp(change: changes.Change, card: Card, holds: CardResult) -> None:
     open_ = card.results.filter(state=ResultState.CANDIDATE).count()
     card.result = holds
-    doubt = bool(open_) or (not card.reviewed and is_in_doubt(change.batch, card))
+    added = set(unseen(holds)) - {key for _card, key in results.corrections_of([card])}
+    doubt = bool(open_) or (bool(added) if card.reviewed else is_in_doubt(change.batch, card))
     nothing = results.nothing_found(change.batch.specs(), holds)
     change.touch_card(card, result=holds, candidates=open_, to_check=doubt, nothing_found=nothing, files_due=True)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from batches import changes, tasks
 from batches.actions import runs
-from batches.drain import blocks
+from batches.drain import blocks, candidates
 from batches.drain.reading import searchable
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.queries import results
@@ -163,6 +163,8 @@ def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool | None
         doubt = card.to_check if card.reviewed else is_in_doubt(change.batch, card)
     else:
         fields |= {"reviewed": reviewed, "reviewed_by": user if reviewed else None}
+        if reviewed:
+            candidates.seen(card.results.all())
         doubt = not reviewed and is_in_doubt(change.batch, card)
     change.touch_card(card, files_due=True, to_check=bool(card.candidates) or doubt, **fields)
 

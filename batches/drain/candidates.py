@@ -4,7 +4,7 @@ What holds stays, whoever it is from; a person decides between the two. Fields a
 are added to what holds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from batches.models import CardResult
 from batches.states import ResultState
 from ocr import checking, coercion
 from ocr.fields import FieldSpec
+
+UNSEEN = "unseen"  # beside an added value that deserves a look, until somebody has said that the card is right
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,34 @@ def same(spec: FieldSpec, one: str | None, other: str | None) -> bool:
     return one == other or coercion.normalise(spec, one)[0] == coercion.normalise(spec, other)[0]
 
 
-def add(holds: CardResult, verdict: Verdict) -> None:
+def add(holds: CardResult, verdict: Verdict, doubted: Collection[str] = ()) -> None:
     """Put fields that the card did not have into what holds; saved by the caller."""
-    holds.fields |= verdict.added
+    marked = {key: stored | ({UNSEEN: True} if key in doubted else {}) for key, stored in verdict.added.items()}
+    holds.fields |= marked
     holds.values |= {key: stored["value"] for key, stored in verdict.added.items()}
     sure = [stored["confidence"] for stored in verdict.added.values() if stored["confidence"] is not None]
     holds.confidence = min([*sure, *([] if holds.confidence is None else [holds.confidence])], default=None)
     holds.search = searchable(holds)
 
 
-def doubted(verdict: Verdict, specs: Sequence[FieldSpec], *, every_value: bool) -> bool:
-    """Whether what was added deserves a look; nobody can have reviewed it."""
+def doubted(verdict: Verdict, specs: Sequence[FieldSpec], *, every_value: bool) -> list[str]:
+    """What was added and deserves a look; nobody can have reviewed it."""
     added = [spec for spec in specs if spec.key in verdict.added]
-    return bool(added) and (every_value or any(checking.doubts(spec, verdict.added[spec.key]) for spec in added))
+    return [spec.key for spec in added if every_value or checking.doubts(spec, verdict.added[spec.key])]
+
+
+def unseen(holds: CardResult) -> list[str]:
+    """Fields that were added and deserve a look, though the card may have been reviewed before."""
+    return [key for key, stored in holds.fields.items() if UNSEEN in stored]
+
+
+def seen(readings: Iterable[CardResult]) -> None:
+    """Somebody has said that the card is right; saved here, where that says anything new."""
+    for reading in readings:
+        if unseen(reading):
+            reading.fields = {key: _without(stored) for key, stored in reading.fields.items()}
+            reading.save(update_fields=["fields"])
+
+
+def _without(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in stored.items() if name != UNSEEN}

@@ -298,14 +298,14 @@ class Collector:
         asked = setup.task.fields
         verdict = candidates.compare(held, result, asked, setup.version)
         result.state = verdict.state
+        doubted = candidates.doubted(verdict, asked, every_value=setup.every_value)
         if verdict.added:
-            candidates.add(held, verdict)
+            candidates.add(held, verdict, doubted)
             group.added.append(held)
         group.tell(card, "different" if verdict.differs else "equal")
-        doubted = candidates.doubted(verdict, asked, every_value=setup.every_value)
         return {
             "candidates": card.candidates + int(verdict.differs),
-            "to_check": card.to_check or verdict.differs or doubted,
+            "to_check": card.to_check or verdict.differs or bool(doubted),
             "nothing_found": results.nothing_found(group.specs, held),
         }
 

@@ -31,10 +31,10 @@ def reading_decide(request: SignedInRequest, pk: int, card_pk: int, result_pk: i
         if request.POST.get("decision") == "accept":
             keys = request.POST.getlist("take") if "version" in request.POST else None
             candidates.accept(card, request.user, version, result_pk, keys)
-            messages.success(request, _("Taken: what held before is kept under “Other readings”."))
+            messages.success(request, _taken(keys))
         else:
             candidates.reject(card, version, result_pk)
-            messages.success(request, _("Kept as it was. The other reading stands under “Other readings”."))
+            messages.success(request, _taken([]))
     except EditConflict as conflict:
         messages.error(request, _("Somebody else has just changed this card. Look at both readings, then decide."))
         return page(request, batch, card_of(batch, conflict.current.pk), filters, status=409)
@@ -43,3 +43,9 @@ def reading_decide(request: SignedInRequest, pk: int, card_pk: int, result_pk: i
     except TransitionRefused:
         messages.error(request, _("This card cannot be changed now. The page shows how it stands."))
     return redirect(back)
+
+
+def _taken(keys: list[str] | None) -> str:
+    if keys == []:
+        return _("Kept as it was. The other reading stands under “Other readings”.")
+    return _("Taken: what held before is kept under “Other readings”.")

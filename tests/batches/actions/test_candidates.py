@@ -5,6 +5,7 @@ import pytest
 from batches import changes
 from batches.actions import candidates
 from batches.actions import cards as card_actions
+from batches.drain.candidates import UNSEEN
 from batches.models import Batch, Card, CardResult
 from batches.queries import results
 from batches.states import BatchStatus, CardStatus, ResultState
@@ -96,6 +97,29 @@ def test_a_review_stands_and_holds_again_once_it_is_decided(batch, card, user):
     assert counted(batch) == (1, 0, 1), "another reading still waits"
     made = candidates.reject(card, card.version, other_of(card).pk)
     assert (made.reviewed, made.to_check, counted(batch)) == (True, False, (0, 1, 0))
+
+
+@pytest.mark.parametrize("asked_too", [False, True])
+def test_a_field_that_came_after_the_review_still_waits_for_a_look(batch, card, user, asked_too):
+    card = card_actions.mark_reviewed(card, user, card.version, True)
+    place = stored("under the stairs", issues=["type"]) | {UNSEEN: True}
+    with changes.locked(batch) as change:  # as a re-reading with a new version of the template adds it
+        batch.fields = [*batch.fields, {"key": "place", "label": "Place"}]
+        change.set(fields=batch.fields)
+        card.result.fields |= {"place": place}
+        card.result.values |= {"place": "under the stairs"}
+        card.result.save()
+    if asked_too:
+        other = other_of(card)
+        other.fields |= {"place": stored("under the stairs")}
+        other.values |= {"place": "under the stairs"}
+        other.save()
+    card.refresh_from_db()
+    made = candidates.accept(card, user, card.version, other_of(card).pk)
+    assert (made.reviewed, made.candidates, made.to_check) == (True, 0, True)
+    made = card_actions.mark_reviewed(made, user, made.version, True)
+    made = candidates.accept(made, user, made.version, card.result.pk)
+    assert not made.to_check, "somebody has seen it by now"
 
 
 def test_of_two_others_the_second_still_waits(batch, card, user):

@@ -171,7 +171,8 @@ def decide(client: Client, card: Card, how: str, **more):
 def test_both_readings_stand_side_by_side(ingrid, batch, card):
     page = text(ingrid.get(reverse("card_detail", args=[batch.pk, card.pk])))
     assert "1 field differs" in page
-    assert '<bdi class="value">Grieg</bdi></td><td class="wrap"><bdi class="value is-flag">Sinding</bdi>' in page
+    assert 'data-label="Holds now"><bdi class="value">Grieg</bdi></td>' in page
+    assert 'data-label="Read now"><bdi class="value is-flag">Sinding</bdi>' in page
     assert "the same" in page
     assert "Check again" in page
 
@@ -180,6 +181,11 @@ def test_a_reading_is_taken(ingrid, card):
     assert decide(ingrid, card, "accept", take=["author"]).status_code == 302
     card.refresh_from_db()
     assert (card.result.values["author"], card.candidates) == ("Sinding", 0)
+
+
+def test_a_reading_of_which_nothing_is_ticked_is_not_taken(ingrid, card):
+    decide(ingrid, card, "accept")
+    assert "Kept as it was." in text(ingrid.get(reverse("card_detail", args=[card.batch_id, card.pk])))
 
 
 def test_a_reading_is_not_taken(ingrid, batch, card):
