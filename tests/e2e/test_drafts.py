@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e import steps
+from tests.waiting import until
 
 
 def _pick(page: Page, paths: list[Path]) -> None:
@@ -52,3 +53,30 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(page: Page, tmp_p
     expect(row.get_by_role("button", name="Try again")).to_have_count(0)
     row.get_by_role("button", name="Forget large.jpg").click()
     expect(page.locator("#queue")).to_be_hidden()
+
+
+def test_what_was_ticked_last_is_saved_however_soon_the_page_is_left(page: Page) -> None:
+    pk = steps.new_batch(page, "Left at once")
+    fields, held = f"/batches/{pk}/fields/", list[Route]()
+    page.goto(fields)
+    tick = page.get_by_label("These cards must not leave the house")
+    page.route("**/engine/", lambda route: held.append(route))
+    with page.expect_request("**/engine/"):
+        tick.check()
+    page.get_by_role("link", name="Next: check and start").click()
+    assert page.url.endswith(fields), "the answer is waited for"
+    held.pop().continue_()
+    page.wait_for_url("**/confirm/")
+
+    page.goto(fields)
+    expect(tick).to_be_checked()
+    with page.expect_request("**/engine/"):
+        tick.uncheck()
+    page.unroute("**/engine/")
+    page.reload()  # that request is gone with the page
+
+    def is_off() -> bool:
+        page.goto(fields)
+        return not tick.is_checked()
+
+    until(is_off, 10)
