@@ -143,9 +143,17 @@ def _key(model: type[models.Model]) -> Column:
 
 
 def fetch(
-    model: type[Row], keys: Collection[int], names: Iterable[str] | None = None, *, lock: bool = False
+    model: type[Row],
+    keys: Collection[int],
+    names: Iterable[str] | None = None,
+    *,
+    by: str = "",
+    lock: bool = False,
 ) -> dict[int, Row]:
-    """Rows by key, as `in_bulk`; of the other columns than those named, each is loaded when it is asked for."""
+    """Rows by key, as `in_bulk`; of the other columns than those named, each is loaded when it is asked for.
+
+    `by`: the column that the given keys are those of.
+    """
     if not keys:
         return {}
     its, key = table(model), _key(model)
@@ -154,7 +162,7 @@ def fetch(
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {', '.join(column.quoted for column in columns)} FROM {its.quoted}"  # noqa: S608
-            f" WHERE {key.quoted} IN ({', '.join(['%s'] * len(keys))}){locking}",
+            f" WHERE {its.columns[by or key.name].quoted} IN ({', '.join(['%s'] * len(keys))}){locking}",
             list(keys),
         )
         found = cursor.fetchall()

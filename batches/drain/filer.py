@@ -1,16 +1,17 @@
 """Files follow the rows: result files beside the scans, images of failed cards in `_errors/`."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from batches.drain import files
 from batches.intake import store
-from batches.models import Card, CardResult
+from batches.models import Batch, Card, CardResult
 from batches.states import CardStatus
 
 log = logging.getLogger(__name__)
@@ -26,19 +27,21 @@ def file_due(batch_id: int | None = None, stopping: Callable[[], bool] = lambda:
         due = Card.objects.filter(files_due=True, pk__gt=after, batch__deleted_at=None).exclude(batch__label=None)
         if batch_id is not None:
             due = due.filter(batch=batch_id)
-        cards = list(files.with_all(due).order_by("pk")[:AT_ONCE])
-        filed += _file(cards)
-        if len(cards) < AT_ONCE:
+        keys = list(due.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+        filed += _file(files.load(keys))
+        if len(keys) < AT_ONCE:
             break
-        after = cards[-1].pk
+        after = keys[-1]
     return filed
 
 
 def _file(cards: Sequence[Card]) -> int:
     written: list[Card] = []
     for _batch_id, group in groupby(sorted(cards, key=attrgetter("batch_id")), attrgetter("batch_id")):
-        written += _written(list(group))
-    return _note([card for card in written if _placed(card)])
+        of_batch = list(group)
+        among_errors = _among_errors(of_batch[0].batch)
+        written += [card for card in _written(of_batch) if _placed(card, among_errors)]
+    return _note(written)
 
 
 def _written(cards: Sequence[Card]) -> Sequence[Card]:
@@ -72,21 +75,19 @@ def _write(wanted: Iterable[tuple[Path, bytes | None]]) -> None:
     store.write_together(kept)
 
 
-def _note(cards: Iterable[Card]) -> int:
+def _note(cards: Sequence[Card]) -> int:
     """These are filed. A change since they were read (a higher version) leaves a card due."""
-    by_version: dict[int, list[int]] = {}
-    for card in cards:
-        by_version.setdefault(card.version, []).append(card.pk)
-    with transaction.atomic():
-        return sum(
-            Card.objects.filter(pk__in=keys, version=version).update(files_due=False)
-            for version, keys in by_version.items()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE batches_card SET files_due = %s WHERE id = %s AND version = %s",
+            [(False, card.pk, card.version) for card in cards],
         )
+        return max(0, int(cursor.rowcount)) if cards else 0
 
 
-def _placed(card: Card) -> bool:
+def _placed(card: Card, among_errors: Collection[str]) -> bool:
     try:
-        if card.status == CardStatus.FAILED or any(s.shares_source or _lies_among_errors(s) for s in card.sides):
+        if card.status == CardStatus.FAILED or any(s.shares_source or s.source in among_errors for s in card.sides):
             store.place(card)
     except OSError as error:
         log.warning("Card %s: its image could not be moved: %s", card.pk, error)
@@ -94,23 +95,28 @@ def _placed(card: Card) -> bool:
     return True
 
 
-def _lies_among_errors(scan: store.AnyScan) -> bool:
-    return (store.folder(scan.batch) / store.ERRORS / scan.source).is_file()
+def _among_errors(batch: Batch) -> Collection[str]:
+    """The names of the images that lie there."""
+    try:
+        with os.scandir(store.folder(batch) / store.ERRORS) as entries:
+            return frozenset(entry.name for entry in entries)
+    except FileNotFoundError:
+        return ()
 
 
 def _files(card: Card, folder: Path) -> Iterator[tuple[Path, bytes | None]]:
     """A card that is read again keeps its files until then. A second reading has files of its own."""
     stands = card.is_read
-    seconds: list[CardResult] = getattr(card, "seconds", [])
-    yield from _files_of(card, card.result if stands else None, folder / f"{card.filename}_ocr_results")
-    if seconds:
-        yield from _files_of(card, seconds[-1] if stands else None, folder / f"{card.filename}_ocr_results_2")
+    second: CardResult | None = vars(card)["second"]
+    yield from _files_of(card, card.result if stands else None, folder, "")
+    if second is not None:
+        yield from _files_of(card, second if stands else None, folder, "_2")
 
 
-def _files_of(card: Card, result: CardResult | None, path: Path) -> Iterator[tuple[Path, bytes | None]]:
+def _files_of(card: Card, result: CardResult | None, folder: Path, number: str) -> Iterator[tuple[Path, bytes | None]]:
     as_json = as_text = None
     if result is not None:
         as_json = files.as_json(files.of_card(card, result)).encode("utf-8", "replace")
         as_text = files.as_text(card, result).encode("utf-8", "replace")
-    yield path.with_name(f"{path.name}.json"), as_json
-    yield path.with_name(f"{path.name}.txt"), as_text
+    yield folder / f"{card.filename}_ocr_results{number}.json", as_json
+    yield folder / f"{card.filename}_ocr_results{number}.txt", as_text

@@ -1,37 +1,63 @@
-"""What the result files say: rows in, JSON and text out. Nothing here touches a disk or asks the database."""
+"""What the result files say: rows in, JSON and text out. Nothing here touches a disk."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Prefetch, QuerySet
+from django.contrib.auth import get_user_model
+from django.db.models import F
 
-from batches.models import Attempt, Batch, Card, CardResult, Scan
+from batches import rows
+from batches.models import Attempt, Batch, Card, CardResult, CardScan, Scan
 from ocr import checking
+from ocr.fields import FieldSpec
+from templates_app.models import FieldTemplateVersion
 
 _COUNTS = (
     *("total", "pending", "processing", "completed", "failed", "skipped", "blank", "cancelled"),
     *("to_check", "nothing_found", "reviewed"),
 )
 _TOKENS = ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking")
+_OF_CALLS = ("result_id", "started_at", "duration", "cost", *_TOKENS)
 
 
-def with_all(cards: QuerySet[Card]) -> QuerySet[Card]:
-    """The cards with all that `of_card` and `as_text` look at, in a few queries.
+def load(keys: Sequence[int]) -> list[Card]:
+    """The cards with all that `of_card` and `as_text` look at, in a few statements, however many there are.
 
-    `seconds`: the reading beside the one that holds, where scans that were read before are read again and both kept.
+    A result's `call` is the one that it came of. A card's `second` is the reading beside the one that holds, where
+    scans that were read before are read again and both kept.
     """
-    calls = Attempt.objects.only("result", "started_at", "duration", "cost", *_TOKENS)
-    seconds = CardResult.objects.filter(card__batch__options__on_duplicate="suffix", rereading=None)
-    seconds = seconds.exclude(card__result=F("pk")).select_related("template_version").order_by("pk")
-    # What many cards share is made once, not joined to each.
-    return cards.select_related("result", "back").prefetch_related(
-        *("batch", "reviewed_by", "result__template_version"),
-        Prefetch("result__attempts", calls),
-        Prefetch("results", seconds.prefetch_related(Prefetch("attempts", calls)), to_attr="seconds"),
-    )
+    cards = rows.fetch(Card, keys)
+    batches = Batch.objects.in_bulk({card.batch_id for card in cards.values()})
+    people = get_user_model().objects.in_bulk({card.reviewed_by_id for card in cards.values() if card.reviewed_by_id})
+    backs = rows.fetch(CardScan, [card.back_id for card in cards.values() if card.back_id])
+    found = rows.fetch(CardResult, [card.result_id for card in cards.values() if card.result_id])
+    both = [pk for pk, card in cards.items() if batches[card.batch_id].option("on_duplicate") == "suffix"]
+    seconds = _seconds(both) if both else {}
+    for card in cards.values():
+        card.batch = batches[card.batch_id]
+        card.reviewed_by = people.get(card.reviewed_by_id or 0)
+        card.back = backs.get(card.back_id or 0)
+        card.result = found.get(card.result_id or 0)
+        vars(card)["second"] = seconds.get(card.pk)
+    _add_means([*found.values(), *seconds.values()])
+    return [cards[key] for key in keys if key in cards]
+
+
+def _seconds(cards: Sequence[int]) -> dict[int, CardResult]:
+    beside = CardResult.objects.filter(card__in=cards, rereading=None).exclude(card__result=F("pk"))
+    return {result.card_id: result for result in beside.order_by("pk")}
+
+
+def _add_means(results: Sequence[CardResult]) -> None:
+    versions = FieldTemplateVersion.objects.in_bulk({r.template_version_id for r in results if r.template_version_id})
+    calls = rows.fetch(Attempt, [result.pk for result in results], _OF_CALLS, by="result_id")
+    last = {calls[pk].result_id: calls[pk] for pk in sorted(calls)}
+    for result in results:
+        result.template_version = versions.get(result.template_version_id or 0)
+        vars(result)["call"] = last.get(result.pk)
 
 
 def as_json(told: Mapping[str, Any]) -> str:
@@ -104,7 +130,7 @@ def _means(result: CardResult) -> dict[str, Any]:
 
 def _call(card: Card, result: CardResult) -> dict[str, Any]:
     """The call that the reading came of; without one where it was entered by hand or taken over."""
-    call = max(result.attempts.all(), key=lambda attempt: attempt.pk, default=None)
+    call: Attempt | None = vars(result)["call"]
     usage = {name: getattr(call, name, None) for name in _TOKENS}
     cost = call.cost if call else None
     return {
@@ -117,13 +143,20 @@ def _call(card: Card, result: CardResult) -> dict[str, Any]:
 
 def _issues(batch: Batch, fields: Mapping[str, Any]) -> dict[str, list[str]]:
     """Of each field that deserves a look: why."""
-    found = {spec.key: checking.doubts(spec, fields[spec.key]) for spec in batch.specs() if spec.key in fields}
+    found = {spec.key: checking.doubts(spec, fields[spec.key]) for spec in _specs(batch) if spec.key in fields}
     return {key: [str(issue) for issue in issues] for key, issues in found.items() if issues}
+
+
+def _specs(batch: Batch) -> list[FieldSpec]:
+    """Made once for all cards of a batch: they are frozen."""
+    specs: list[FieldSpec] = vars(batch).setdefault("specs_of_files", None) or batch.specs()
+    vars(batch)["specs_of_files"] = specs
+    return specs
 
 
 def as_text(card: Card, result: CardResult) -> str:
     """The values by label, then whatever else was asked for; for people."""
-    specs = card.batch.specs()
+    specs = _specs(card.batch)
     lines = [f"{spec.label}: {result.values.get(spec.key) or ''}".rstrip() for spec in specs]
     for number, read in enumerate(result.values_of_entries()[1:], 2):
         lines += ["", f"[{number}]", *(f"{spec.label}: {read.get(spec.key) or ''}".rstrip() for spec in specs)]

@@ -74,7 +74,7 @@ def test_a_full_disk_is_tried_again_later(card, monkeypatch, function):
 
     with monkeypatch.context() as patched:
         patched.setattr(store, function, full)
-        patched.setattr(filer, "_lies_among_errors", lambda card: True)
+        patched.setattr(filer, "_among_errors", lambda batch: {card.source})
         assert filer.file_due() == 0
     assert filer.file_due() == 1
 
