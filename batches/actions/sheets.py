@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from batches import changes, tasks
@@ -36,13 +36,25 @@ def look_for(batch: Batch, wanted: bool) -> None:
 
 def alike(sheet: Sheet) -> list[Sheet]:
     """Other sheets that are still whole, as large, with as many cards found in about the same places."""
-    return [other for other in sheet.batch.sheets.filter(cuts=[]).exclude(pk=sheet.pk) if _is_alike(sheet, other)]
+    near = {f"{side}__range": _about(getattr(sheet, side)) for side in ("width", "height")}
+    return [other for other in whole(sheet.batch).filter(**near).exclude(pk=sheet.pk) if _is_alike(sheet, other)]
+
+
+def whole(batch: Batch) -> QuerySet[Sheet]:
+    """Sheets that were not cut."""
+    return batch.sheets.filter(cuts=[])
+
+
+def several(batch: Batch) -> QuerySet[Sheet]:
+    """Whole sheets on which more than one card was found."""
+    return whole(batch).filter(found__1__isnull=False)
+
+
+def _about(side: int) -> tuple[int, int]:
+    return round(side * (1 - ALIKE)), round(side * (1 + ALIKE))
 
 
 def _is_alike(one: Sheet, other: Sheet) -> bool:
-    sides = ((one.width, other.width), (one.height, other.height))
-    if any(abs(here - there) > ALIKE * max(here, there) for here, there in sides):
-        return False
     if len(one.found) != len(other.found):
         return False
     return all(sameness(here, there) >= SAME for here, there in zip(one.found, other.found, strict=True))
@@ -58,7 +70,7 @@ def cut(sheet: Sheet, regions: Sequence[Region], *, all_alike: bool = False) -> 
 
 def cut_as_found(batch: Batch) -> int:
     """Cut all whole sheets on which several cards were found; return how many."""
-    return _cut_all(batch, [(sheet, sheet.found) for sheet in batch.sheets.filter(cuts=[]) if len(sheet.found) > 1])
+    return _cut_all(batch, [(sheet, sheet.found) for sheet in several(batch)])
 
 
 def undo(batch: Batch, sheet: Sheet | None = None) -> int:

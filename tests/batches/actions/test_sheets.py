@@ -24,6 +24,7 @@ def scanned(batch: Batch) -> Callable[..., list[Sheet]]:
     """Sheets of two cards, one above the other, that have been looked at."""
 
     def scan(*names: str, cards: int = 2, size: tuple[int, int] = (450, 280)) -> list[Sheet]:
+        Batch.objects.filter(pk=batch.pk).update(options={"rotation": 0})  # no text is looked at
         sheets.look_for(batch, True)
         image = pictures.encoded(laid([drawn(size)] * cards, 1, DARK)[0])
         for name in names:
