@@ -56,6 +56,10 @@ _WORDS: dict[tuple[Check, str], tuple[Any, Any]] = {
         gettext_lazy("The endpoint does not accept the key: %(said)s"),
         gettext_lazy("Enter the key again; was it made for this endpoint?"),
     ),
+    (Check.KEY, "wanted"): (
+        gettext_lazy("The endpoint wants a key, and none is stored: %(said)s"),
+        gettext_lazy("Enter the key that was made for this endpoint, and save."),
+    ),
     (Check.KEY, "unpaid"): (
         gettext_lazy("The endpoint wants to be paid: %(said)s"),
         gettext_lazy("Put money into the account that the key belongs to."),

@@ -183,7 +183,9 @@ class _Probe:
             raise _Over
         self._found(Check.REACHED, State.OK, "answers")
         if isinstance(asked.error, CredentialsRefused):
-            self._found(Check.KEY, State.FAILED, refusal(asked), said=asked.said)
+            kind = refusal(asked)
+            kind = "wanted" if kind == "refused" and not self._config.key else kind
+            self._found(Check.KEY, State.FAILED, kind, said=asked.said)
             raise _Over
         if asked.error is not None and not isinstance(asked.error, ReplyEmpty):
             self._no_answer(asked)

@@ -92,6 +92,11 @@ def test_a_refused_key_is_found_at_the_first_call(server: vlm_server.Server) -> 
     assert report.calls == 1
 
 
+def test_a_key_that_nobody_has_stored_is_not_called_wrong(server: vlm_server.Server) -> None:
+    server.key = "sk-the-right-one"
+    assert found(run(server, key=""), Check.KEY) == (State.FAILED, "wanted")
+
+
 @pytest.mark.parametrize(("mode", "kind"), [("402", "unpaid"), ("403", "forbidden")])
 def test_an_unpaid_bill_is_no_wrong_key(server: vlm_server.Server, mode: str, kind: str) -> None:
     server.fail(lambda _image: True, mode)
