@@ -36,7 +36,8 @@ def allowed_from(to: CardStatus) -> list[CardStatus]:
     return [status for status, targets in CARD_TRANSITIONS.items() if to in targets]
 
 
-_MARKS = ("to_check", "reviewed", "candidates", "nothing_found", "skip_reason")
+# What `standing` looks at.
+MARKS = ("to_check", "reviewed", "candidates", "nothing_found", "skip_reason")
 
 
 def standing(
@@ -97,10 +98,10 @@ class Change:
     def move_cards(self, cards: QuerySet[Card], to: CardStatus, **fields: Any) -> int:
         """Move those of the cards that may go there; return how many moved."""
         moving = cards.filter(batch=self.batch, status__in=allowed_from(to)).order_by()
-        before = list(moving.values("status", *_MARKS).annotate(n=Count("pk")))
+        before = list(moving.values("status", *MARKS).annotate(n=Count("pk")))
         moved = moving.update(status=to, version=self.version, **fields)
         for row in before:
-            number, marks = row["n"], {name: row[name] for name in _MARKS}
+            number, marks = row["n"], {name: row[name] for name in MARKS}
             self.count(row["status"], -number)
             self.count(to, number)
             self._recount(standing(row["status"], **marks), standing(to, **_after(marks, fields)), number)
@@ -165,7 +166,7 @@ class Change:
         for card in cards:
             self.count("total", -1)
             self.count(card.status, -1)
-            self._recount(standing(card.status, **{name: getattr(card, name) for name in _MARKS}), (), 1)
+            self._recount(standing(card.status, **{name: getattr(card, name) for name in MARKS}), (), 1)
         gone = [card.pk for card in cards]
         if self.counted("total"):
             look_like_nothing(gone)
@@ -173,7 +174,7 @@ class Change:
         self.set(reload_after=self.version)
 
     def _flags(self, card: Card, fields: dict[str, Any], to: CardStatus) -> None:
-        marks = {name: getattr(card, name) for name in _MARKS}
+        marks = {name: getattr(card, name) for name in MARKS}
         self._recount(standing(card.status, **marks), standing(to, **_after(marks, fields)), 1)
 
     def _recount(self, before: Collection[str], after: Collection[str], number: int) -> None:

@@ -37,7 +37,7 @@ BUSY_PAUSE = 0.25
 
 _LOOKED_AT = (
     *("batch_id", "status", "worker_id", "claim", "tries", "rotation", "sha256", "edition", "back_id"),
-    *("result_id", "rereading_id", "to_check", "reviewed", "candidates", "nothing_found"),
+    *("result_id", "rereading_id", *changes.MARKS),
 )
 _FREED: dict[str, Any] = {"worker": None, "lease_until": None}
 
