@@ -71,6 +71,33 @@ class BudgetForm(forms.Form):
         self.currency = batch.currency or (batch.engine.currency if batch.engine else "")
 
 
+class ScansForm(forms.Form):
+    """How the scans of a draft are prepared."""
+
+    turn = forms.ChoiceField(
+        label=gettext_lazy("Turn the scans"),
+        choices=[
+            ("auto", gettext_lazy("as the text on each says")),
+            ("0", gettext_lazy("not at all")),
+            ("90", gettext_lazy("a quarter to the right")),
+            ("180", gettext_lazy("upside down")),
+            ("270", gettext_lazy("a quarter to the left")),
+        ],
+        widget=forms.Select(attrs=TEXT),
+    )
+    pass_blank = forms.BooleanField(
+        label=gettext_lazy("Pass over blank scans"), required=False, widget=forms.CheckboxInput(attrs={"class": "box"})
+    )
+
+    def __init__(self, batch: Batch, data: Any = None) -> None:
+        initial = {"turn": str(batch.option("rotation")), "pass_blank": batch.option("pass_blank")}
+        super().__init__(data, initial=initial, auto_id="scans-%s")
+
+    def rotation(self) -> str | int:
+        turn = str(self.cleaned_data["turn"])
+        return int(turn) if turn.isdecimal() else turn
+
+
 class EngineForm(forms.Form):
     """Which engine reads, with which model, and the options that few people need."""
 

@@ -198,6 +198,7 @@ def issue_sentence(issue: Issue | str, spec: FieldSpec) -> str:
         Issue.PATTERN: _("“%(label)s” does not match the pattern."),
         Issue.REQUIRED: _("“%(label)s” is required, but empty."),
         Issue.UNREADABLE: _("“%(label)s” could not be read."),
+        Issue.BARCODE: _("“%(label)s” was taken from the barcode: nothing was read there."),
         Issue.CONFIDENCE: _("The engine is not sure of “%(label)s”."),
     }
     return from_kind[Issue(issue)] % {"label": spec.label, "type": TYPE_LABELS[spec.type]}

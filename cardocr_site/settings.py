@@ -64,6 +64,9 @@ if CA_BUNDLE and not Path(CA_BUNDLE).is_file():
     raise ImproperlyConfigured("CARDOCR_CA_BUNDLE is not a file that can be read.")
 
 PRIVATE_BY_DEFAULT = env.bool("CARDOCR_PRIVATE_BY_DEFAULT", default=False)
+TURN_SCANS = env.str("CARDOCR_TURN_SCANS", default="auto").strip()  # of new batches; else 0, 90, 180, 270
+if TURN_SCANS not in {"auto", "0", "90", "180", "270"}:
+    raise ImproperlyConfigured(f"CARDOCR_TURN_SCANS is “{TURN_SCANS}”: say auto, 0, 90, 180 or 270.")
 EXTRACTION_THREADS = env.int("CARDOCR_THREADS", default=16)
 # An endpoint that does not answer is asked again after so many seconds, doubled each time up to the second number.
 PROBE_SECONDS = env.float("CARDOCR_PROBE_SECONDS", default=5.0)

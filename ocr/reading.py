@@ -21,6 +21,7 @@ class Issue(StrEnum):
     PATTERN = "pattern"  # does not match the pattern
     REQUIRED = "required"  # required but empty
     UNREADABLE = "unreadable"
+    BARCODE = "barcode"  # taken from a barcode: the engine has read nothing there
     CONFIDENCE = "confidence"  # below the threshold
 
 

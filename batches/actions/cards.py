@@ -11,7 +11,7 @@ from batches.drain import blocks, candidates
 from batches.drain.reading import searchable
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.queries import results
-from batches.states import CardStatus
+from batches.states import CardStatus, SkipReason
 from cardocr_site.accounts.models import User
 from ocr import coercion
 
@@ -106,16 +106,21 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
 def read_after_all(card: Card) -> Card:
     """Put a card that was left out back to those that wait; one that waits already is left alone.
 
-    A batch that was over goes on with it, one that is paused stays so. Raises TransitionRefused.
+    A batch that was over goes on with it, one that is paused stays so; in a draft only a blank one can have been left
+    out. Raises TransitionRefused.
     """
     blocks.finish_stop(card.batch_id)
     with changes.locked(card.batch_id) as change:
         fresh = change.batch.cards.get(pk=card.pk)
-        if change.batch.is_draft or fresh.status not in {CardStatus.SKIPPED, CardStatus.PENDING, CardStatus.PROCESSING}:
+        blank = fresh.skip_reason == SkipReason.BLANK
+        possible = fresh.status in {CardStatus.SKIPPED, CardStatus.PENDING, CardStatus.PROCESSING}
+        if not possible or (change.batch.is_draft and not blank):
             raise changes.TransitionRefused(fresh.status, CardStatus.PENDING)
         if fresh.status != CardStatus.SKIPPED:
             return fresh
-        change.move_card(fresh, CardStatus.PENDING, **blocks.AFRESH)
+        change.move_card(fresh, CardStatus.PENDING, **blocks.AFRESH, **({"blank": False} if blank else {}))
+        if change.batch.is_draft:
+            return fresh
         runs.go_on(change)
     tasks.drain(card.batch_id)
     return fresh

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from batches import changes, tasks
 from batches.drain import duplicates
-from batches.intake import adding, order
+from batches.intake import adding, order, upright
 from batches.models import Batch, Card, new_uid
 from batches.queries import besides
 from batches.states import BatchStatus
@@ -69,10 +69,14 @@ def create(
             "template_version": template_version,
             "fields": [spec.to_dict() for spec in template_version.specs()] if template_version else [],
             "instruction": template_version.instruction if template_version else "",
-            "options": _marked({}, template_version),
+            "options": _marked(_first_options(), template_version),
         },
     )
     return batch
+
+
+def _first_options() -> dict[str, Any]:
+    return {} if settings.TURN_SCANS == upright.AUTO else {"rotation": int(settings.TURN_SCANS)}
 
 
 def sample(user: User) -> Batch:

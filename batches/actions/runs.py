@@ -80,7 +80,7 @@ def _require(batch: Batch) -> Engine:
     if opening.is_under_way(batch):
         raise CannotStart(_("Files are still being opened: wait until their cards are there, then start."))
     if not batch.pending:
-        raise CannotStart(_("Add at least one scan."))
+        raise CannotStart(_("Every scan is blank.") if batch.blank else _("Add at least one scan."))
     if batch.engine is None or not batch.engine.enabled:
         raise CannotStart(_("Choose what reads the cards."))
     refusal = besides.refusal(batch.engine, batch.options) or house.refusal(batch, batch.engine)

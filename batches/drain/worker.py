@@ -18,7 +18,7 @@ from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import Setup
 from batches.intake import decoders, derive
 from batches.models import Batch, Card, CardScan
-from ocr import alone, pipeline
+from ocr import alone, codes, pipeline
 from ocr.engines.base import EngineAdapter, Learner, Prepared, gated
 from ocr.engines.profile import smaller
 from ocr.errors import (
@@ -112,7 +112,7 @@ class Reader:
         if card.back is not None:
             card.back.card = card
             reading = replace(reading, back_rotation=self._stood(card.back, reading.back_rotation, adapter))
-        return reading
+        return codes.filled(reading, card.codes, job.setup.task.fields)
 
     def _stood(self, scan: Card | CardScan, found: int | None, adapter: EngineAdapter) -> int | None:
         """How the scan is to be turned from now on, after what an engine has found; its images are made so."""

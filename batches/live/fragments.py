@@ -100,7 +100,7 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "done_at": live.clock(now + timedelta(seconds=done.eta_seconds)) if done.eta_seconds else "",
         "elapsed": progress.time_in_words(done.elapsed_seconds) if in_one_go else "",
         "unseen": outlook.unseen(batch),
-        "blank": live.blank_cards(batch) if outlook.phase(batch) == outlook.OVER else 0,
+        "blank": batch.blank if outlook.phase(batch) == outlook.OVER else 0,
         "causes": causes,
         "slots": slots,
         "more_slots": max(0, batch.processing - len(slots)),

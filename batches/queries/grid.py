@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Lower, NullIf
 from django.db.models.lookups import Regex
 
 from batches.models import Batch, Card
-from batches.states import CardStatus
+from batches.states import CardStatus, SkipReason
 from ocr.fields import FieldSpec, FieldType
 
 S = CardStatus
@@ -23,6 +23,7 @@ FILTERS: dict[str, Q] = {
     "reviewed": Q(status=S.COMPLETED, reviewed=True, to_check=False),
     "problems": Q(status=S.FAILED),
     "skipped": Q(status=S.SKIPPED),
+    "blank": Q(status=S.SKIPPED, skip_reason=SkipReason.BLANK),
     "waiting": Q(status__in=[S.PENDING, S.PROCESSING, S.CANCELLED]),
 }
 FIELD = "field."  # before a field's key, in the address
@@ -128,6 +129,7 @@ def counts(batch: Batch) -> dict[str, int]:
         "reviewed": batch.reviewed,
         "problems": batch.failed,
         "skipped": batch.skipped,
+        "blank": batch.blank,
         "waiting": batch.pending + batch.processing + batch.cancelled,
     }
 

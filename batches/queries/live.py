@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from batches import progress
 from batches.models import Batch, Card
 from batches.queries import results
-from batches.states import CardStatus, SkipReason
+from batches.states import CardStatus
 
 KEPT = 50  # rows in the live table
 COLUMNS = 4  # fields shown in it
@@ -131,13 +131,6 @@ def columns(batch: Batch) -> list[str]:
 
 def in_seconds(seconds: float) -> str:
     return _("%(n)s s") % {"n": number_format(seconds, 1)}
-
-
-def blank_cards(batch: Batch) -> int:
-    """Asked only where something was skipped at all."""
-    if not batch.skipped:
-        return 0
-    return batch.cards.filter(status=CardStatus.SKIPPED, skip_reason=SkipReason.BLANK)[:CAUSES_OF].count()
 
 
 def clock(moment: Any) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from batches import progress
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.states import CardStatus, ResultState, SkipReason
-from ocr import checking, coercion
+from ocr import checking, codes, coercion
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 from ocr.reading import Issue, ValueState
@@ -35,6 +35,7 @@ class Cell:
     version: int | None = None  # of the template, where it came after the card was read
     machine: str = ""  # what the machine had read, where a person changed it
     regions: tuple[tuple[str, str, str, str], ...] = ()  # in percent of the upright image, as SVG wants them
+    codes: tuple[str, ...] = ()  # what barcodes of the card offer for it, other than its value
 
     @property
     def key(self) -> str:
@@ -150,9 +151,15 @@ def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections) -> Ro
         cells = [Cell(spec, "nothing") for spec in specs]
     else:
         cells = [cell(card, result, spec, corrections.get((card.pk, spec.key))) for spec in specs]
+    if card.codes:
+        cells = [replace(one, codes=_offered(one, card)) for one in cells]
     certainty = result.confidence if result else None
     further = _further_doubts(card, result, specs) if result else 0
     return Row(card, cells, _pill(card, cells, further), percent(certainty), further)
+
+
+def _offered(one: Cell, card: Card) -> tuple[str, ...]:
+    return tuple(text for text in codes.fitting(one.spec, card.codes) if text != one.value)
 
 
 def cell(card: Card, result: CardResult, spec: FieldSpec, correction: FieldRevision | None) -> Cell:
@@ -242,6 +249,7 @@ def _mark(issues: Sequence[Issue], confidence: str) -> str:
         Issue.TYPE: _("other kind"),
         Issue.CHOICE: _("not on the list"),
         Issue.PATTERN: _("other pattern"),
+        Issue.BARCODE: _("from the barcode"),
         Issue.CONFIDENCE: _("unsure, %(confidence)s") % {"confidence": confidence} if confidence else _("unsure"),
     }
     return next((word for issue, word in words.items() if issue in issues), "")

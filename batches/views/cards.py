@@ -66,6 +66,7 @@ def page(
         "readings": beside,
         "source_seen": _seen(request, beside.source),
         "can_edit": can_edit(request, batch),
+        "can_turn": not card.is_read and card.worker_id is None and bool(card.prepared_at and card.width),
         "enterable": _enterable(card),
         "fields": [(cell, (mine or {}).get(cell.key, cell.value), cell.key in (mine or {})) for cell in row.cells],
         "entries": results.further_entries(batch, card),

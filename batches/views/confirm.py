@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from batches.actions import runs
 from batches.forms import BudgetForm
 from batches.models import Batch
-from batches.queries import besides, budgets, expected, house
+from batches.queries import besides, budgets, expected, house, preparing
 from batches.views import duplicates
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
@@ -41,6 +41,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         "besides": besides.told(batch),
         "problems": _problems(batch, specs),
         "unreadable": unreadable,
+        **preparing.told(batch),
         **(_way(batch, batch.engine) if batch.engine else {}),
         **(_money(batch, batch.engine, before["unread"]) if batch.engine else {}),
         **before,
@@ -55,6 +56,8 @@ def _problems(batch: Batch, specs: list[FieldSpec]) -> list[tuple[str, str]]:
     problems = []
     if not batch.total:
         problems.append((_("There are no scans yet."), scans))
+    elif not batch.pending and batch.blank:
+        problems.append((_("Every scan is blank."), scans))
     if not batch.fields:
         problems.append((_("No field is named yet."), fields))
     elif not specs:

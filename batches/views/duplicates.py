@@ -26,7 +26,7 @@ def read_before(user: User, batch: Batch) -> dict[str, Any]:
     visible = Batch.objects.visible_to(user).in_bulk([pk for pk, _number in numbers.most_common(NAMED)])
     return {
         "read_before": len(earlier),
-        "unread": batch.total - len(earlier),
+        "unread": batch.pending - len(earlier),
         "read_in": list(visible.values()),
         "read_in_more": len(numbers) - len(visible),
         "on_duplicate": batch.option("on_duplicate"),

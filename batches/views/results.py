@@ -73,6 +73,7 @@ def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
         "reviewed": (_("Checked"), ""),
         "read": (_("Not looked at"), ""),
         "skipped": (_("Skipped"), ""),
+        "blank": (_("Blank"), ""),
         "waiting": (_("Not read yet"), ""),
     }
     numbers = grid.counts(batch)

@@ -24,7 +24,7 @@ from batches.exports.csv import BOM, safe
 from batches.intake import room, sniff
 from batches.intake.receiving import Refused
 from batches.models import Batch, Card, Upload
-from batches.queries import uploads
+from batches.queries import preparing, uploads
 from batches.states import UploadStatus
 from batches.streaming import stream
 from cardocr_site.accounts.requests import SignedInRequest
@@ -198,6 +198,11 @@ def scans_changed(request: SignedInRequest, batch: Batch, problem: str = "") -> 
     return redirect(f"{reverse('batch_upload', args=[batch.pk])}{'?' * bool(query)}{query}")
 
 
+def again(request: SignedInRequest, batch: Batch) -> HttpResponse:
+    """The scans as they stand after a change that another view has made."""
+    return _page(request, batch)
+
+
 def _page(request: SignedInRequest, batch: Batch, *, problem: str = "", status: int = 200) -> HttpResponse:
     can_edit = batch.is_draft and Batch.objects.editable_by(request.user).filter(pk=batch.pk).exists()
     context = {"batch": batch, "can_edit": can_edit, "problem": problem}
@@ -222,6 +227,7 @@ def _scans(request: SignedInRequest, batch: Batch) -> dict[str, Any]:
         "cards": cards,
         "waiting": any(card.prepared_at is None for card in cards),
         "unreadable": batch.cards.exclude(error="").count(),
+        **preparing.told(batch),
     }
 
 

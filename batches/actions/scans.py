@@ -1,0 +1,85 @@
+"""What people say about scans: which way up they are, that one is not blank, that two that look alike both stay."""
+
+from typing import Any
+
+from batches import changes, tasks
+from batches.actions import runs
+from batches.actions.drafts import BatchLocked
+from batches.drain import blocks
+from batches.intake import upright
+from batches.models import Batch, Card, Likeness
+from batches.states import CardStatus, SkipReason, TurnedBy
+
+
+def set_options(batch: Batch, *, rotation: str | int, pass_blank: bool) -> None:
+    """How the scans of a draft are prepared. Those that this changes are prepared anew; a person's turns stay.
+
+    Raises BatchLocked.
+    """
+    with changes.locked(batch) as change:
+        if not change.batch.is_draft:
+            raise BatchLocked
+        before = {name: change.batch.option(name) for name in ("rotation", "pass_blank")}
+        after = {"rotation": rotation, "pass_blank": pass_blank}
+        if after == before:
+            return
+        change.batch.options = change.batch.options | after
+        change.set(options=change.batch.options)
+        if rotation != before["rotation"]:
+            _turn_all(change)
+        if pass_blank != before["pass_blank"]:
+            _pass_over(change) if pass_blank else _take_back(change, {})
+    tasks.prepare(batch.pk)
+
+
+def _turn_all(change: changes.Change) -> None:
+    """Each is looked at again, or turned as is said; one that a person has turned is not."""
+    change.set(turning={})
+    others = Card.objects.exclude(turned_by=TurnedBy.PERSON)
+    change.touch_cards(others.filter(batch=change.batch), prepared_at=None, turned_by="", rotation=0)
+
+
+def _pass_over(change: changes.Change) -> None:
+    found = change.batch.cards.filter(blank=True, error="", result=None, status=CardStatus.PENDING)
+    change.move_cards(found, CardStatus.SKIPPED, skip_reason=SkipReason.BLANK)
+
+
+def _take_back(change: changes.Change, said: dict[str, Any]) -> int:
+    passed = change.batch.cards.filter(status=CardStatus.SKIPPED, skip_reason=SkipReason.BLANK)
+    some = Card.objects.filter(pk__in=list(passed.order_by("pk").values_list("pk", flat=True)[: blocks.BLOCK]))
+    return change.move_cards(some, CardStatus.PENDING, **blocks.AFRESH, **said)
+
+
+def read_blank(batch: Batch) -> int:
+    """None of the blank scans is blank after all: all are read. Return how many."""
+    taken, more = 0, True
+    while more:
+        with changes.locked(batch) as change:
+            number = _take_back(change, {"blank": False})
+            if number and not change.batch.is_draft:
+                runs.go_on(change)
+        taken, more = taken + number, number == blocks.BLOCK
+    if taken:
+        tasks.drain(batch.pk)
+    return taken
+
+
+def turn(card: Card, by: int) -> Card:
+    """Turn a card that was not read, clockwise; nothing but a person turns it any more. Raises TransitionRefused."""
+    with changes.locked(card.batch_id) as change:
+        fresh = change.batch.cards.get(pk=card.pk)
+        if fresh.is_read or fresh.worker_id is not None or by not in upright.CHOICES:
+            raise changes.TransitionRefused(fresh.status, fresh.status)
+        rotation = (fresh.rotation + by) % 360
+        change.touch_card(fresh, rotation=rotation, turned_by=TurnedBy.PERSON, prepared_at=None)
+    tasks.prepare(card.batch_id)
+    return fresh
+
+
+def keep_both(batch: Batch, card_id: int) -> None:
+    """The card stays beside the one that it looks like. Raises BatchLocked."""
+    with changes.locked(batch) as change:
+        if not change.batch.is_draft:
+            raise BatchLocked
+        Likeness.objects.filter(batch=batch, card=card_id).update(kept=True)
+        change.set()
