@@ -1,5 +1,6 @@
 """The forms of a draft: its name, who reads it, and how."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -98,6 +99,21 @@ class ScansForm(forms.Form):
         return int(turn) if turn.isdecimal() else turn
 
 
+def _models(batch: Batch, engines: Iterable[Engine]) -> dict[str, forms.Field]:
+    """A field for the model of each engine that has any, under the name `model_<pk>`."""
+    return {
+        f"model_{engine.pk}": forms.CharField(
+            label=gettext_lazy("Model"),
+            max_length=200,
+            required=False,
+            initial=batch.model if engine.pk == batch.engine_id else "",
+            widget=forms.TextInput(attrs={**TEXT, "placeholder": engine.model, **offers.attributes(engine)}),
+        )
+        for engine in engines
+        if engine.kind != Engine.Kind.LOCAL
+    }
+
+
 class EngineForm(forms.Form):
     """Which engine reads, with which model, and the options that few people need."""
 
@@ -146,15 +162,7 @@ class EngineForm(forms.Form):
                 label=_(wish.label), required=False, initial=initial[name], widget=box
             )
         self.engines = list(engines)
-        for engine in self.engines:
-            if engine.kind != Engine.Kind.LOCAL:
-                self.fields[f"model_{engine.pk}"] = forms.CharField(
-                    label=gettext_lazy("Model"),
-                    max_length=200,
-                    required=False,
-                    initial=batch.model if engine.pk == batch.engine_id else "",
-                    widget=forms.TextInput(attrs={**TEXT, "placeholder": engine.model, **offers.attributes(engine)}),
-                )
+        self.fields |= _models(batch, self.engines)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -209,15 +217,7 @@ class RereadingForm(forms.Form):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)  # noqa: S101
             field.queryset = queryset
-        for engine in self.engines:
-            if engine.kind != Engine.Kind.LOCAL:
-                self.fields[f"model_{engine.pk}"] = forms.CharField(
-                    label=gettext_lazy("Model"),
-                    max_length=200,
-                    required=False,
-                    initial=batch.model if engine.pk == batch.engine_id else "",
-                    widget=forms.TextInput(attrs={**TEXT, "placeholder": engine.model, **offers.attributes(engine)}),
-                )
+        self.fields |= _models(batch, self.engines)
 
     def means(self) -> rereading.Means:
         """Of a valid form."""

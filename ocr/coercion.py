@@ -72,6 +72,11 @@ def normalise(spec: FieldSpec, text: str | None) -> tuple[str | None, tuple[Issu
     return value, tuple(issues)
 
 
+def same(spec: FieldSpec, one: str | None, other: str | None) -> bool:
+    """Whether two values say the same, once both are normalised by this definition of the field."""
+    return one == other or normalise(spec, one)[0] == normalise(spec, other)[0]
+
+
 def _chosen(spec: FieldSpec, value: str) -> tuple[str, bool]:
     """The value in the list's spelling, a list's parts one by one, and whether the list has all of it."""
     parts = value.split("; ") if spec.type is FieldType.LIST else [value]

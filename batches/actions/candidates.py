@@ -4,12 +4,13 @@ from collections.abc import Collection
 
 from batches import changes
 from batches.actions.cards import EditConflict, is_in_doubt, read_card
-from batches.drain.candidates import UNSEEN, same, unseen
+from batches.drain.candidates import UNSEEN, unseen
 from batches.drain.reading import searchable
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.queries import results
 from batches.states import ResultState
 from cardocr_site.accounts.models import User
+from ocr import coercion
 
 OPEN = {ResultState.CANDIDATE, ResultState.REJECTED, ResultState.EARLIER}
 
@@ -23,7 +24,7 @@ def differing(batch: Batch, holds: CardResult, other: CardResult) -> list[str]:
     return [
         spec.key
         for spec in batch.specs()
-        if spec.key in other.values and not same(spec, holds.values.get(spec.key), other.values[spec.key])
+        if spec.key in other.values and not coercion.same(spec, holds.values.get(spec.key), other.values[spec.key])
     ]
 
 

@@ -42,7 +42,7 @@ def compare(holds: CardResult, new: CardResult, specs: Sequence[FieldSpec], vers
         if stored is None:
             continue
         if has(holds, spec.key):
-            if not same(spec, holds.values.get(spec.key), stored["value"]):
+            if not coercion.same(spec, holds.values.get(spec.key), stored["value"]):
                 differing.append(spec.key)
         else:
             added[spec.key] = stored | ({} if version is None else {"version": version})
@@ -61,11 +61,6 @@ def _other_entries(holds: CardResult, new: CardResult, specs: Sequence[FieldSpec
 def has(result: CardResult, key: str) -> bool:
     """Whether the card was ever asked for a field, or a person has filled it in."""
     return key in result.fields or result.values.get(key) is not None or (result.by_hand and key in result.values)
-
-
-def same(spec: FieldSpec, one: str | None, other: str | None) -> bool:
-    """After normalisation by the newer definition of the field."""
-    return one == other or coercion.normalise(spec, one)[0] == coercion.normalise(spec, other)[0]
 
 
 def add(holds: CardResult, verdict: Verdict, doubted: Collection[str] = ()) -> None:

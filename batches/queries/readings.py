@@ -81,9 +81,8 @@ def _other(holds: CardResult, other: CardResult, specs: Sequence[FieldSpec]) -> 
 
 def _pair(holds: CardResult, other: CardResult, spec: FieldSpec) -> Pair:
     here, there = holds.values.get(spec.key), other.values.get(spec.key)
-    same = here == there or coercion.normalise(spec, here)[0] == coercion.normalise(spec, there)[0]
     confidence = percent((other.fields.get(spec.key) or {}).get("confidence"))
-    return Pair(spec, here or "", there or "", not same, confidence)
+    return Pair(spec, here or "", there or "", not coercion.same(spec, here, there), confidence)
 
 
 def _source(result: CardResult) -> Card | None:
