@@ -65,13 +65,6 @@ def _page(path: str, number: int) -> Iterator[pypdfium2.PdfPage]:
             page.close()
 
 
-def size(path: str, number: int, max_pixels: int) -> tuple[int, int]:
-    """Pixels of a page as `draw` makes them. `number` counts from 1. Raises Refusal."""
-    with _page(path, number) as page:
-        scale = _scale(page, max_pixels)
-        return _pixels(page, scale)
-
-
 def draw(path: str, number: int, max_pixels: int) -> Image.Image:
     """A page as fine as the scan on it, or at 300 dots an inch; within the limit. Raises Refusal."""
     with _page(path, number) as page:
@@ -81,19 +74,15 @@ def draw(path: str, number: int, max_pixels: int) -> Image.Image:
         return image if image.mode in {"L", "RGB"} else image.convert("RGB")
 
 
-def _pixels(page: pypdfium2.PdfPage, scale: float) -> tuple[int, int]:
-    width, height = page.get_size()
-    return max(1, math.ceil(width * scale)), max(1, math.ceil(height * scale))
-
-
 def _scale(page: pypdfium2.PdfPage, max_pixels: int) -> float:
     """Pixels for each point."""
     width, height = page.get_size()
     if not (0 < width < math.inf and 0 < height < math.inf):
         raise Refusal("damaged", f"a page of {width} by {height}")
-    # A little below the limit, since sides are rounded up.
-    allowed = min(math.sqrt(0.99 * max_pixels / (width * height)), MAX_SIDE / max(width, height))
-    return float(min(_wanted(page, width * height), allowed)) * (1 - ROUNDING)
+    area, sides = width * height, width + height
+    # Sides are rounded up: (width x scale + 1) x (height x scale + 1) pixels at most.
+    allowed = (math.sqrt(sides**2 + 4 * area * (max_pixels - 1)) - sides) / (2 * area)
+    return float(min(_wanted(page, area), allowed, MAX_SIDE / max(width, height))) * (1 - ROUNDING)
 
 
 def _wanted(page: pypdfium2.PdfPage, area: float) -> float:

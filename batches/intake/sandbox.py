@@ -18,9 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, cast
 
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image, ImageCms, Jpeg2KImagePlugin, TiffImagePlugin
 
-from batches.intake import sniff
+from batches.intake import jpeg2000, sniff
 from batches.intake.refusal import Refusal
 from batches.intake.sizes import MAX_JPEG_SIDE, fitted
 
@@ -189,6 +189,8 @@ def reduced(image: Image.Image, max_px: int | None) -> Image.Image:
     if size != image.size:
         drafted = image.draft(None, size)
         box = drafted[1] if drafted else None
+        if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile) and image.fp is not None:
+            image.reduce = jpeg2000.halvings(image.fp, image.size, size)
     image.load()
     image = resizable(image)
     if size != image.size:

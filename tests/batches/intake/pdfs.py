@@ -10,6 +10,7 @@ from tests.batches.intake import pictures
 
 A6 = (298, 420)  # points: a card
 PAD = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
+IMAGE = b"/Type/XObject/Subtype/Image/Width %d/Height %d/ColorSpace/%s/BitsPerComponent 8/Filter/DCTDecode"
 BLOCK = b"0.08 0.08 0.24 rg 0 %d %d %d re f\n"  # as pictures.marked: a dark block in the upper left corner
 
 
@@ -56,12 +57,11 @@ def scan(image: Image.Image, *, size: tuple[int, int] = A6, text: bytes = b"", t
     """A page that is one scan, perhaps with text upon it, perhaps turned for the reader."""
     data = pictures.encoded(image, quality=90)
     colours = b"DeviceGray" if image.mode == "L" else b"DeviceRGB"
-    head = b"/Type/XObject/Subtype/Image/Width %d/Height %d/ColorSpace/%s/BitsPerComponent 8/Filter/DCTDecode"
     return pages(
         [b"q %d 0 0 %d 0 0 cm /I Do Q %s" % (*size, text)],
         size=size,
         more=b"/Rotate %d/Resources<</XObject<</I 10 0 R>>/Font<</F 11 0 R>>>>" % turn,
-        o10=stream(data, head % (*image.size, colours)),
+        o10=stream(data, IMAGE % (*image.size, colours)),
         o11=b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
     )
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from batches.intake import decoders
 from batches.intake.decoders import Pool, Stopped, StorageFailed, Target
 from ocr.errors import UnreadableImage
-from tests.batches.intake import pictures
+from tests.batches.intake import pdfs, pictures
 from tests.waiting import until
 
 PIXELS = 60_000_000
@@ -175,6 +175,25 @@ def test_a_file_that_takes_too_long_is_given_up(pool: Pool, scan: Path, stuck: P
         pool.inspect(stuck, seconds=0.3)
     assert pool.children() == []
     assert pool.inspect(scan).pages[0].width == 600
+
+
+def test_a_file_that_used_up_its_time_is_not_tried_again(pool: Pool, scan: Path, tmp_path: Path, monkeypatch):
+    started: list[int] = []
+    real = decoders._Child.ask
+
+    def ask(child: decoders._Child, request: dict[str, object], seconds: float) -> dict[str, object]:
+        started.append(child.pid)
+        return real(child, request, seconds)
+
+    monkeypatch.setattr(decoders._Child, "ask", ask)
+    monkeypatch.setattr(decoders, "DERIVE_CPU", 0)  # the rest of a second
+    strokes = pdfs.stream(b"0 0 m 298 420 l 10 10 l h f\n" * 1_000_000, deflate=True)
+    scan.write_bytes(pdfs.pages([strokes, pdfs.block()]))
+    with pytest.raises(UnreadableImage, match="too long"):
+        pool.derive(scan, 1, [target(tmp_path)])
+    assert len(started) == 1
+    monkeypatch.setattr(decoders, "DERIVE_CPU", 20)
+    assert pool.derive(scan, 2, [target(tmp_path)]) == (1242, 1750)
 
 
 def test_a_child_is_replaced_after_its_share_of_files(pool: Pool, scan: Path, monkeypatch: pytest.MonkeyPatch):

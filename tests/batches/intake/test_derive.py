@@ -14,7 +14,7 @@ from batches.intake import decoders, derive, sandbox, store
 from batches.models import Batch, Card
 from batches.states import CardStatus
 from ocr.errors import UnreadableImage
-from tests.batches.intake import pictures
+from tests.batches.intake import odd, pdfs, pictures
 
 Add = Callable[..., list[Card]]
 
@@ -166,6 +166,10 @@ def test_the_local_engine_gets_a_plain_scan_as_it_is(scan: Card):
         (pictures.turned_by_exif(6, (2400, 1800)), (1800, 2400)),
         (pictures.encoded(pictures.marked((2400, 1800), "P"), "PNG"), (2400, 1800)),
         (pictures.tiff([(2400, 1800)]), (2400, 1800)),
+        (odd.heic(pictures.marked((600, 400))), (600, 400)),
+        (pictures.encoded(pictures.marked((600, 400)), "JPEG2000"), (600, 400)),
+        (pictures.encoded(pictures.marked((600, 400)), "GIF"), (600, 400)),
+        (pdfs.pages([pdfs.block()]), (1242, 1750)),
     ],
 )
 def test_other_scans_are_made_readable_at_their_full_size(add: Add, data: bytes, expected: tuple[int, int]):
@@ -175,6 +179,22 @@ def test_other_scans_are_made_readable_at_their_full_size(add: Add, data: bytes,
     assert (image.width, image.height) == size(image.path) == expected
     made = image.path.stat().st_mtime_ns
     assert derive.prepared(card, full_resolution=True, max_px=1600).path.stat().st_mtime_ns == made
+
+
+def test_the_size_of_a_drawn_page_is_noted(batch: Batch, add: Add):
+    first, second = add("ledger.pdf", pdfs.pages([pdfs.block()] * 2))
+    assert (first.filename, second.page, second.width, second.media_type) == (
+        *("ledger-p001.pdf", 2, 0),
+        "application/pdf",
+    )
+    derive.prepare_many([first, second])
+    second.refresh_from_db()
+    assert (second.width, second.height, second.error) == (1242, 1750, "")
+    assert size(store.derived(second, "page")) == (1136, 1600)
+    image = derive.prepared(second, full_resolution=True, max_px=1600)
+    assert (image.media_type, image.width, image.height) == ("image/jpeg", 1242, 1750)
+    image = derive.prepared(second, full_resolution=False, max_px=1600)
+    assert (image.path, image.width, image.height) == (store.derived(second, "page"), 1136, 1600)
 
 
 def test_the_right_page_is_read(add: Add):
