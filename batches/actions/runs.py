@@ -13,6 +13,7 @@ from batches.drain.reading import read_task
 from batches.intake import opening, order, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
 from batches.queries import besides, budgets, house
+from batches.queries import pilot as pilots
 from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
 from ocr import prompts
 from ocr.models import Engine
@@ -112,8 +113,8 @@ def resume(batch: Batch) -> Batch:
         if change.batch.is_draft or (over and not rest):
             raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
         _may_go_on(change.batch)
-        if change.batch.pause_reason == PauseReason.PILOT:
-            change.set(pilot=None)
+        if change.batch.pause_reason == PauseReason.PILOT and pilots.finished(change.batch).exists():
+            change.set(pilot=None)  # otherwise all of them are retried: nobody has seen a first card yet
         change.move_batch(BatchStatus.QUEUED, finished_at=None, **UNPAUSED)
         more = bool(rest) and blocks.read_rest_in(change)
         ring(change.batch.pk)

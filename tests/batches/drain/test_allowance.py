@@ -320,6 +320,20 @@ def test_going_on_reads_the_rest(services, make_batch, user, scripted):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_pilot_that_failed_and_is_retried_is_still_one(services, make_batch, user, scripted):
+    scripted.script = {name: [errors.ReplyInvalid("no")] for name in NAMES[:5]}
+    batch = begin(make_batch, user, *NAMES, options={"retries": 0})
+    service = services()
+    service.wake(batch.pk)
+    until(paused(batch, PauseReason.PILOT))
+    assert runs.retry_all(batch) == 5
+    runs.resume(batch)
+    service.wake(batch.pk)
+    until(paused(batch, PauseReason.PILOT))
+    assert sorted(scripted.calls) == sorted(NAMES[:5] * 2)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_failures_and_further_tries_belong_to_the_pilot(services, make_batch, user, scripted):
     wrong = errors.ReplyInvalid("no JSON")
     scripted.script = {NAMES[0]: [wrong] * 5, NAMES[1]: [errors.EngineFailed("500")]}
