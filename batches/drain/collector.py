@@ -6,9 +6,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.db import OperationalError
 from django.db.models import F
@@ -87,13 +88,18 @@ class Collector:
         self._worker_id = worker_id
         self._spool = spool
         self._on_saved = on_saved
-        self._queue: queue.Queue[Event | None] = queue.Queue(QUEUE)
+        self._queue: queue.Queue[Event | Literal["hurry"] | None] = queue.Queue(QUEUE)
         self.dropped = 0
 
     def put(self, event: Event) -> None:
         if self._spool is not None:
             self._spool.keep(event)
         self._queue.put(event)
+
+    def hurry(self) -> None:
+        """Nothing is being read: there is no company to wait for."""
+        with suppress(queue.Full):
+            self._queue.put_nowait("hurry")
 
     def close(self) -> None:
         """What has been put before is still written; then `run` returns."""
@@ -117,6 +123,9 @@ class Collector:
                 return True
             if event is None:
                 return False
+            if event == "hurry":
+                deadline = 0.0
+                continue
             if not events:
                 deadline = time.monotonic() + LINGER
             events.append(event)

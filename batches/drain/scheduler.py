@@ -103,10 +103,11 @@ class Scheduler:
         self._idle.set()
         self._main: threading.Thread | None = None
         self.on_gone: Callable[[], None] = lambda: None
+        self.on_idle: Callable[[], None] = lambda: None
 
     def start(self) -> None:
         for number in range(self._threads):
-            spawn(f"read-{number}", self._work)
+            spawn(f"read-{number}", self._work, connected=False)
         self._main = spawn("schedule", self._run)
 
     def wake(self) -> None:
@@ -135,7 +136,7 @@ class Scheduler:
     # -- the scheduling thread
 
     def _run(self) -> None:
-        looked_at = 0.0
+        looked_at, idle = 0.0, False
         while not self._stopping.is_set():
             try:
                 rung, self._look = self._look, False
@@ -143,6 +144,9 @@ class Scheduler:
                     looked_at = time.monotonic()
                     self._look_at_batches(rung=rung)
                 self._dispatch()
+                idle, was_idle = self._idle.is_set(), idle
+                if idle and not was_idle:
+                    self.on_idle()
             except Exception:
                 log.exception("A round of the scheduler failed.")
                 close_old_connections()

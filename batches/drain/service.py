@@ -64,6 +64,7 @@ class Service:
         self._inbox = Rounds("inbox", self._watch, INBOX_EVERY)
         self._filer = Rounds("file", self._file, FILE_EVERY, FILE_REST)
         self._scheduler.on_gone = self._sweeper.wake
+        self._scheduler.on_idle = self.collector.hurry
         self._collecting = spawn("collect", self.collector.run)
         self._sweeper.start()
         self._filer.start()

@@ -23,12 +23,16 @@ def keep_all() -> None:
             cursor.execute("PRAGMA synchronous=FULL")
 
 
-def spawn(name: str, target: Callable[[], None]) -> threading.Thread:
-    """Start a daemon thread that closes its connection when it ends."""
+def spawn(name: str, target: Callable[[], None], *, connected: bool = True) -> threading.Thread:
+    """Start a daemon thread that closes its connection when it ends.
+
+    With `connected=False` that is made when it first asks: dozens that connect while they start hold each other up.
+    """
 
     def run() -> None:
         try:
-            relax()
+            if connected:
+                relax()
             target()
         except Exception:
             log.exception("Thread %s ended.", name)

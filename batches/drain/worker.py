@@ -3,8 +3,8 @@
 import logging
 import random
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event as Flag
@@ -102,12 +102,13 @@ class Reader:
     def _read(self, job: Job, outcome: Outcome) -> Reading:
         card = job.card
         call = gate.Call(job.batch.pk, card.pk, card.worker_id or 0, card.claim, job.engine.pk)
-        gate.look(call)  # before any work is done for it; it passes the gate as the request leaves
-        door = partial(gate.passing, call)
         if job.card.error == UnreadableImage.reason:
+            gate.look(call)
             raise UnreadableImage(job.card.error_message)
         adapter = self._engines.adapter(job.engine, job.setup.model)
-        reading = self._fitting(job, adapter, door, outcome)
+        if adapter.in_process or _alone(card):
+            gate.look(call)  # before a start is noted for it; others pass the gate once, as the request leaves
+        reading = self._fitting(job, adapter, call, outcome)
         reading = replace(reading, rotation=self._stood(card, reading.rotation, adapter))
         if card.back is not None:
             card.back.card = card
@@ -130,14 +131,14 @@ class Reader:
         except (OSError, UnreadableImage):  # the reading is paid for; the viewer makes the images when asked
             log.exception("%s: its images could not be turned.", scan)
 
-    def _fitting(self, job: Job, adapter: EngineAdapter, door: Door, outcome: Outcome) -> Reading:
+    def _fitting(self, job: Job, adapter: EngineAdapter, call: gate.Call, outcome: Outcome) -> Reading:
         """Read it, with a smaller image where the endpoint takes none of this size; what fits, fits the next ones."""
         wanted = px = job.setup.task.options.max_image_px
         latest = time.monotonic() + job.engine.timeout  # no smaller one is sent after that
         if isinstance(adapter, Learner):
             px = min(wanted, adapter.largest_px or wanted)
         image = derive.prepared(job.card, full_resolution=adapter.full_resolution, max_px=px)
-        self._begin(job, adapter, door, outcome)
+        door = self._begin(job, adapter, call, outcome)
         refused = False
         while True:
             try:
@@ -152,13 +153,28 @@ class Reader:
                     adapter.fitted(px)
                 return reading
 
-    def _begin(self, job: Job, adapter: EngineAdapter, door: Door, outcome: Outcome) -> None:
+    def _begin(self, job: Job, adapter: EngineAdapter, call: gate.Call, outcome: Outcome) -> Door:
+        """The door that each of its requests passes; the first one is the card's start."""
         now = timezone.now()
         if adapter.in_process or _alone(job.card):
+            door: Door = partial(gate.passing, call)
             self._mark(job.card, door)
         else:
-            self._put(Start(job.card, now))
+            door = self._noting(call, Start(job.card, now))
         outcome.started_at = now
+        return door
+
+    def _noting(self, call: gate.Call, start: Start) -> Door:
+        starts = [start]
+
+        @contextmanager
+        def door() -> Iterator[None]:
+            with gate.passing(call):
+                if starts:
+                    self._put(starts.pop())
+                yield
+
+        return door
 
     def _call(self, job: Job, adapter: EngineAdapter, image: Prepared, door: Door) -> Reading:
         with gated(door):

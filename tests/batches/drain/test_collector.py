@@ -341,6 +341,16 @@ def test_what_was_put_before_the_end_is_written(saving, claimed):
     assert {str(fresh(card).status) for card in claimed} == {"completed"}
 
 
+def test_the_last_readings_wait_for_no_company(saving, claimed, monkeypatch):
+    monkeypatch.setattr(collector, "LINGER", 600)
+    saving.hurry()  # there is nothing yet: it holds for nothing that comes later
+    saving.put(read(claimed[0]))
+    saving.hurry()
+    gathered = []
+    assert saving._gather(gathered)
+    assert [event.card.pk for event in gathered] == [claimed[0].pk]
+
+
 def test_who_waits_for_a_mark_is_told(saving, claimed):
     start = Start(claimed[0], timezone.now(), collector.threading.Event())
     saving.put(start)
