@@ -116,7 +116,7 @@ def steps(
     if kept := _kept(batch, client_key):
         yield Step(len(kept), len(kept), kept)
         return
-    pages = _pages(received)
+    pages = pages_of(received)
     cards, refusals = _keep(batch, [_Ready(name, received, pages, client_key)], columns or {}, enter)
     if refusals:
         raise Refused(refusals[0].code, refusals[0].message)
@@ -158,7 +158,7 @@ class _Group:
         part = store.part()
         try:
             received = receive(part, archive.unpack(member), sync=False, in_archive=True)
-            self._ready.append(_Ready(name, received, _pages(received), key, member.index))
+            self._ready.append(_Ready(name, received, pages_of(received), key, member.index))
         except BaseException as error:
             part.unlink(missing_ok=True)
             if not isinstance(error, Refused):
@@ -209,16 +209,16 @@ def remove(cards: Iterable[Card]) -> None:
                 continue
             beside = list(CardScan.objects.filter(card__in=[card.pk for card in doomed]).select_related("card"))
             change.remove_cards(doomed)
-            _count_out(doomed)
+            _count_out([*doomed, *beside])
             used = _sources(change.batch)
             sheets = list(change.batch.sheets.filter(cards=None, scans=None))
             change.batch.sheets.filter(pk__in=[sheet.pk for sheet in sheets]).delete()
             _forget_after_commit(change.batch, [*doomed, *beside, *sheets], used)
 
 
-def _count_out(cards: Iterable[Card]) -> None:
+def _count_out(scans: Iterable[Card | CardScan]) -> None:
     """The files that they came in hold fewer now."""
-    for pk, number in Counter(card.upload_id for card in cards if card.upload_id is not None).items():
+    for pk, number in Counter(scan.upload_id for scan in scans if scan.upload_id is not None).items():
         Upload.objects.filter(pk=pk, cards_made__gte=number).update(cards_made=F("cards_made") - number)
 
 
@@ -255,7 +255,7 @@ def refuse_unless_open(batch: Batch) -> None:
         raise Refused("BATCH_LOCKED", _("This batch has been started: its scans stay as they are."))
 
 
-def _pages(received: Received) -> tuple[decoders.Page, ...]:
+def pages_of(received: Received) -> tuple[decoders.Page, ...]:
     try:
         pages = decoders.pool().inspect(received.path).pages
     except UnreadableImage as error:
@@ -321,6 +321,11 @@ def _refuse_too_many(change: changes.Change, pages: int) -> None:
             "limit": limit
         }
         raise Refused("VALIDATION_ERROR", message)
+
+
+def free_source(batch: Batch, name: str, received: Received) -> str:
+    """A stored name for one more file. The caller holds the lock."""
+    return _free_names(batch, store.folder(batch), name, received.format.extension, 1)[0]
 
 
 def _free_names(batch: Batch, folder: Path, name: str, extension: str, pages: int) -> tuple[str, list[str]]:

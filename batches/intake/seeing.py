@@ -66,6 +66,8 @@ def pass_over(change: changes.Change, card: Card) -> None:
     waits = card.status == CardStatus.PENDING and card.result_id is None and not card.error
     if not (card.blank and waits and change.batch.option("pass_blank")):
         return
+    if card.back is not None and not card.back.blank:  # it is on the other side
+        return
     now = timezone.now()
     change.move_card(card, CardStatus.SKIPPED, skip_reason=SkipReason.BLANK, finished_at=now)
     change.finish_if_done(now)

@@ -52,7 +52,12 @@ def _original(scan: store.AnyScan) -> _Answer:
     except FileNotFoundError as error:
         raise Http404 from error
     media_type = scan.media_type if scan.media_type in DOWNLOAD_TYPES else "application/octet-stream"
-    return _Answer(path, media_type, download_as=scan.original_name.rsplit("/", 1)[-1] or scan.source)
+    return _Answer(path, media_type, download_as=_download_name(scan))
+
+
+def _download_name(scan: store.AnyScan) -> str:
+    """As it was sent; what came in its place has a name of its own."""
+    return scan.source if scan.edition > 1 else scan.original_name.rsplit("/", 1)[-1] or scan.source
 
 
 def _derived(scan: store.AnyScan, kind: Literal["page", "thumb"], request: HttpRequest) -> _Answer:
