@@ -170,7 +170,8 @@ class Sheet:
 
 def page(batch: Batch, filters: Filters, asked: str | None) -> Sheet:
     """A page and its cards with their results; the last one where there are fewer. Earlier cards are not loaded."""
-    count = narrowed(batch, filters).count() if filters.text else counts(batch)[filters.name]
+    counted = narrowed(batch, filters).count() if filters.text or filters.cause else None
+    count = counts(batch)[filters.name] if counted is None else counted
     pages = max(1, -(-count // filters.per))
     number = min(max(1, int(asked)), pages) if asked and asked.isdecimal() and len(asked) < 9 else 1
     start = (number - 1) * filters.per
