@@ -441,12 +441,13 @@ class Likeness(models.Model):
 
     class Meta:
         indexes = (
-            models.Index(fields=("batch", "part_1"), name="likeness_1"),
-            models.Index(fields=("batch", "part_2"), name="likeness_2"),
-            models.Index(fields=("batch", "part_3"), name="likeness_3"),
-            models.Index(fields=("batch", "part_4"), name="likeness_4"),
-            models.Index(fields=("batch", "part_5"), name="likeness_5"),
-            models.Index(fields=("batch", "part_6"), name="likeness_6"),
+            models.Index(fields=("batch", "part_1"), condition=Q(like=None), name="likeness_1"),
+            models.Index(fields=("batch", "part_2"), condition=Q(like=None), name="likeness_2"),
+            models.Index(fields=("batch", "part_3"), condition=Q(like=None), name="likeness_3"),
+            models.Index(fields=("batch", "part_4"), condition=Q(like=None), name="likeness_4"),
+            models.Index(fields=("batch", "part_5"), condition=Q(like=None), name="likeness_5"),
+            models.Index(fields=("batch", "part_6"), condition=Q(like=None), name="likeness_6"),
+            models.Index(fields=("batch", "part_1", "part_2"), name="likeness_same"),
             models.Index(fields=("batch",), condition=Q(like__isnull=False, kept=False), name="likeness_undecided"),
         )
 

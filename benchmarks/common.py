@@ -118,7 +118,10 @@ def draft(cards: int, url: str, workers: int, picture: bytes) -> Any:
     from batches.intake import store
     from batches.models import Batch, Card
 
-    batch = Batch.objects.create(name=f"{cards} cards", owner=owner(), engine=engine(url, workers), fields=FIELDS)
+    options = {"rotation": 0}
+    batch = Batch.objects.create(
+        name=f"{cards} cards", owner=owner(), engine=engine(url, workers), fields=FIELDS, options=options
+    )
     width, height = Image.open(BytesIO(picture)).size
     made = [
         Card(position=n, filename=f"{n}.jpg", source=f"{n}.jpg", original_name=f"{n}.jpg", sha256=f"{batch.pk}-{n}")

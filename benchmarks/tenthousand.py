@@ -22,7 +22,11 @@ def upload(cards: int, url: str) -> Any:
     from batches.models import Batch
 
     batch = Batch.objects.create(
-        name="Ten thousand", owner=common.owner(), engine=common.engine(url, 16), fields=common.FIELDS
+        name="Ten thousand",
+        owner=common.owner(),
+        engine=common.engine(url, 16),
+        fields=common.FIELDS,
+        options={"rotation": 0},
     )
     picture = common.scan(0, (160, 120))
     for number in range(cards):

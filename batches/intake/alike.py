@@ -14,6 +14,7 @@ from ocr.errors import UnreadableImage
 
 FAR = 10  # bits in which two may differ to be laid over each other
 LAID_OVER = 8  # of them, at most: the nearest
+LOOKED_AT = 5000  # that share a part, at most: what a card costs stays the same however many there are
 
 
 def parts(bits: int) -> dict[str, int]:
@@ -30,32 +31,37 @@ def link(card: Card) -> None:
     own = parts(card.phash)
     # Written before it is looked for others: of two that are prepared at once, one at least sees the other.
     Likeness.objects.update_or_create(card=card, defaults={"batch_id": card.batch_id, **own})
-    near = _near(card, own)
-    if not near:
-        return
-    paths = [store.derived(other, "thumb") for other in near]
+    others = Likeness.objects.filter(batch=card.batch_id).exclude(card=card.pk)
+    same = _same(card, list(others.filter(**own).order_by("card").values_list("card", flat=True)[:1]))
+    _note(card, same or _same(card, _near(card, own)))
+
+
+def _near(card: Card, own: dict[str, int]) -> list[int]:
+    """The nearest of those that stand for themselves: a thousand copies of one page are one of them."""
+    sharing = Q()
+    for name, part in own.items():
+        sharing |= Q(batch=card.batch_id, like=None, **{name: part})
+    bits = card.phash or 0
+    found = Likeness.objects.filter(sharing).exclude(card=card.pk).filter(card__phash__isnull=False)
+    rows = found.values_list("card", "card__phash")[:LOOKED_AT]
+    distances = ((((bits ^ (other or 0)) & (1 << 64) - 1).bit_count(), pk) for pk, other in rows.iterator())
+    return [pk for distance, pk in sorted(distances)[:LAID_OVER] if distance <= FAR]
+
+
+def _same(card: Card, near: Sequence[int]) -> list[Card]:
+    """Those of the cards that show the same: their thumbnails are laid over this one's."""
+    others = Card.objects.in_bulk(near)
+    cards = [others[pk] for pk in near if pk in others]
+    for other in cards:
+        other.batch = card.batch
+    if not cards:
+        return []
+    paths = [store.derived(other, "thumb") for other in cards]
     try:
         agreements = decoders.pool().compare(store.derived(card, "thumb"), paths)
     except UnreadableImage:
-        return
-    same = [other for other, agreement in zip(near, agreements, strict=True) if agreement >= likeness.SAME]
-    _note(card, same)
-
-
-def _near(card: Card, own: dict[str, int]) -> list[Card]:
-    """The nearest cards, with the batch that this one has."""
-    sharing = Q()
-    for name, part in own.items():
-        sharing |= Q(batch=card.batch_id, **{name: part})
-    bits = card.phash or 0
-    found = Likeness.objects.filter(sharing).exclude(card=card.pk).order_by("card")
-    rows = found.filter(card__phash__isnull=False).values_list("card", "card__phash")
-    distances = ((((bits ^ (other or 0)) & (1 << 64) - 1).bit_count(), pk) for pk, other in rows.iterator())
-    nearest = [pk for distance, pk in sorted(distances)[:LAID_OVER] if distance <= FAR]
-    others = Card.objects.in_bulk(nearest)
-    for other in others.values():
-        other.batch = card.batch
-    return [others[pk] for pk in nearest if pk in others]
+        return []
+    return [other for other, agreement in zip(cards, agreements, strict=True) if agreement >= likeness.SAME]
 
 
 def _note(card: Card, same: Sequence[Card]) -> None:
@@ -64,5 +70,7 @@ def _note(card: Card, same: Sequence[Card]) -> None:
     earlier = [other.pk for other in same if other.pk < card.pk]
     later = [other.pk for other in same if other.pk > card.pk]
     if earlier:
-        unnamed.filter(card=card.pk).update(like=min(earlier))
+        first = min(earlier)
+        stands_for = Likeness.objects.filter(card=first).values_list("like", flat=True).first() or first
+        unnamed.filter(card=card.pk).update(like=stands_for)
     unnamed.filter(card__in=later).update(like=card.pk)

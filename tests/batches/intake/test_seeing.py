@@ -128,6 +128,29 @@ def test_cards_of_another_batch_are_not_looked_at(batch: Batch, add: Add, text_s
     assert card.phash == there.phash
 
 
+def test_of_a_thousand_copies_a_new_one_is_laid_over_one_alone(
+    batch: Batch, make_cards: Callable[..., list[Card]], monkeypatch: pytest.MonkeyPatch
+):
+    cards = make_cards(1000, phash=5)
+    first = cards[0]
+    Likeness.objects.bulk_create(
+        Likeness(card=card, batch=batch, like=None if card == first else first, **alike.parts(5)) for card in cards
+    )
+    compared: list[int] = []
+
+    class Pool:
+        def compare(self, path: Path, others: list[Path]) -> list[float]:
+            compared.append(len(others))
+            return [1.0 for _ in others]
+
+    monkeypatch.setattr(alike.decoders, "pool", Pool)
+    exact, near = make_cards(1, phash=5)[0], make_cards(1, phash=4)[0]
+    alike.link(exact)
+    alike.link(near)
+    assert compared == [1, 1]
+    assert {Likeness.objects.get(card=card).like_id for card in (exact, near)} == {first.pk}
+
+
 def test_many_cards_that_differ_are_never_laid_over_each_other(
     batch: Batch, make_cards: Callable[..., list[Card]], monkeypatch: pytest.MonkeyPatch
 ):
