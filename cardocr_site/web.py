@@ -2,9 +2,15 @@
 
 import os
 import sys
+import tempfile
 from typing import Any
 
+from django.conf import settings
+
 from cardocr_site import lifeline
+
+BESIDE = 16_000_000  # bytes of a request that are no file
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def replace_request() -> None:
@@ -21,6 +27,24 @@ def replace_request() -> None:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "parsePOSTFormSubmission": False})
+            self.room = settings.MAX_CONTAINER_BYTES + BESIDE
+
+        def gotLength(self, length: int | None) -> None:
+            super().gotLength(length)
+            if length is not None and length > self.room:
+                self.refuse()
+
+        def handleContentChunk(self, data: bytes) -> None:
+            self.room -= len(data)
+            if self.room < 0:
+                self.refuse()
+            else:
+                super().handleContentChunk(data)
+
+        def refuse(self) -> None:
+            """Before it is on the disk, and before anybody knows who sends it; nothing more is read."""
+            self.channel.transport.write(TOO_LARGE)
+            self.channel.transport.loseConnection()
 
     http_protocol.WebRequest = Request
 
@@ -33,6 +57,9 @@ def run(host: str, port: int) -> None:
 
     from cardocr_site.asgi import application
 
+    from batches.intake import store  # isort: skip  (models load after Django is set up)
+
+    tempfile.tempdir = str(store.part().parent)  # bodies on their way: not in memory, where that is what /tmp is
     Server(
         application,
         endpoints=build_endpoint_description_strings(host=host, port=port),

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from batches import changes, tasks
 from batches.drain import blocks, duplicates, gate
 from batches.drain.reading import read_task
-from batches.intake import opening, order, store
+from batches.intake import order, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
-from batches.queries import besides, budgets, house
+from batches.queries import besides, budgets, house, uploads
 from batches.queries import pilot as pilots
 from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
 from ocr import prompts
@@ -78,7 +78,7 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
 def _require(batch: Batch) -> Engine:
     if not batch.specs():
         raise CannotStart(_("Name at least one field that is to be read."))
-    if opening.is_under_way(batch):
+    if uploads.is_opening(batch):
         raise CannotStart(_("Files are still being opened: wait until their cards are there, then start."))
     if not batch.pending:
         raise CannotStart(_("Every scan is blank.") if batch.blank else _("Add at least one scan."))

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from batches import changes
 from batches.intake import adding, order, store
 from batches.intake.receiving import Received, Refused, told
-from batches.models import Batch, Upload
+from batches.models import Upload
 from batches.states import BatchStatus
 from batches.states import UploadStatus as S
 
@@ -131,7 +131,3 @@ def _end(upload: Upload, refusal: Refused | None) -> None:
             code=refusal.code if refusal else "",
             message=refusal.message if refusal else "",
         )
-
-
-def is_under_way(batch: Batch) -> bool:
-    return batch.uploads.filter(status=S.OPENING).exists()

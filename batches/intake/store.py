@@ -174,7 +174,7 @@ def hold(upload: Upload, received: Path) -> None:
 
 def parts() -> list[Path]:
     """Files being written, and what was left of them; the sweeper clears away the old ones."""
-    return sorted((_area("temp") / "_parts").glob("*.part"))
+    return sorted(path for path in _entries(_area("temp", "_parts")) if path.is_file())
 
 
 def sync_folder(path: Path) -> None:

@@ -30,6 +30,10 @@ class Filed:
     size: int = 0
 
     @property
+    def not_added(self) -> int:
+        return self.duplicates + self.refused + self.receiving
+
+    @property
     def total(self) -> int:
         return self.done + self.duplicates + self.refused + self.opening + self.receiving
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from batches.actions import runs
 from batches.forms import BudgetForm
 from batches.models import Batch
-from batches.queries import besides, budgets, expected, house, preparing
+from batches.queries import besides, budgets, expected, house, preparing, uploads
 from batches.views import duplicates
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
@@ -42,6 +42,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         "problems": _problems(batch, specs),
         "unreadable": unreadable,
         **preparing.told(batch),
+        "filed": uploads.filed(batch),
         **(_way(batch, batch.engine) if batch.engine else {}),
         **(_money(batch, batch.engine, before["unread"]) if batch.engine else {}),
         **before,
@@ -54,7 +55,9 @@ def _problems(batch: Batch, specs: list[FieldSpec]) -> list[tuple[str, str]]:
     """Why the batch cannot start: a sentence, and the page that mends it."""
     scans, fields = reverse("batch_upload", args=[batch.pk]), reverse("batch_fields", args=[batch.pk])
     problems = []
-    if not batch.total:
+    if uploads.is_opening(batch):
+        problems.append((_("Files are still being opened."), f"{scans}#files"))
+    elif not batch.total:
         problems.append((_("There are no scans yet."), scans))
     elif not batch.pending and batch.blank:
         problems.append((_("Every scan is blank."), scans))

@@ -1,6 +1,8 @@
 """Django alone parses what is posted: Twisted's parser takes all memory with many files."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.site.processes import ROOT, environment, free_port, manage
+from tests.site.processes import ROOT, environment, free_port, manage, serve
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -45,6 +47,22 @@ def post_to_server(folder: Path, *how: str) -> bool:
 
 def test_twisted_never_parses_a_posted_form(tmp_path: Path):
     assert not post_to_server(tmp_path)
+
+
+def test_a_body_that_is_larger_than_any_file_may_be_is_not_received(tmp_path: Path):
+    with serve(tmp_path, CARDOCR_MAX_CONTAINER_MB="1") as site:
+        head = b"POST /accounts/login/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        for told in (b"Content-Length: 99000000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", site.port), timeout=20) as line:
+                line.sendall(head + told)
+                with contextlib.suppress(ConnectionError):  # it hangs up in the middle of it
+                    for _piece in range(300):
+                        line.sendall(b"186a0\r\n" + bytes(100_000) + b"\r\n")
+                with contextlib.suppress(ConnectionError):
+                    assert line.recv(100).startswith(b"HTTP/1.1 413 ")
+                    continue
+                assert b"chunked" in told, "an announced length is answered before anything is sent"
+        assert site.page() == 200
 
 
 def test_the_mark_would_be_left_without_our_request(tmp_path: Path):

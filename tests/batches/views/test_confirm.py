@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.models import Batch, Card, Spending
+from batches.models import Batch, Card, Spending, Upload
 from batches.queries import budgets
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
@@ -264,3 +264,14 @@ def test_others_neither_see_nor_change_the_limit(
 def test_nobody_changes_a_limit_before_signing_in(client: Client, priced: Batch) -> None:
     assert client.post(reverse("batch_budget", args=[priced.pk]), {"budget": "2.50"}).status_code == 302
     assert Batch.objects.get(pk=priced.pk).budget is None
+
+
+def test_files_that_were_not_added_or_are_being_opened_are_told(client: Client, user: User, batch: Batch) -> None:
+    client.force_login(user)
+    for status in ("duplicate", "refused", "receiving", "done"):
+        Upload.objects.create(batch=batch, name=status, status=status)
+    address = reverse("batch_confirm", args=[batch.pk])
+    assert "3 files were not added" in client.get(address).text
+    assert "being opened" not in client.get(address).text
+    Upload.objects.create(batch=batch, name="box.zip", status="opening")
+    assert "Files are still being opened." in client.get(address).text
