@@ -234,4 +234,6 @@ def _sum(quoted: str, amount: int | Decimal) -> str:
 
 @cache
 def _attname(model: type[models.Model], name: str) -> str:
+    if name in table(model).columns:
+        return name
     return cast("models.Field[Any, Any]", model._meta.get_field(name)).attname

@@ -3,13 +3,15 @@
 from collections.abc import Collection
 from datetime import timedelta
 
+from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from batches import changes
+from batches import changes, rows
 from batches.drain import allowance, blocks
 from batches.models import Card, Worker
 from batches.states import BatchStatus, CardStatus
+from ocr.models import Engine
 
 LEASE = timedelta(seconds=30)
 
@@ -21,20 +23,36 @@ def ready(batch_id: int, rereading_id: int | None = None) -> QuerySet[Card]:
     return waiting.exclude(prepared_at=None).order_by("position")
 
 
+_ANY = (
+    "SELECT 1 FROM batches_card WHERE batch_id = %s AND status = 'pending' AND worker_id IS NULL"
+    " AND prepared_at IS NOT NULL AND (not_before IS NULL OR not_before <= %s) AND "
+)
+
+
+def _is_any_ready(batch_id: int, rereading_id: int | None) -> bool:
+    """As `ready(…).exists()`. Asked often: making that statement costs thirty times as much as running it."""
+    values = [batch_id, connection.ops.adapt_datetimefield_value(timezone.now())]
+    sql = _ANY + ("rereading_id IS NULL LIMIT 1" if rereading_id is None else "rereading_id = %s LIMIT 1")
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values if rereading_id is None else [*values, rereading_id])
+        return cursor.fetchone() is not None
+
+
 def take(batch_id: int, worker: Worker, limit: int, rereading_id: int | None = None) -> list[Card]:
     """Claim up to `limit` cards; the first claim makes a waiting batch a running one, the last one may pause it."""
-    if not ready(batch_id, rereading_id).exists():
-        return []  # asked often: without taking the lock
+    if not _is_any_ready(batch_id, rereading_id):
+        return []  # without taking the lock
     with changes.locked(batch_id) as change:
         if not change.batch.is_active or change.batch.deleted_at or change.batch.compared_upto is not None:
             return []
+        change.batch.engine = rows.fetch(Engine, [change.batch.engine_id or 0]).get(change.batch.engine_id or 0)
         engine = change.batch.engine if rereading_id is None else change.batch.reader
         cards = allowance.choose(change, engine, ready(batch_id, rereading_id), limit)
         if not cards:
             return []
-        mine = Card.objects.filter(pk__in=[card.pk for card in cards])
         lease = timezone.now() + LEASE
-        mine.update(worker=worker, claim=F("claim") + 1, lease_until=lease, called_at=None)
+        mine = {"worker_id": worker.pk, "lease_until": lease, "called_at": None}
+        rows.update_each(Card, [(card.pk, {**mine, "claim": card.claim + 1}) for card in cards])
         change.move_batch(BatchStatus.RUNNING) if change.batch.status != BatchStatus.RUNNING else None
     for card in cards:
         card.worker, card.claim, card.lease_until, card.called_at = worker, card.claim + 1, lease, None

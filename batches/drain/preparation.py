@@ -81,6 +81,8 @@ class Preparation:
 
     def _next(self) -> Card | None:
         """A card that nobody in this process prepares; those of started batches first."""
+        if not Card.objects.filter(prepared_at=None).exists():
+            return None
         with self._lock:
             now = time.monotonic()
             self._not_before = {pk: at for pk, at in self._not_before.items() if at > now}

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from batches import changes
 from batches.drain import claims, presence
-from batches.models import Batch, Card, Worker
+from batches.models import Batch, Card, Rereading, Worker
 from batches.states import BatchStatus, CardStatus
 
 pytestmark = pytest.mark.django_db
@@ -169,3 +169,24 @@ def test_on_another_host_a_worker_lives_as_long_as_it_is_seen(worker):
     assert not presence.is_dead(worker)
     worker.seen_at -= timedelta(minutes=1)
     assert presence.is_dead(worker)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"status": CardStatus.FAILED},
+        {"prepared_at": None},
+        {"not_before": timezone.now() - timedelta(seconds=9)},
+        {"not_before": timezone.now() + timedelta(hours=1)},
+        {"worker": True},
+        {"rereading": True},
+    ],
+)
+def test_whether_any_is_ready_is_asked_as_they_are_chosen(batch, make_cards, fields):
+    (card,) = make_cards(1, prepared_at=timezone.now())
+    again = Rereading.objects.create(batch=batch, engine=batch.engine)
+    known = {"worker": make_worker("one"), "rereading": again}
+    Card.objects.filter(pk=card.pk).update(**{name: known.get(name, value) for name, value in fields.items()})
+    for rereading in (None, again.pk):
+        assert claims._is_any_ready(batch.pk, rereading) == claims.ready(batch.pk, rereading).exists()
