@@ -48,7 +48,7 @@ def plan(batch: Batch, how: How, front: str = "", back: str = "") -> Plan:
 
 def suggested(batch: Batch) -> tuple[str, str] | None:
     """The two endings by which most scans pair; None where none does."""
-    cards = list(batch.cards.filter(back=None).only("original_name", "page", "cut", "position"))
+    cards = list(batch.cards.filter(back=None).only("batch", "original_name", "page", "cut", "position"))
     numbers = [(len(_by_names(cards, *pair).pairs), pair) for pair in SUFFIXES]
     most, best = max(numbers, key=lambda each: each[0])
     return best if most else None

@@ -35,6 +35,7 @@ class Cell:
     version: int | None = None  # of the template, where it came after the card was read
     machine: str = ""  # what the machine had read, where a person changed it
     regions: tuple[tuple[str, str, str, str], ...] = ()  # in percent of the upright image, as SVG wants them
+    on_back: bool = False  # of the card's back
     codes: tuple[str, ...] = ()  # what barcodes of the card offer for it, other than its value
 
     @property
@@ -180,6 +181,7 @@ def cell(card: Card, result: CardResult, spec: FieldSpec, correction: FieldRevis
             machine=_text(was),
             by_hand=result.by_hand,
             regions=regions,
+            on_back=stored.get("on_back", False),
         )
     issues = [] if correction or result.by_hand or _was_seen(card, stored) else checking.doubts(spec, stored)
     confidence = percent(stored.get("confidence"))
@@ -196,6 +198,7 @@ def cell(card: Card, result: CardResult, spec: FieldSpec, correction: FieldRevis
         by=_name(correction) if correction else "",
         version=stored.get("version"),
         regions=regions,
+        on_back=stored.get("on_back", False),
     )
 
 

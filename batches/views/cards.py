@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Max
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,7 +19,7 @@ from batches import progress
 from batches.actions import cards as card_actions
 from batches.actions import runs
 from batches.changes import TransitionRefused
-from batches.models import Attempt, Batch, Card
+from batches.models import Attempt, Batch, Card, CardScan
 from batches.queries import grid, readings, results
 from batches.states import CardStatus
 from batches.views.results import can_edit, card_of, chips, editable, visible
@@ -59,7 +60,10 @@ def page(
     labels = {spec.key: spec.label for spec in batch.specs(active_only=False)}
     history = card.revisions.select_related("by")[:50]
     beside = readings.of(batch, card)
+    earlier = list(card.scans.filter(role=CardScan.Role.EARLIER).select_related("by"))
     context = {
+        "earlier": earlier,
+        "stale": bool(earlier) and _read_before(card, earlier[0]),
         "batch": batch,
         "card": card,
         "row": row,
@@ -86,6 +90,12 @@ def page(
 
 def _seen(request: SignedInRequest, card: Card | None) -> bool:
     return card is not None and Card.objects.visible_to(request.user).filter(pk=card.pk).exists()
+
+
+def _read_before(card: Card, replaced: CardScan) -> bool:
+    """Whether its values, or its failure, are those of a scan that it has no longer."""
+    last = card.attempts.aggregate(last=Max("started_at"))["last"]
+    return last is None or last < replaced.at
 
 
 def _enterable(card: Card) -> bool:
