@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
+from PIL import Image
 
 from batches import drain
 from batches.management.commands import extract as extract_command
@@ -17,6 +18,7 @@ from batches.states import BatchStatus, CardStatus
 from ocr.models import Engine
 from templates_app.models import FieldTemplate
 from tests import vlm_server
+from tests.batches.intake import odd, zips
 
 FIELDS = "Author,Title,Year"
 
@@ -77,6 +79,24 @@ def test_a_refused_file_is_named_and_the_rest_is_read(
     assert "Refused: notes.txt: This is not an image" in told
     assert ".hidden" not in told
     assert len(table(tmp_path / "out.csv")) == 1
+
+
+def test_scans_come_in_any_format(vlm: vlm_server.Server, folder: Callable[..., Path], tmp_path: Path) -> None:
+    scans = folder(card_1=1)
+    cards = {n: Image.open(io.BytesIO(vlm_server.card_image(n))) for n in range(2, 6)}
+    (scans / "2.heic").write_bytes(odd.heic(cards[2]))
+    cards[3].save(scans / "3.pdf", save_all=True, append_images=[cards[4]])
+    (scans / "4.zip").write_bytes(zips.ordinary({"in/5.png": vlm_server.card_image(5), "in/list.csv": b"a;b"}))
+    told = extract(scans, fields=FIELDS, out=str(tmp_path / "out.csv"))
+    assert "Refused: 4.zip: in/list.csv: This is not an image" in told
+    rows = {row["file"]: row["Author"] for row in table(tmp_path / "out.csv")}
+    assert rows == {
+        "card_1.png": "author 1",
+        "2.heic": "author 2",
+        "3.pdf#1": "author 3",
+        "3.pdf#2": "author 4",
+        "in/5.png": "author 5",
+    }
 
 
 def test_a_card_that_is_not_read_has_its_row_and_the_exit_code_says_so(
