@@ -271,6 +271,7 @@ def test_newer_rows_come_without_a_new_page(
     page.goto(f"/batches/{pk}/cards/?q=author")
     bar = page.locator("#newer-rows")
     expect(bar).to_contain_text("8 newer")
+    expect(page.locator("#batch-state")).not_to_have_text(re.compile("Reading|Waiting"))  # a card begun is newer, too
     pages: list[Response] = []
     page.on("response", lambda one: pages.append(one) if one.request.is_navigation_request() else None)
     bar.get_by_role("link").click()
