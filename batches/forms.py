@@ -89,14 +89,26 @@ class ScansForm(forms.Form):
     pass_blank = forms.BooleanField(
         label=gettext_lazy("Pass over blank scans"), required=False, widget=forms.CheckboxInput(attrs={"class": "box"})
     )
+    trim = forms.BooleanField(
+        label=gettext_lazy("Cut off the scanner’s black or white frame"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "box"}),
+    )
+    straighten = forms.BooleanField(
+        label=gettext_lazy("Set scans level that lie a little askew"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "box"}),
+    )
 
     def __init__(self, batch: Batch, data: Any = None) -> None:
-        initial = {"turn": str(batch.option("rotation")), "pass_blank": batch.option("pass_blank")}
+        initial = {"turn": str(batch.option("rotation"))}
+        initial |= {name: batch.option(name) for name in ("pass_blank", "trim", "straighten")}
         super().__init__(data, initial=initial, auto_id="scans-%s")
 
-    def rotation(self) -> str | int:
+    def options(self) -> dict[str, Any]:
         turn = str(self.cleaned_data["turn"])
-        return int(turn) if turn.isdecimal() else turn
+        ticked = {name: self.cleaned_data[name] for name in ("pass_blank", "trim", "straighten")}
+        return {"rotation": int(turn) if turn.isdecimal() else turn, **ticked}
 
 
 def _models(batch: Batch, engines: Iterable[Engine]) -> dict[str, forms.Field]:

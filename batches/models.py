@@ -162,6 +162,8 @@ DEFAULT_OPTIONS: dict[str, Any] = {
     "on_duplicate": "skip",  # cards that were read before: skip, overwrite, suffix
     "rotation": "auto",  # of all scans, in degrees clockwise; auto: as the text on each says
     "pass_blank": True,  # scans on which nothing stands are not read
+    "trim": False,  # the scanner's background is cut off
+    "straighten": False,  # scans that lie a little askew are set level
     "sheets": False,  # several cards may lie on a page: they are looked for
     "max_image_px": 1600,
     "transcribe": False,
@@ -241,7 +243,8 @@ class Scan(models.Model):
     source = models.CharField(max_length=150)  # stored file that holds the scan; pages, and cards of a sheet, share one
     page = models.PositiveIntegerField(default=0)  # from 1 where the source has several, otherwise 0
     cut = models.PositiveSmallIntegerField(default=0)  # from 1 where the page is a sheet that was cut, otherwise 0
-    # [left, top, width, height] in pixels of the page, EXIF orientation applied; null: the whole of it
+    # [left, top, width, height] in pixels of the page, EXIF orientation applied; null: the whole of it. Perhaps a fifth
+    # number: hundredths of a degree that the page is turned counter-clockwise before that, to lie level.
     crop = models.JSONField(null=True, blank=True)
     edition = models.PositiveSmallIntegerField(default=1)  # one more each time that the card's scan is replaced
     original_name = models.CharField(max_length=500)  # as sent, with its folder
@@ -320,6 +323,9 @@ class Card(Scan):
     tries = models.PositiveSmallIntegerField(default=0)  # calls that count against options.retries
     crashes = models.PositiveSmallIntegerField(default=0)
     prepared_at = models.DateTimeField(null=True, blank=True)  # page image and thumbnail made
+    trimmed = models.BooleanField(
+        default=False
+    )  # `crop` is what is left without the scanner's background, or set level
     turned_by = models.CharField(max_length=8, choices=TurnedBy, blank=True)  # who says how it is to be turned
     phash = models.BigIntegerField(null=True, blank=True)  # 64 bits of what it looks like, turned upright
     blank = models.BooleanField(null=True, blank=True)  # nothing stands on it; a person's word that something does: no

@@ -1,5 +1,6 @@
 """What people say about scans: which way up they are, that one is not blank, that two that look alike both stay."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from batches import changes, tasks
@@ -10,8 +11,10 @@ from batches.intake import upright
 from batches.models import Batch, Card, Likeness
 from batches.states import CardStatus, SkipReason, TurnedBy
 
+NAMES = ("rotation", "pass_blank", "trim", "straighten")
 
-def set_options(batch: Batch, *, rotation: str | int, pass_blank: bool) -> None:
+
+def set_options(batch: Batch, after: Mapping[str, Any]) -> None:
     """How the scans of a draft are prepared. Those that this changes are prepared anew; a person's turns stay.
 
     Raises BatchLocked.
@@ -19,16 +22,18 @@ def set_options(batch: Batch, *, rotation: str | int, pass_blank: bool) -> None:
     with changes.locked(batch) as change:
         if not change.batch.is_draft:
             raise BatchLocked
-        before = {name: change.batch.option(name) for name in ("rotation", "pass_blank")}
-        after = {"rotation": rotation, "pass_blank": pass_blank}
-        if after == before:
+        before = {name: change.batch.option(name) for name in NAMES}
+        changed = {name for name in NAMES if before[name] != after[name]}
+        if not changed:
             return
-        change.batch.options = change.batch.options | after
+        change.batch.options = change.batch.options | {name: after[name] for name in NAMES}
         change.set(options=change.batch.options)
-        if rotation != before["rotation"]:
+        if "rotation" in changed:
             _turn_all(change)
-        if pass_blank != before["pass_blank"]:
-            _pass_over(change) if pass_blank else _take_back(change, {})
+        if changed & {"trim", "straighten"}:
+            _trim_all(change)
+        if "pass_blank" in changed:
+            _pass_over(change) if after["pass_blank"] else _take_back(change, {})
     tasks.prepare(batch.pk)
 
 
@@ -37,6 +42,13 @@ def _turn_all(change: changes.Change) -> None:
     change.set(turning={})
     others = Card.objects.exclude(turned_by=TurnedBy.PERSON)
     change.touch_cards(others.filter(batch=change.batch), prepared_at=None, turned_by="", rotation=0)
+
+
+def _trim_all(change: changes.Change) -> None:
+    """Each is looked at again, as a whole. The file was never changed."""
+    whole: dict[str, Any] = {"crop": None, "trimmed": False, "width": 0, "height": 0}
+    change.touch_cards(Card.objects.filter(batch=change.batch, trimmed=True), **whole)
+    change.touch_cards(Card.objects.filter(batch=change.batch, cut=0), prepared_at=None)
 
 
 def _pass_over(change: changes.Change) -> None:

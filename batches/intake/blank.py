@@ -30,7 +30,8 @@ def is_blank(grey: Image.Image) -> bool:
     solid = _solid(pixels)
     if _share_inside(solid) > LARGE_DARK:
         return False
-    inked = cells(_strokes(pixels), CELL) >= INKED
+    marked = strokes(pixels)
+    inked = cells(marked & ~_lines(marked), CELL) >= INKED
     near_solid = spread(spread(cells(solid, CELL) > 0, 1, DOWN), 1, ACROSS)  # the rim of a hole
     inked &= ~near_solid
     joined = patches(spread(inked, 1, ACROSS))  # the characters of a word need not touch
@@ -64,8 +65,8 @@ def _share_inside(solid: Mask) -> float:
     return inside / max(dark.size, 1)
 
 
-def _strokes(pixels: NDArray[np.uint8]) -> Mask:
-    """Thin dark places, without long lines."""
+def strokes(pixels: NDArray[np.uint8]) -> Mask:
+    """Thin dark places: writing and lines."""
     height, width = pixels.shape
     depth = (_closed(pixels) - pixels).astype(np.float32)  # never below zero
     margin = max(1, int(MARGIN * min(height, width)))
@@ -77,7 +78,7 @@ def _strokes(pixels: NDArray[np.uint8]) -> Mask:
     paper = inner[inner <= middle + 4]
     threshold = max(FAINTEST, middle + OVER_NOISE * max(0.3, float(paper.std())))
     marked[margin : height - margin, margin : width - margin] = inner > threshold
-    return marked & ~_lines(marked)
+    return marked
 
 
 def _closed(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -194,6 +194,14 @@ class Pool:
         reply = self._ask({"do": "examine", "path": str(path), "cpu": INSPECT_CPU}, seconds)
         return Examined(reply["blank"], {int(turn): bits for turn, bits in reply["looks"].items()}, reply["codes"])
 
+    def find_frame(
+        self, path: Path, rotation: int, *, trim: bool, straighten: bool, seconds: float = INSPECT_SECONDS
+    ) -> tuple[list[float], float] | None:
+        """The card's box on the scan, and how far it is askew; see frame.find. Raises UnreadableImage."""
+        request = {"do": "frame", "path": str(path), "rotation": rotation, "trim": trim, "straighten": straighten}
+        found = self._ask({**request, "cpu": INSPECT_CPU}, seconds)["frame"]
+        return (found[0], found[1]) if found else None
+
     def compare(self, path: Path, others: Sequence[Path], *, seconds: float = INSPECT_SECONDS) -> list[float]:
         """How far a thumbnail agrees with each of the others, 1.0 at most. Raises UnreadableImage."""
         request = {"do": "compare", "path": str(path), "others": [str(other) for other in others], "cpu": INSPECT_CPU}

@@ -63,6 +63,8 @@ class _Work:
     width: int = 0
     height: int = 0
     seen: seeing.Seen | None = None
+    region: list[int] | None = None  # that is left of the scan, trimmed and straightened
+    picture: tuple[str, int, str] = ("", 0, "")  # that it was when it was begun
     unreadable: UnreadableImage | None = None
     failure: Exception | None = None  # says nothing about the scan
 
@@ -81,7 +83,13 @@ class _Work:
             self.failure = error
 
     def _see(self, source: Path) -> None:
-        """Once for a card: what its page image shows; and its images as they then are to be turned."""
+        """Once for a card: what its page image shows; and its images as they then are to be trimmed and turned."""
+        size = (self.width or self.card.width, self.height or self.card.height)
+        self.region = seeing.framed(self.card, size)
+        if self.region is not None:
+            self.card.crop = self.region
+            made = _derive(source, self.scan, _missing(_pair(self.scan, self.scan.rotation)))
+            self.width, self.height = made or _proven_size(source, self.scan)
         self.seen = seeing.see(self.card)
         if self.seen is not None and self.seen.turned.rotation != self.card.rotation:
             _derive(source, self.scan, _missing(_pair(self.scan, self.seen.turned.rotation)))
@@ -97,7 +105,7 @@ def _prepare_batch(cards: list[Card]) -> None:
             card.rotation = turned.rotation  # its images are made that way at once
     with store.writing(cards[0].batch):
         works = [
-            _Work(card, scan, _found(scan), _missing(_pair(scan, scan.rotation)))
+            _Work(card, scan, _found(scan), _missing(_pair(scan, scan.rotation)), picture=_picture(scan))
             for card in cards
             for scan in card.sides
         ]
@@ -126,7 +134,7 @@ def _note(works: Sequence[_Work]) -> None:
         done.setdefault(work.card.pk, []).append(work)
     with changes.locked(works[0].card.batch_id) as change:
         for card in change.batch.cards.select_related("back").filter(pk__in=done):
-            if [_picture(scan) for scan in card.sides] != [_picture(work.scan) for work in done[card.pk]]:
+            if [_picture(scan) for scan in card.sides] != [work.picture for work in done[card.pk]]:
                 continue
             fields = _fields(card, done[card.pk])
             if fields:
@@ -151,6 +159,8 @@ def _fields(card: Card, works: Sequence[_Work]) -> dict[str, Any]:
         fields["prepared_at"] = timezone.now()
     if works[0].width and not card.width:
         fields |= {"width": works[0].width, "height": works[0].height}
+    if works[0].region is not None:
+        fields |= {"crop": works[0].region, "trimmed": True, "width": works[0].width, "height": works[0].height}
     if works[0].seen is not None:
         fields |= seeing.columns(card, works[0].seen)
     if card.status != CardStatus.PENDING:

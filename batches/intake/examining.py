@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from batches.intake import barcodes, blank, likeness
+from batches.intake import barcodes, blank, frame, likeness
 
 
 def _opened(path: str) -> Image.Image:
@@ -22,6 +22,16 @@ def examine(path: str) -> dict[str, Any]:
         "looks": {str(turn): number for turn, number in likeness.bits(grey).items()},
         "codes": barcodes.read(grey),
     }
+
+
+def find_frame(path: str, rotation: int, trim: bool, straighten: bool) -> dict[str, Any]:
+    """Where the card lies on a scan, by its page image, which was turned clockwise by `rotation`."""
+    with _opened(path) as image:
+        image.draft("L", image.size)
+        grey = image.convert("L")
+    if rotation:
+        grey = grey.rotate(rotation, expand=True)  # back
+    return {"frame": frame.find(grey, trim=trim, straighten=straighten)}
 
 
 def compare(path: str, others: Sequence[str]) -> dict[str, Any]:

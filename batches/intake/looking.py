@@ -19,7 +19,9 @@ def due(batch_id: int | None = None) -> QuerySet[Card]:
     wanted = Batch.objects.filter(status=BatchStatus.DRAFT, deleted_at=None, options__sheets=True)
     if batch_id is not None:
         wanted = wanted.filter(pk=batch_id)
-    cards = Card.objects.filter(batch__in=list(wanted.values_list("pk", flat=True)), sheet=None, cut=0, back=None)
+    cards = Card.objects.filter(
+        batch__in=list(wanted.values_list("pk", flat=True)), sheet=None, cut=0, back=None, trimmed=False
+    )
     return cards.exclude(prepared_at=None).filter(error="").select_related("batch").order_by("batch_id", "pk")
 
 

@@ -275,8 +275,12 @@ def derive(
 
 
 def cut_out(image: Image.Image, crop: Sequence[int]) -> Image.Image:
-    """The region, as far as it lies on the page."""
-    left, top, width, height = crop
+    """The region, as far as it lies on the page; with a fifth number after the page is turned, see Scan.crop."""
+    left, top, width, height, *tilt = crop
+    if tilt:
+        flat = opaque(resizable(image))
+        white = (255,) * len(flat.getbands())
+        image = flat.rotate(tilt[0] / 100, Image.Resampling.BICUBIC, fillcolor=white)
     box = (max(0, left), max(0, top), min(image.width, left + width), min(image.height, top + height))
     if box[0] >= box[2] or box[1] >= box[3]:
         raise Refusal("damaged", "the region lies outside of the page")
@@ -354,6 +358,9 @@ def answer(request: Mapping[str, Any], max_pixels: int) -> dict[str, Any]:
             request.get("crop"),
         ),
         "examine": lambda: _examining().examine(request["path"]),
+        "frame": lambda: _examining().find_frame(
+            request["path"], request["rotation"], request["trim"], request["straighten"]
+        ),
         "compare": lambda: _examining().compare(request["path"], request["others"]),
         "find_cards": lambda: find_cards(request["path"], request["page"], request["max_pages"], max_pixels),
     }

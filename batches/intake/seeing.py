@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 UNSEEN: dict[str, Any] = {
     "prepared_at": None,
     "turned_by": "",
+    "trimmed": False,
     "phash": None,
     "blank": None,
     "codes": [],
@@ -30,6 +31,26 @@ UNSEEN: dict[str, Any] = {
 class Seen:
     examined: Examined
     turned: upright.Turned
+
+
+def framed(card: Card, size: tuple[int, int]) -> list[int] | None:
+    """Where the card lies on its scan of this size, as Scan.crop has it, where the batch wants that to be known."""
+    option = card.batch.option
+    trim, straighten = option("trim"), option("straighten")
+    if not (trim or straighten) or card.crop or card.cut or option("sheets"):
+        return None
+    try:
+        page = store.derived(card, "page")
+        found = decoders.pool().find_frame(page, card.rotation, trim=trim, straighten=straighten)
+    except UnreadableImage as error:
+        log.warning("Card %s: its frame could not be looked for: %s %s", card.pk, error.message, error.raw)
+        return None
+    if found is None:
+        return None
+    (left, top, right, bottom), tilt = found
+    width, height = size
+    box = [round(left * width), round(top * height), round((right - left) * width), round((bottom - top) * height)]
+    return [*box, round(tilt * 100) % 36_000] if tilt else box
 
 
 def see(card: Card) -> Seen | None:

@@ -73,7 +73,7 @@ def batch_scans(request: SignedInRequest, pk: int) -> HttpResponse:
     problem = ""
     if form.is_valid():
         try:
-            scans.set_options(batch, rotation=form.rotation(), pass_blank=form.cleaned_data["pass_blank"])
+            scans.set_options(batch, form.options())
         except drafts.BatchLocked as locked:
             problem = str(locked)
     if request.htmx:

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from batches.intake import adding, alike, derive, store, upright
+from batches.actions import scans
+from batches.intake import adding, alike, derive, frame, store, upright
 from batches.models import Batch, Card, Likeness
 from batches.states import BatchStatus, CardStatus, SkipReason, TurnedBy
 from ocr.engines.local import ocr, reading
@@ -224,3 +226,49 @@ def test_without_the_models_it_goes_on_unturned(batch: Batch, add: Add, monkeypa
     card = prepared(add()[0])
     assert (card.rotation, card.turned_by, card.error) == (0, TurnedBy.UNABLE, "")
     assert card.prepared_at is not None
+
+
+# -- trimmed and set level
+
+
+def framed(degrees: float = 0.0) -> bytes:
+    image = papers.ruled(papers.paper(1))
+    for line in range(5):
+        papers.written(image, f"Halvorsen, Elin: Seven Songs {line}", ink=(50, 50, 50), at=(200, 200 + 140 * line))
+    scan = Image.new("RGB", (1800, 1200), (10, 10, 10))
+    scan.paste(papers.askew(image, degrees), (200, 50))
+    return pictures.encoded(scan)
+
+
+def test_a_frame_is_cut_off_from_what_is_derived_alone(batch: Batch, add: Add, text_says: list[int | None]):
+    batch.options = {"trim": True, "rotation": 90}
+    batch.save()
+    data = framed()
+    card = prepared(add(data=data)[0])
+    left, top, width, height = card.crop
+    assert (left, top, width, height) == pytest.approx((200, 50, 1500, 1000), abs=20)
+    assert (card.trimmed, card.width, card.height) == (True, width, height)
+    assert store.find(card).read_bytes() == data
+    assert pictures.opened(store.derived(card, "page")).size == pytest.approx((height, width), abs=2)
+    for full in (True, False):
+        image = derive.prepared(card, full_resolution=full, max_px=1600)
+        assert sorted(pictures.opened(image.path).size) == pytest.approx(sorted((width, height)), abs=2)
+
+
+def test_a_card_askew_is_set_level(batch: Batch, add: Add, text_says: list[int | None]):
+    batch.options = {"trim": True, "straighten": True}
+    batch.save()
+    card = prepared(add(data=framed(2.0))[0])
+    assert card.crop[4] == pytest.approx(36_000 - 200, abs=30)
+    level = frame.find(pictures.opened(store.derived(card, "page")).convert("L"), trim=False, straighten=True)
+    assert level is None
+
+
+def test_when_it_is_not_wanted_any_more_the_scan_is_whole_again(batch: Batch, add: Add, text_says: list[int | None]):
+    batch.options = {"trim": True}
+    batch.save()
+    card = prepared(add(data=framed())[0])
+    scans.set_options(batch, {"rotation": "auto", "pass_blank": True, "trim": False, "straighten": False})
+    card = prepared(card)
+    assert (card.crop, card.trimmed, card.width, card.height) == (None, False, 1800, 1200)
+    assert pictures.opened(store.derived(card, "page")).size == (1600, 1067)
