@@ -103,7 +103,9 @@ def _key(upload: Upload) -> str:
 
 
 def _keep(upload: Upload, step: adding.Step, made: int) -> None:
-    progress = {"pages_done": step.done, "pages_total": step.total, "cards_made": made}
+    # A run that begins anew walks quickly over what an earlier one made: nobody wants to see that go backwards.
+    done, made = max(step.done, upload.pages_done), max(made, upload.cards_made)
+    progress = {"pages_done": done, "pages_total": step.total, "cards_made": made}
     with changes.locked(upload.batch) as change:
         Upload.objects.filter(pk=upload.pk).update(**progress)
         for member in step.refusals:
