@@ -35,6 +35,9 @@ def application() -> Iterator[Path]:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
+        from batches.drain import service
+
+        service.keep_loaded()  # as the consumer does
         print_machine()
         yield Path(folder)
 

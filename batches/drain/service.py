@@ -22,7 +22,7 @@ from batches.drain.probing import Probing
 from batches.drain.scheduler import Scheduler
 from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
-from batches.drain.threads import Rounds, keep_all, spawn
+from batches.drain.threads import Rounds, keep_all, keep_loaded, spawn
 from batches.drain.worker import Reader
 from batches.intake import looking, opening
 
@@ -172,6 +172,7 @@ def service() -> Service:
     global _service
     with _lock:
         if _service is None:
+            keep_loaded()
             _service = Service()
             atexit.register(_service.stop)
         return _service

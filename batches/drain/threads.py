@@ -1,5 +1,6 @@
 """Daemon threads with a database connection of their own."""
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -21,6 +22,15 @@ def keep_all() -> None:
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous=FULL")
+
+
+def keep_loaded() -> None:
+    """What a process has loaded by now stays, so the garbage collector need not look through it again and again.
+
+    A tenth of the drain's CPU went into that. For the process that reads cards, once, when it begins.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def spawn(name: str, target: Callable[[], None], *, connected: bool = True) -> threading.Thread:

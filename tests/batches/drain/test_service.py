@@ -1,3 +1,4 @@
+import gc
 import threading
 from dataclasses import replace
 
@@ -345,6 +346,8 @@ def test_a_process_has_one_service_however_many_ask(transactional_db, monkeypatc
     for thread in asking:
         thread.join()
     assert len(set(map(id, found))) == 1
+    assert gc.get_freeze_count() > 10_000, "what is loaded is not looked through while cards are read"
+    gc.unfreeze()
     service_module.stop()
     assert found[0].is_stopped
 
