@@ -3,10 +3,9 @@
 
 (() => {
   const form = document.getElementById("cutter");
-  const picture = document.getElementById("sheet-picture");
+  const svg = document.getElementById("sheet-picture");
   const rows = document.getElementById("cut-rows");
-  if (!form || !picture || !rows) return;
-  const svg = picture.querySelector("svg");
+  if (!form || !svg || !rows) return;
   const sheet = { width: Number(form.dataset.width), height: Number(form.dataset.height) };
   const SMALLEST = Math.min(40, sheet.width, sheet.height);
   const SIDES = ["left", "top", "width", "height"];
@@ -25,6 +24,7 @@
   }
 
   // ---- drawing
+  const zoom = () => svg.getScreenCTM()?.a || 1; // pixels of the screen for one of the sheet
   const drawn = new Map(); // row → its group in the picture
   function place(row) {
     const group = drawn.get(row);
@@ -33,12 +33,11 @@
     for (const [name, value] of [["x", cut.left], ["y", cut.top], ["width", cut.width], ["height", cut.height]]) {
       rect.setAttribute(name, String(value));
     }
-    const scale = sheet.width / (svg.getBoundingClientRect().width || sheet.width);
-    group.querySelectorAll("ellipse").forEach((handle, n) => {
+    const radius = String(7 / zoom());
+    group.querySelectorAll("circle").forEach((handle, n) => {
       handle.setAttribute("cx", String(cut.left + CORNERS[n][0] * cut.width));
       handle.setAttribute("cy", String(cut.top + CORNERS[n][1] * cut.height));
-      handle.setAttribute("rx", String(8 * scale));
-      handle.setAttribute("ry", String(8 * scale));
+      handle.setAttribute("r", radius);
     });
   }
   function draw(row) {
@@ -47,7 +46,7 @@
     group.setAttribute("role", "button");
     group.append(make("rect"));
     CORNERS.forEach((corner, n) => {
-      const handle = make("ellipse");
+      const handle = make("circle");
       handle.setAttribute("class", n === 1 || n === 2 ? "cut__handle cut__handle--back" : "cut__handle");
       handle.addEventListener("pointerdown", (event) => drag(event, row, corner));
       group.append(handle);
@@ -71,15 +70,14 @@
     event.stopPropagation();
     const group = drawn.get(row);
     group.focus();
-    const box = svg.getBoundingClientRect();
-    const [across, down] = [sheet.width / box.width, sheet.height / box.height];
+    const scale = zoom();
     const from = { x: event.clientX, y: event.clientY };
     const before = read(row);
     const target = event.currentTarget;
     target.setPointerCapture(event.pointerId);
     const move = (now) => {
-      const x = (now.clientX - from.x) * across;
-      const y = (now.clientY - from.y) * down;
+      const x = (now.clientX - from.x) / scale;
+      const y = (now.clientY - from.y) / scale;
       if (!corner) write(row, { ...before, left: before.left + x, top: before.top + y });
       else write(row, stretched(before, corner, x, y));
     };
@@ -138,7 +136,7 @@
     row.querySelector("[data-remove]").addEventListener("click", () => remove(row));
   }
 
-  svg.replaceChildren();
+  for (const rect of svg.querySelectorAll("rect")) rect.remove();
   [...rows.children].forEach(watch);
   renumber();
   document.getElementById("add-cut").addEventListener("click", (event) => {
