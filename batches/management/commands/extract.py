@@ -119,7 +119,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"Refused: {name}: {error.strerror or error}")
 
     def _close(self, batch: Batch, go_on: str) -> None:
-        """Exit code 0 when every accepted card was read."""
+        """Exit code 0 when every accepted card was read, or is blank."""
         self.stderr.write(
             f"{batch.completed} of {batch.total} cards read, {batch.failed} not read, {batch.to_check} to check."
         )
@@ -128,7 +128,9 @@ class Command(BaseCommand):
         if batch.status == BatchStatus.PAUSED:
             why = batch.pause_message or batch.get_pause_reason_display()
             self.stderr.write(f"Paused: {why}. To go on: {go_on}")
-        if batch.completed != batch.total:
+        if batch.blank:
+            self.stderr.write(f"{batch.blank} blank, passed over.")
+        if batch.completed + batch.blank != batch.total:
             raise SystemExit(1)
 
 
