@@ -21,6 +21,7 @@ from batches.intake.receiving import Refused
 
 _END, _END64, _LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
 _ENTRY, _LOCAL = struct.Struct("<4s6H3L5H2L"), struct.Struct("<4s5H3L2H")
+MOST = 20  # entries for each file that is taken: folders, and what systems leave beside
 MAX_DIRECTORY = 16_000_000  # bytes; more than any honest one of so many members
 RATIO_FROM = 10_000_000  # bytes unpacked; a white page alone packs a thousandfold
 PIECE = 1 << 18
@@ -79,6 +80,8 @@ class Archive:
         _refuse_over_limits(wanted)
         starts, spans = {}, [directory]
         for entry in entries:
+            if entry.offset > directory[0]:
+                raise _cut_off()
             starts[entry.index], end = _span(file, entry)
             spans.append((entry.offset, end))
         _refuse_overlaps(spans)
@@ -168,6 +171,8 @@ def _entries(file: IO[bytes], length: int) -> tuple[list[_Entry], tuple[int, int
         place = extra_at + head[11] + head[12]
         if place > size:
             raise _damaged()
+        if len(found) > MOST * settings.MAX_FILE_PAGES:
+            raise _too_many()
         found.append(_entry(len(found), head, data[names_at:extra_at], data[extra_at : extra_at + head[11]]))
     if len(found) & 0xFFFF != number & 0xFFFF:
         raise Refused("FILE_TYPE_INVALID", _contradiction())

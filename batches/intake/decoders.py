@@ -18,11 +18,13 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from batches.intake import sniff
 from ocr.errors import UnreadableImage
 
 FILES_PER_CHILD = 200  # whatever a decoder leaks goes with its process
 INSPECT_SECONDS, DERIVE_SECONDS = 30, 90  # wall clock
 INSPECT_CPU, DERIVE_CPU = 10, 40
+DRAW_CPU = 10  # a page of a PDF: of the largest it takes 3, and a few kilobytes may ask for hours
 PIECE = 65_536
 
 
@@ -184,7 +186,7 @@ class Pool:
             "targets": [asdict(target) for target in targets],
             "crop": crop,
             "max_pages": self.max_pages,
-            "cpu": DERIVE_CPU,
+            "cpu": DRAW_CPU if path.suffix == sniff.PDF.extension else DERIVE_CPU,
         }
         width, height = self._ask(request, seconds)["size"]
         return width, height
@@ -312,6 +314,7 @@ def _sentence(kind: str) -> str:
         "memory": _("The image needs too much memory to be opened."),
         "missing": _("The file is missing."),
         "encrypted": _("The file is encrypted. Send it without a password."),
+        "no_library": _("This server's installation is not complete: it cannot open such files."),
         "no_page": _("The file does not have this page any more."),
         "empty": _("The file has no page."),
         "slow": _("The image took too long to be opened."),

@@ -337,6 +337,8 @@ def _refusal(error: Exception) -> dict[str, Any]:
     kind, text = "damaged", f"{type(error).__name__}: {error}"
     if isinstance(error, Refusal):
         kind = error.kind
+    elif isinstance(error, ImportError):
+        kind = "no_library"
     elif isinstance(error, MemoryError):
         kind = "memory"
     elif isinstance(error, FileNotFoundError):

@@ -3,14 +3,15 @@
 import io
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batches import changes
-from batches.intake import adding, receiving, store
+from batches.intake import adding, containers, receiving, store
 from batches.models import Batch
-from tests.batches.intake import pictures
+from tests.batches.intake import pictures, zips
 from tests.batches.intake.test_adding import files
 
 Send = Callable[..., adding.Outcome]
@@ -94,3 +95,81 @@ def test_who_enters_a_file_may_add_to_its_cards_or_keep_it_out(batch: Batch, tmp
     assert [(card.rotation, card.tries) for step in steps for card in step.cards] == [(90, 1)]
     assert seen == [1, 2]
     assert files(batch) == ["1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (packed({"1.jpg": pictures.jpeg(), "in.zip": packed({"2.jpg": b""})}), "An archive inside an archive"),
+        (zips.written([zips.card(), zips.card(b"2.jpg", flags=1)]), "It is encrypted"),
+        (zips.written([zips.card(), zips.link()]), "Links are not followed"),
+        (zips.written([zips.card(), zips.card(b"2.jpg", local_name=b"3.jpg")]), "contradicts itself"),
+        (zips.written([zips.card(), zips.card(b"2.jpg", crc=1)]), "damaged"),
+        (zips.written([zips.card(), zips.card(b"2.jpg", size=50, local_size=50)]), "contradicts itself"),
+        (zips.written([zips.card(), zips.card(b"2.jpg", size=50_000, local_size=50_000)]), "contradicts itself"),
+        (zips.written([zips.card(), zips.card(b"2.jpg", method=99)]), "Pack it as an ordinary ZIP"),
+        (zips.written([zips.card(), zips.card(b"2.jpg", packed_as=b"")]), "damaged"),
+    ],
+)
+def test_each_refusal_in_a_zip_says_why(send: Send, data: bytes, words: str):
+    outcome = send(data)
+    assert len(outcome.cards) == 1
+    assert [words in one.message for one in outcome.refusals] == [True], outcome.refusals
+
+
+def opened(data: bytes) -> containers.Archive:
+    return containers.Archive(io.BytesIO(data), len(data))
+
+
+def test_no_more_is_unpacked_than_the_directory_says():
+    archive = opened(zips.written([zips.Entry(b"1.bmp", bytes(50_000_000), size=1_000_000, local_size=1_000_000)]))
+    pieces: list[bytes] = []
+    with pytest.raises(receiving.Refused, match="contradicts itself"):
+        pieces.extend(archive.unpack(archive.members[0]))
+    assert sum(len(piece) for piece in pieces) <= 1_000_000
+
+
+def test_all_members_together_unpack_to_no_more_than_the_limit(settings):
+    archive = opened(zips.written(zips.Entry(b"%d" % n, bytes(100_000)) for n in range(5)))
+    settings.MAX_UNPACKED_BYTES = 250_000  # the directory said less, say
+    pieces: list[bytes] = []
+    with pytest.raises(receiving.Refused, match="The ZIP unpacks to more than"):
+        pieces.extend(piece for member in archive.members for piece in archive.unpack(member))
+    assert 200_000 <= sum(len(piece) for piece in pieces) <= 250_000
+    with pytest.raises(receiving.Refused) as caught:
+        opened(zips.written(zips.Entry(b"%d" % n, bytes(100_000)) for n in range(5)))
+    assert caught.value.code == "FILE_TOO_LARGE"
+
+
+def test_what_follows_the_end_of_a_member_is_not_kept():
+    entry = zips.card()
+    archive = opened(zips.written([replace(entry, packed_as=entry.packed() + bytes(5_000_000))]))
+    assert b"".join(archive.unpack(archive.members[0])) == entry.data
+
+
+def test_a_batch_that_is_full_refuses_the_rest_alone(batch: Batch, send: Send, settings):
+    settings.MAX_BATCH_CARDS = 2
+    outcome = send(packed({f"{n}.jpg": pictures.jpeg() for n in range(4)}))
+    assert len(outcome.cards) == 2
+    assert [(one.name, one.code) for one in outcome.refusals] == [
+        ("2.jpg", "VALIDATION_ERROR"),
+        ("3.jpg", "VALIDATION_ERROR"),
+    ]
+    assert store.parts() == []
+
+
+def test_a_failure_keeps_what_was_received(batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whoever holds the file can try again: nothing is in the folder, no row is made."""
+    received = receiving.receive(tmp_path / "part", [pictures.jpeg()])
+
+    def fail(path: Path) -> None:
+        raise OSError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "sync_folder", fail)
+        with pytest.raises(OSError, match="broken"):
+            list(adding.steps(batch, "card.jpg", received))
+    assert received.path.is_file()
+    assert (files(batch), batch.cards.count()) == ([], 0)
+    (step,) = adding.steps(batch, "card.jpg", received)
+    assert len(step.cards) == 1

@@ -64,7 +64,7 @@ def written() -> Iterator[list[str]]:
 def _short_time() -> Iterator[None]:
     """Files that take minutes are given up sooner here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoders, "DERIVE_CPU", 1)
+        patch.setattr(decoders, "DRAW_CPU", 1)
         yield
 
 

@@ -186,13 +186,14 @@ def test_a_file_that_used_up_its_time_is_not_tried_again(pool: Pool, scan: Path,
         return real(child, request, seconds)
 
     monkeypatch.setattr(decoders._Child, "ask", ask)
-    monkeypatch.setattr(decoders, "DERIVE_CPU", 0)  # the rest of a second
+    monkeypatch.setattr(decoders, "DRAW_CPU", 0)  # the rest of a second
+    scan = scan.with_suffix(".pdf")
     strokes = pdfs.stream(b"0 0 m 298 420 l 10 10 l h f\n" * 1_000_000, deflate=True)
     scan.write_bytes(pdfs.pages([strokes, pdfs.block()]))
     with pytest.raises(UnreadableImage, match="too long"):
         pool.derive(scan, 1, [target(tmp_path)])
     assert len(started) == 1
-    monkeypatch.setattr(decoders, "DERIVE_CPU", 20)
+    monkeypatch.setattr(decoders, "DRAW_CPU", 20)
     assert pool.derive(scan, 2, [target(tmp_path)]) == (1242, 1750)
 
 

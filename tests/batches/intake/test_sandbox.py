@@ -262,6 +262,11 @@ def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert inspect(tmp_path, pictures.jpeg())["kind"] == "memory"
 
 
+def test_a_library_that_is_missing_is_not_the_files_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setitem(sys.modules, "batches.intake.pdf", None)
+    assert inspect(tmp_path, b"%PDF-1.7")["kind"] == "no_library"
+
+
 def test_the_program_answers_line_by_line_until_its_input_ends(monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path):
     limits: list[int] = []
     monkeypatch.setattr(sandbox, "confine", lambda pixels: None)

@@ -121,8 +121,9 @@ def card(name: bytes = b"card.jpg", **options: object) -> Entry:
     return replace(Entry(name, pictures.jpeg((60, 40))), **options)  # type: ignore[arg-type]
 
 
-def link(name: bytes = b"link.jpg", target: bytes = b"/etc/passwd") -> Entry:
-    return Entry(name, target, mode=stat.S_IFLNK | 0o777)
+def link(name: bytes = b"link.jpg") -> Entry:
+    """What it leads to would be an image, were it followed."""
+    return card(name, mode=stat.S_IFLNK | 0o777)
 
 
 def overlapping(copies: int = 50) -> bytes:
