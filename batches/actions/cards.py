@@ -15,6 +15,8 @@ from batches.states import CardStatus, SkipReason
 from cardocr_site.accounts.models import User
 from ocr import coercion
 
+NOT_BLANK = {"blank": False, "prepared_at": None}  # it is prepared anew, for its text has not been looked at
+
 
 class EditConflict(Exception):
     """Somebody has changed the card since it was read. `current` is the card as it stands."""
@@ -118,8 +120,9 @@ def read_after_all(card: Card) -> Card:
             raise changes.TransitionRefused(fresh.status, CardStatus.PENDING)
         if fresh.status != CardStatus.SKIPPED:
             return fresh
-        change.move_card(fresh, CardStatus.PENDING, **blocks.AFRESH, **({"blank": False} if blank else {}))
+        change.move_card(fresh, CardStatus.PENDING, **blocks.AFRESH, **(NOT_BLANK if blank else {}))
         if change.batch.is_draft:
+            tasks.prepare(card.batch_id)
             return fresh
         runs.go_on(change)
     tasks.drain(card.batch_id)

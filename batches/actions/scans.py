@@ -5,6 +5,7 @@ from typing import Any
 
 from batches import changes, tasks
 from batches.actions import runs
+from batches.actions.cards import NOT_BLANK
 from batches.actions.drafts import BatchLocked
 from batches.drain import blocks
 from batches.intake import upright
@@ -67,7 +68,7 @@ def read_blank(batch: Batch) -> int:
     taken, more = 0, True
     while more:
         with changes.locked(batch) as change:
-            number = _take_back(change, {"blank": False})
+            number = _take_back(change, NOT_BLANK)
             if number and not change.batch.is_draft:
                 runs.go_on(change)
         taken, more = taken + number, number == blocks.BLOCK

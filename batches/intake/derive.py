@@ -91,7 +91,7 @@ class _Work:
             made = _derive(source, self.scan, _missing(_pair(self.scan, self.scan.rotation)))
             self.width, self.height = made or _proven_size(source, self.scan)
         self.seen = seeing.see(self.card)
-        if self.seen is not None and self.seen.turned.rotation != self.card.rotation:
+        if self.seen.turned.rotation != self.card.rotation:
             _derive(source, self.scan, _missing(_pair(self.scan, self.seen.turned.rotation)))
 
 

@@ -29,7 +29,7 @@ UNSEEN: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    examined: Examined
+    examined: Examined | None  # None: that could not be told
     turned: upright.Turned
 
 
@@ -53,24 +53,26 @@ def framed(card: Card, size: tuple[int, int]) -> list[int] | None:
     return [*box, round(tilt * 100) % 36_000] if tilt else box
 
 
-def see(card: Card) -> Seen | None:
-    """Of a card whose page image is made, turned as `card.rotation` says. None where that cannot be told."""
+def see(card: Card) -> Seen:
+    """Of a card whose page image is made, turned as `card.rotation` says."""
     page = store.derived(card, "page")
+    examined = None
     try:
         examined = decoders.pool().examine(page)
     except UnreadableImage as error:  # the page image was made: this is ours, and nothing that a card fails for
         log.warning("Card %s: what it shows could not be told: %s %s", card.pk, error.message, error.raw)
-        return None
-    return Seen(examined, upright.look(card, page, blank=examined.blank))
+    blank = examined is not None and examined.blank and card.blank is not False
+    return Seen(examined, upright.look(card, page, blank=blank))
 
 
 def columns(card: Card, seen: Seen) -> dict[str, Any]:
     """What is written down of it. A person's word stays: that a card is not blank, how it is turned."""
     examined, turned = seen.examined, seen.turned
-    fields: dict[str, Any] = {"codes": examined.codes, "phash": examined.looks[turned.by_degrees]}
-    fields |= {"rotation": turned.rotation, "turned_by": turned.by}
-    if card.blank is not False:
-        fields["blank"] = examined.blank
+    fields: dict[str, Any] = {"rotation": turned.rotation, "turned_by": turned.by}
+    if examined is not None:
+        fields |= {"codes": examined.codes, "phash": examined.looks[turned.by_degrees]}
+        if card.blank is not False:
+            fields["blank"] = examined.blank
     return {name: value for name, value in fields.items() if getattr(card, name) != value}
 
 

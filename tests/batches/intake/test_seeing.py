@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from batches.actions import scans
-from batches.intake import adding, alike, derive, frame, store, upright
+from batches.actions import cards, scans
+from batches.intake import adding, alike, decoders, derive, frame, store, upright
 from batches.models import Batch, Card, Likeness
 from batches.states import BatchStatus, CardStatus, SkipReason, TurnedBy
 from ocr.engines.local import ocr, reading
-from ocr.errors import EngineMissing
+from ocr.errors import EngineMissing, UnreadableImage
 from tests.batches.intake import papers, pictures
 from tests.batches.intake.test_barcodes import coded
 
@@ -75,6 +75,26 @@ def test_a_person_s_word_that_it_is_not_blank_holds(batch: Batch, add: Add):
     Card.objects.update(blank=False)
     card = prepared(card)
     assert (card.status, card.blank) == (CardStatus.PENDING, False)
+
+
+def test_a_card_that_is_not_blank_is_turned_as_its_text_says(batch: Batch, add: Add, text_says: list[int | None]):
+    text_says[:] = [90]
+    card = prepared(add(data=empty())[0])
+    assert (card.rotation, card.turned_by) == (0, "")
+    card = prepared(cards.read_after_all(card))
+    assert (card.status, card.rotation, card.turned_by) == (CardStatus.PENDING, 90, TurnedBy.TEXT)
+
+
+def test_what_cannot_be_told_costs_no_card(batch: Batch, add: Add, monkeypatch: pytest.MonkeyPatch):
+    def crash(*_: object, **__: object) -> None:
+        raise UnreadableImage("The decoder broke off.")
+
+    batch.options = {"rotation": 90}
+    batch.save()
+    monkeypatch.setattr(decoders.Pool, "examine", crash)
+    card = prepared(add()[0])
+    assert (card.status, card.error, card.blank, card.phash) == (CardStatus.PENDING, "", None, None)
+    assert (card.rotation, card.turned_by) == (90, TurnedBy.SETTING)
 
 
 def test_a_blank_last_card_ends_a_batch_that_runs(batch: Batch, add: Add):
