@@ -256,7 +256,8 @@ def locked(batch: Batch | int) -> Iterator[Change]:
         yield change
         if change.visible:
             change.write()
-            transaction.on_commit(lambda: events.changed(pk))
+            # Robust: what is committed stands, whatever becomes of the poke.
+            transaction.on_commit(lambda: events.changed(pk), robust=True)
 
 
 def move_batch(batch: Batch | int, to: BatchStatus, **fields: Any) -> Batch:

@@ -1,7 +1,6 @@
 """A card takes another scan, also after the start; the one that it had stays in its history."""
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -82,7 +81,7 @@ def _put(change: changes.Change, card: Card, scan: Card | CardScan, user: User, 
     else:
         change.touch_card(card, **columns, **UNSEEN, sheet=None, upload=None, files_due=True)
         changes.look_like_nothing([card.pk])
-    transaction.on_commit(partial(store.bring_back, earlier))
+    transaction.on_commit(lambda: store.bring_back(earlier), robust=True)  # what is committed stands
 
 
 def _columns(scan: Card | CardScan, received: Received, page: decoders.Page) -> dict[str, Any]:

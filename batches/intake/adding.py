@@ -236,7 +236,7 @@ def _forget_after_commit(batch: Batch, scans: list[store.AnyScan], used: set[str
                 scan.batch = batch
             store.forget(scan, with_source=scan.source not in used)
 
-    transaction.on_commit(forget)
+    transaction.on_commit(forget, robust=True)
 
 
 def _kept(batch: Batch, client_key: str) -> list[Card]:

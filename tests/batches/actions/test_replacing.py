@@ -194,3 +194,13 @@ def test_a_save_that_fails_leaves_no_file(card: Card, monkeypatch: pytest.Monkey
     with pytest.raises(RuntimeError):
         replace(card)
     assert [path.name for path in store.scans(card.batch)] == ["card-7.jpg"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_scan_stays_though_the_old_one_cannot_be_moved(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(scan: CardScan) -> None:
+        raise PermissionError("another program holds it")
+
+    (card,) = adding.add_file(batch, "1.jpg", [OLD]).cards
+    monkeypatch.setattr(store, "bring_back", fail)
+    assert store.find(replace(card)).read_bytes() == NEW

@@ -116,3 +116,13 @@ def test_a_disk_that_is_nearly_full_refuses_before_it_is_full(batch: Batch, sett
     assert (upload.status, upload.code) == (UploadStatus.REFUSED, "STORAGE_FULL")
     assert "nearly full" in upload.message
     assert (Card.objects.count(), store.parts()) == (0, [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_goes_wrong_after_the_commit_takes_no_file_away(batch: Batch, monkeypatch: pytest.MonkeyPatch):
+    def fail(batch_id: int) -> None:
+        raise ConnectionError("nobody to be told")
+
+    monkeypatch.setattr("batches.live.events.changed", fail)
+    assert take(batch).status == UploadStatus.DONE
+    assert store.find(Card.objects.get()).read_bytes() == pictures.jpeg()
