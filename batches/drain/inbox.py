@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 REFUSED = "refused"
 PIECE = 1_000_000
+LONGEST = 250  # bytes of a name that the note's ending fits behind
 _IGNORED = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
 _UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")  # programs rename these when they are whole
 
@@ -50,10 +51,11 @@ class Inbox:
         self._on_taken, self._is_stopping = on_taken, is_stopping
         self._seen: set[Found] = set()
         self._old: set[Found] | None = None  # what lay there when this process began
+        self._told: set[tuple[Path, int | None]] = set()
 
     def look(self) -> None:
         """Take what has not changed since the last look."""
-        found = set(_files())
+        found = set(_files(self._tell))
         if self._old is None:
             self._old = found
         ripe, self._seen = sorted(found & self._seen, key=lambda one: one.path), found
@@ -66,6 +68,9 @@ class Inbox:
             try:
                 upload = self._take(one)
             except (Refused, _Changed, FileNotFoundError):  # started or written to this moment: at the next look
+                continue
+            except OSError as error:  # a file that may not be read or removed, perhaps; the others go on
+                self._tell(one.path, error)
                 continue
             if upload.code == "STORAGE_FULL":
                 log.warning("The inbox waits: %s", upload.message)
@@ -84,8 +89,14 @@ class Inbox:
             if upload.code != "STORAGE_FULL":
                 _lay_aside(found, upload.message)
         else:
-            found.path.unlink(missing_ok=True)
+            _remove(found)
         return upload
+
+    def _tell(self, path: Path, error: OSError) -> None:
+        """Once: it is looked at every few seconds."""
+        if (path, error.errno) not in self._told:
+            self._told.add((path, error.errno))
+            log.warning("The inbox cannot take %s: %s", path, error.strerror)
 
     def _taken_before(self, found: Found) -> Upload | None:
         """A killed process had taken it, and its batch was started meanwhile. A copy laid there later is new."""
@@ -95,27 +106,44 @@ class Inbox:
         return upload if upload is not None and uploads.stands(upload) else None
 
 
-def _files() -> Iterator[Found]:
+def _files(failed: Callable[[Path, OSError], None]) -> Iterator[Found]:
     inbox = Path(settings.INBOX_DIR)
     inbox.mkdir(mode=0o750, parents=True, exist_ok=True)
-    for folder in os.scandir(inbox):
+    for folder in _entries(inbox, failed):
         if folder.is_dir(follow_symlinks=False) and not folder.name.startswith("."):
-            for entry, name in _below(folder.path):
-                told = entry.stat(follow_symlinks=False)
-                yield Found(Path(entry.path), folder.name, name, told.st_size, told.st_mtime_ns)
+            for entry in _below(folder.path, failed):
+                path = Path(entry.path)
+                try:
+                    told = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # removed this moment
+                    continue
+                name = _text(str(path.relative_to(folder.path)))
+                yield Found(path, _text(folder.name), name, told.st_size, told.st_mtime_ns)
 
 
-def _below(folder: str, inside: str = "") -> Iterator[tuple["os.DirEntry[str]", str]]:
-    for entry in os.scandir(folder):
-        name = f"{inside}{entry.name}"
-        if entry.name.startswith((".", "~$")) or (not inside and entry.name == REFUSED):
+def _entries(folder: Path | str, failed: Callable[[Path, OSError], None]) -> list["os.DirEntry[str]"]:
+    try:
+        return list(os.scandir(folder))
+    except OSError as error:
+        failed(Path(folder), error)
+        return []
+
+
+def _below(folder: str, failed: Callable[[Path, OSError], None], *, top: bool = True) -> Iterator["os.DirEntry[str]"]:
+    for entry in _entries(folder, failed):
+        if entry.name.startswith((".", "~$")) or (top and entry.name == REFUSED):
             continue
         if entry.is_dir(follow_symlinks=False):
-            yield from _below(entry.path, f"{name}/")
+            yield from _below(entry.path, failed, top=False)
         elif entry.is_file(follow_symlinks=False):
             low = entry.name.lower()
             if low not in _IGNORED and not low.endswith(_UNFINISHED):
-                yield entry, name
+                yield entry
+
+
+def _text(name: str) -> str:
+    """A name that no database refuses: bytes that are no UTF-8 come from old programs and shares."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _pieces(found: Found) -> Iterator[bytes]:
@@ -151,13 +179,22 @@ def _owner() -> User:
     return people.filter(is_superuser=True).order_by("pk")[:1].get()
 
 
+def _remove(found: Found) -> None:
+    """Unless another file has that name by now."""
+    told = found.path.stat(follow_symlinks=False)
+    if (told.st_size, told.st_mtime_ns) == (found.size, found.mtime):
+        found.path.unlink()
+
+
 def _lay_aside(found: Found, why: str) -> None:
     """Into `refused/`, under a free name, with a note. The note first: a file without its reason helps nobody."""
-    target = Path(settings.INBOX_DIR) / found.folder / REFUSED / found.name
+    inside = found.path.relative_to(settings.INBOX_DIR)
+    target = Path(settings.INBOX_DIR, inside.parts[0], REFUSED, *inside.parts[1:])
     target.parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while target.exists():
         number += 1
         target = target.with_name(f"{found.path.stem}-{number}{found.path.suffix}")
-    target.with_name(f"{target.name}.txt").write_text(f"{found.name}: {why}\n", encoding="utf-8")
+    note = os.fsencode(target.name)[:LONGEST] + b".txt"
+    target.with_name(os.fsdecode(note)).write_text(f"{found.name}: {why}\n", encoding="utf-8")
     found.path.rename(target)

@@ -1,5 +1,6 @@
 """Files laid into a folder of the inbox become a draft."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from batches.drain import inbox
 from batches.drain.inbox import Inbox
+from batches.intake import uploads
 from batches.models import Batch
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
@@ -161,3 +163,49 @@ def test_one_that_waits_holds_up_no_other(folder: Path, watcher: Inbox):
     os.utime(path)  # touched: it waits another look
     look(watcher, 1)
     assert Batch.objects.get().cards.count() == 1
+
+
+def test_a_file_that_may_not_be_read_spoils_no_other(folder: Path, watcher: Inbox, monkeypatch: pytest.MonkeyPatch):
+    locked = lay(folder, "1.jpg")
+    lay(folder, "2.jpg")
+    really = os.open
+
+    def refuse(path: Any, *args: Any, **options: Any) -> int:  # tests may run as root, who may read everything
+        if path == locked:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return really(path, *args, **options)
+
+    monkeypatch.setattr("batches.drain.inbox.os.open", refuse)
+    look(watcher, 3)
+    assert [card.original_name for card in Batch.objects.get().cards.all()] == ["2.jpg"]
+    assert locked.is_file()
+
+
+def test_names_that_are_no_text_are_taken_all_the_same(folder: Path, watcher: Inbox):
+    lay(folder.with_name(os.fsdecode(b"Kl\xf6ster")), os.fsdecode(b"K\xf6ln.jpg"), pictures.jpeg())
+    refused = lay(folder, os.fsdecode(b"K\xf6ln.txt"), b"no scan")
+    look(watcher)
+    card = Batch.objects.get(name="Kl\ufffdster").cards.get()
+    assert (card.original_name, card.source) == ("K\ufffdln.jpg", "K-ln.jpg")
+    assert (folder / "refused" / refused.name).is_file()
+
+
+def test_the_longest_name_is_laid_aside_too(folder: Path, watcher: Inbox):
+    path = lay(folder, "n" * 251 + ".jpg", b"no scan")
+    look(watcher)
+    aside = folder / "refused"
+    assert (aside / path.name).is_file()
+    assert [other.suffix for other in aside.iterdir() if other.name != path.name] == [".txt"]
+
+
+def test_another_file_that_has_come_under_its_name_stays(folder: Path, watcher: Inbox, monkeypatch: pytest.MonkeyPatch):
+    path, take = lay(folder, "1.jpg"), uploads.take
+
+    def and_scan_again(*args: Any, **options: Any) -> Any:
+        upload = take(*args, **options)
+        lay(folder, "1.jpg", pictures.jpeg((90, 60)))
+        return upload
+
+    monkeypatch.setattr("batches.drain.inbox.uploads.take", and_scan_again)
+    look(watcher)
+    assert path.read_bytes() == pictures.jpeg((90, 60))
