@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from batches.drain import blocks, claims, presence, spool
 from batches.drain.collector import Collector
-from batches.intake import parts, store
+from batches.intake import parts, store, uploads
 from batches.models import Batch, Worker
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class Sweeper:
             self._parts_at = time.monotonic() + PARTS_EVERY
             parts.forget_old()
             clean_parts()
+            uploads.forget_strays(PARTS_AFTER)
 
     def free_the_dead(self) -> None:
         for worker in Worker.objects.exclude(pk=self._worker.pk):

@@ -172,6 +172,11 @@ def hold(upload: Upload, received: Path) -> None:
     replace(again(received), target)
 
 
+def all_held() -> list[Path]:
+    """Of all batches; a file's name is the key of its row."""
+    return [path for batch in folders() for path in _entries(batch / HELD)]
+
+
 def parts() -> list[Path]:
     """Files being written, and what was left of them; the sweeper clears away the old ones."""
     return sorted(path for path in _entries(_area("temp", "_parts")) if path.is_file())

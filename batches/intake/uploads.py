@@ -6,6 +6,7 @@ until a person decides.
 
 import errno
 import hashlib
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -186,3 +187,13 @@ def dismiss(uploads: Iterable[Upload]) -> None:
             Upload.objects.filter(pk=upload.pk, status=upload.status).update(dismissed=True)
             if not Upload.objects.filter(pk=upload.pk, dismissed=False).exists():  # nobody wants it this moment
                 store.held(upload).unlink(missing_ok=True)
+
+
+def forget_strays(older_than: float) -> None:
+    """Held files, so many seconds old, whose rows a crash cut off, or that stand as scans by now."""
+    old = [path for path in store.all_held() if time.time() - path.stat().st_mtime > older_than]
+    waiting = Upload.objects.filter(status__in=[S.OPENING, S.DUPLICATE], dismissed=False)
+    wanted = {str(pk) for pk in waiting.values_list("pk", flat=True)} if old else set()
+    for path in old:
+        if path.name not in wanted:
+            path.unlink(missing_ok=True)

@@ -19,6 +19,7 @@
   let offline = false;
   let unsettled = false;
   let refreshAt = 0;
+  let refreshedAt = 0;
   let showing = 0;
 
   const byId = (id) => document.getElementById(id);
@@ -340,7 +341,7 @@
 
   // ---- what stands below: after uploads, and while files are being opened or previews made
   function refreshSoon() {
-    if (!refreshAt) refreshAt = Date.now() + (waiting.length > 20 ? 3000 : 1000);
+    if (!refreshAt) refreshAt = Date.now() + 1000;
   }
 
   // They came in the order in which they were sent: the server lays them as their names are.
@@ -355,12 +356,14 @@
   async function refresh() {
     const due = refreshAt && Date.now() >= refreshAt;
     if (document.querySelector("dialog[open]") || document.hidden) return;
+    if (waiting.length > 20 && Date.now() - refreshedAt < 5000) return; // it would slow down the files themselves
     const url = location.pathname + location.search;
     const wanted = [];
     if (due || "waiting" in (byId("scans")?.dataset ?? {})) wanted.push("#scans");
     if (due || "opening" in (byId("files")?.dataset ?? {})) wanted.push("#files");
     if (wanted.length === 1 && wanted[0] === "#files") wanted.push("#scans");
     if (due) refreshAt = 0;
+    if (wanted.length) refreshedAt = Date.now();
     // Whoever types a place keeps the field.
     const kept = document.activeElement?.matches("#scans input") ? "#scans" : "";
     try {

@@ -71,6 +71,17 @@ def test_a_duplicate_can_be_added_all_the_same(batch: Batch):
     assert held(batch) == []
 
 
+def test_what_a_crash_has_left_held_goes_after_a_day(batch: Batch):
+    take(batch, "one.jpg")
+    twin = take(batch, "copy.jpg")
+    stray = store.held(twin).with_name("4711")
+    stray.write_bytes(b"left by a crash")
+    uploads.forget_strays(24 * 3600.0)
+    assert stray.is_file()
+    uploads.forget_strays(-1.0)
+    assert held(batch) == [store.held(twin)]
+
+
 def test_a_dismissed_duplicate_leaves_no_bytes_and_is_told_again_when_sent_again(batch: Batch):
     take(batch, "one.jpg")
     twin = take(batch, "copy.jpg", client_key="k")
