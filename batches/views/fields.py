@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from batches.actions import drafts
-from batches.forms import EngineForm, ScansForm
+from batches.forms import EngineForm
 from batches.models import Batch
 from batches.queries import besides
 from cardocr_site.accounts.requests import SignedInRequest
@@ -82,7 +82,6 @@ def _page(
         return render(request, "templates_app/_fields.html", context, status=status)
     if context["open"]:
         context.setdefault("engine_form", EngineForm(batch))
-        context["scans_form"] = ScansForm(batch)
         context.setdefault("instruction_form", InstructionForm(initial={"instruction": batch.instruction}))
         context["templates"] = FieldTemplate.objects.visible_to(request.user)
     return render(request, "batches/batch_fields.html", context, status=status)

@@ -78,12 +78,14 @@ def batch_scans(request: SignedInRequest, pk: int) -> HttpResponse:
             problem = str(locked)
     if request.htmx:
         context = {"form": form, "problem": problem, "target": "said-scans"}
-        return render(request, "_said.html", context, status=422 if form.errors else 409 if problem else 200)
+        response = render(request, "_said.html", context, status=422 if form.errors else 409 if problem else 200)
+        response["HX-Trigger"] = "scans-changed"
+        return response
     if problem or form.errors:
         messages.error(request, problem or _("Choose one of the ways that are offered."))
     else:
         messages.success(request, _("Saved."))
-    return redirect("batch_fields", pk)
+    return redirect("batch_upload", pk)
 
 
 @require_POST

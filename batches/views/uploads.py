@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,11 +22,12 @@ from django.views.decorators.vary import vary_on_headers
 
 from batches.actions import drafts, files
 from batches.exports.csv import BOM, safe
+from batches.forms import ScansForm
 from batches.intake import room, sniff
 from batches.intake.receiving import Refused
 from batches.models import Batch, Card, Upload
 from batches.queries import preparing, uploads
-from batches.states import UploadStatus
+from batches.states import SkipReason, UploadStatus
 from batches.streaming import stream
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -37,6 +39,7 @@ CODES = {
     "VALIDATION_ERROR": 422,
     "STORAGE_FULL": 507,
 }
+ONLY = {"blank": Q(skip_reason=SkipReason.BLANK), "unreadable": ~Q(error="")}  # the scans that may be listed alone
 HEAD = ("file", "size", "sha256", "outcome", "cards", "code", "reason", "sent_at")
 
 
@@ -207,6 +210,8 @@ def _page(request: SignedInRequest, batch: Batch, *, problem: str = "", status: 
     can_edit = batch.is_draft and Batch.objects.editable_by(request.user).filter(pk=batch.pk).exists()
     context = {"batch": batch, "can_edit": can_edit, "problem": problem}
     target = request.htmx.target
+    if target not in {"files", "scans"} and can_edit:
+        context["scans_form"] = ScansForm(batch)
     if target != "files":
         context |= _scans(request, batch)
     if target != "scans":
@@ -216,14 +221,18 @@ def _page(request: SignedInRequest, batch: Batch, *, problem: str = "", status: 
 
 
 def _scans(request: SignedInRequest, batch: Batch) -> dict[str, Any]:
-    paginator = Paginator(batch.cards.order_by("position", "pk"), PER_PAGE)
-    paginator.count = batch.total  # kept with every change, so nothing is counted
+    only = request.GET.get("only", "")
+    kind = ONLY.get(only)
+    paginator = Paginator(batch.cards.filter(kind or Q()).order_by("position", "pk"), PER_PAGE)
+    if kind is None:
+        paginator.count = batch.total  # kept with every change, so nothing is counted
     page = paginator.get_page(request.GET.get("page"))
     cards = list(page.object_list)
     return {
         "page": page,
         "query": request.GET.urlencode(),  # where one is on the page holds after a change
-        "ordering": "order" in request.GET,
+        "ordering": "order" in request.GET and kind is None,
+        "only": only if kind else "",
         "cards": cards,
         "waiting": any(card.prepared_at is None for card in cards),
         "unreadable": batch.cards.exclude(error="").count(),

@@ -375,6 +375,20 @@
     }
   }
   setInterval(refresh, 1500);
+  // A refresh never takes away a button whose request is on its way: the next refresh shows both.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { requestConfig, target } = event.detail;
+    if (requestConfig.verb !== "get" || target.id !== "scans" || !target.querySelector(".htmx-request")) return;
+    event.detail.shouldSwap = false;
+    refreshAt ||= Date.now() + 1000;
+  });
+  // What this page is sending stands above; below it would read as if it had stopped.
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const { address, state } of queue) {
+      const pk = address.match(/(\d+)\/$/)?.[1];
+      if (pk && ["waiting", "sending"].includes(state)) byId(`upload-${pk}`)?.remove();
+    }
+  });
   document.addEventListener("scans-changed", () => (refreshAt = 1));
 
   if (!root) return;

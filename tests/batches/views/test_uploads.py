@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from pytest_django.asserts import assertTemplateNotUsed
 
 from batches.models import Batch, Card, Upload
-from batches.states import BatchStatus
+from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
 from tests.conftest import image_bytes
 
@@ -322,3 +322,28 @@ def test_others_decide_nothing(client: Client, other_user: User, batch: Batch, c
         assert client.post(reverse(name, args=[batch.pk, *arguments])).status_code == 404
     Batch.objects.filter(pk=batch.pk).update(private=True)
     assert client.get(reverse("uploads_table", args=[batch.pk])).status_code == 404
+
+
+def test_scans_that_need_a_look_can_be_listed_alone(
+    ingrid: Client, batch: Batch, make_cards: Callable[..., list[Card]]
+) -> None:
+    make_cards(2)
+    broken = make_cards(1, error="unreadable_image", error_message="Cut off.")
+    blank = make_cards(1, CardStatus.SKIPPED, skip_reason="blank", blank=True)
+    page = reverse("batch_upload", args=[batch.pk])
+
+    for only, expected in (("unreadable", broken), ("blank", blank)):
+        response = ingrid.get(page, {"only": only})
+        assert response.context["cards"] == expected
+        assert "Show all scans" in response.text
+        assert f"only={only}" in ingrid.get(page).text
+    assert len(ingrid.get(page, {"only": "nonsense"}).context["cards"]) == 4
+
+
+def test_the_scans_page_says_how_they_are_prepared(ingrid: Client, batch: Batch) -> None:
+    page = reverse("batch_upload", args=[batch.pk])
+    assert "Turn the scans" in ingrid.get(page).text
+    options = {"turn": "90", "trim": "on"}
+    form = reverse("batch_scans", args=[batch.pk])
+    assert ingrid.post(form, options, headers={"HX-Request": "true"})["HX-Trigger"] == "scans-changed"
+    assert ingrid.post(form, options)["Location"] == page
