@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Q
+
 from batches import changes, tasks
 from batches.actions import runs
 from batches.actions.cards import NOT_BLANK
@@ -54,6 +56,7 @@ def _trim_all(change: changes.Change) -> None:
 
 def _pass_over(change: changes.Change) -> None:
     found = change.batch.cards.filter(blank=True, error="", result=None, status=CardStatus.PENDING)
+    found = found.filter(Q(back=None) | Q(back__blank=True))
     change.move_cards(found, CardStatus.SKIPPED, skip_reason=SkipReason.BLANK)
 
 

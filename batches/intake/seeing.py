@@ -70,7 +70,8 @@ def columns(card: Card, seen: Seen) -> dict[str, Any]:
     examined, turned = seen.examined, seen.turned
     fields: dict[str, Any] = {"rotation": turned.rotation, "turned_by": turned.by}
     if examined is not None:
-        fields |= {"codes": examined.codes, "phash": examined.looks[turned.by_degrees]}
+        others = [code for code in card.codes if code not in examined.codes] if card.back_id else []  # of its back
+        fields |= {"codes": [*examined.codes, *others], "phash": examined.looks[turned.by_degrees]}
         if card.blank is not False:
             fields["blank"] = examined.blank
     return {name: value for name, value in fields.items() if getattr(card, name) != value}

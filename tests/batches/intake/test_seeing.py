@@ -8,7 +8,7 @@ from PIL import Image
 
 from batches.actions import cards, scans
 from batches.intake import adding, alike, decoders, derive, frame, store, upright
-from batches.models import Batch, Card, Likeness
+from batches.models import Batch, Card, CardScan, Likeness
 from batches.states import BatchStatus, CardStatus, SkipReason, TurnedBy
 from ocr.engines.local import ocr, reading
 from ocr.errors import EngineMissing, UnreadableImage
@@ -111,6 +111,16 @@ def test_a_blank_last_card_ends_a_batch_that_runs(batch: Batch, add: Add):
 def test_codes_stand_on_the_row(add: Add, text_says: list[int | None]):
     card = prepared(add(data=pictures.encoded(coded("M 12.407", "Code128")))[0])
     assert card.codes == [{"kind": "Code 128", "text": "M 12.407"}]
+
+
+def test_codes_of_the_back_stay_when_the_front_is_prepared_anew(add: Add, text_says: list[int | None]):
+    card = prepared(add(data=pictures.encoded(coded("M 12.407", "Code128")))[0])
+    of_the_back = {"kind": "QR Code", "text": "1954/318"}
+    (other,) = add("back.jpg")
+    card.back = CardScan.objects.create(card=card, role=CardScan.Role.BACK, **other.as_scan())
+    card.codes, card.prepared_at = [*card.codes, of_the_back], None
+    card.save()
+    assert prepared(card).codes == [{"kind": "Code 128", "text": "M 12.407"}, of_the_back]
 
 
 # -- likeness

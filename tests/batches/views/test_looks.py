@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from batches.intake import alike
-from batches.models import Batch, Card, Likeness
+from batches.models import Batch, Card, CardScan, Likeness
 from batches.states import BatchStatus, CardStatus, TurnedBy
 from cardocr_site.accounts.models import User
 from tests.batches.reading import give_result, stored
@@ -168,6 +168,16 @@ def test_blank_scans_follow_the_option(ingrid: Client, batch: Batch, make_cards:
     batch.refresh_from_db()
     assert (batch.pending, batch.skipped, batch.blank) == (1, 2, 2)
     assert Card.objects.get(status=CardStatus.PENDING) == kept
+
+
+def test_a_blank_front_is_read_for_its_back(ingrid: Client, batch: Batch, make_cards: Make) -> None:
+    Batch.objects.update(options={"rotation": 0, "pass_blank": False})
+    for blank in (True, False):
+        card = make_cards(1, blank=True, **PREPARED)[0]
+        card.back = CardScan.objects.create(card=card, role=CardScan.Role.BACK, blank=blank, filename="b", source="b")
+        card.save()
+    set_options(ingrid, batch, turn="0", pass_blank="on")
+    assert list(batch.cards.filter(status=CardStatus.SKIPPED).values_list("back__blank", flat=True)) == [True]
 
 
 def test_a_started_batch_keeps_its_options(ingrid: Client, batch: Batch) -> None:
