@@ -72,14 +72,12 @@ def _side(change: changes.Change, card: Card, received: Received, *, back: bool)
 
 
 def _put(change: changes.Change, card: Card, scan: Card | CardScan, user: User, columns: dict[str, Any]) -> None:
-    earlier = CardScan.objects.create(
-        card=card, role=CardScan.Role.EARLIER, by=user, upload_id=scan.upload_id, **scan.as_scan()
-    )
+    earlier = CardScan.objects.create(card=card, role=CardScan.Role.EARLIER, by=user, **scan.as_scan())
     if isinstance(scan, CardScan):
-        CardScan.objects.filter(pk=scan.pk).update(**columns, sheet=None, upload=None, blank=False)
+        CardScan.objects.filter(pk=scan.pk).update(**columns, sheet=None, blank=False)
         change.touch_card(card, prepared_at=None, files_due=True)
     else:
-        change.touch_card(card, **columns, **UNSEEN, sheet=None, upload=None, files_due=True)
+        change.touch_card(card, **columns, **UNSEEN, sheet=None, files_due=True)
         changes.look_like_nothing([card.pk])
     transaction.on_commit(lambda: store.bring_back(earlier), robust=True)  # what is committed stands
 

@@ -74,8 +74,8 @@ def of_card(card: Card, result: CardResult) -> dict[str, Any]:
         "batch": card.batch.label,
         "position": card.position,
         "status": card.status,
-        "image": _image(card),
-        **({"back": _image(card.back)} if card.back else {}),
+        "image": image(card),
+        **({"back": image(card.back)} if card.back else {}),
         "values": result.values,
         "machine_reading": result.fields,
         "entries": entries(result),
@@ -94,7 +94,7 @@ def of_card(card: Card, result: CardResult) -> dict[str, Any]:
     }
 
 
-def _image(scan: Scan) -> dict[str, Any]:
+def image(scan: Scan) -> dict[str, Any]:
     """What was read: all of a page, or what was cut out of it."""
     told = {
         "sha256": scan.sha256,

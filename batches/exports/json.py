@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from batches.drain import files
 from batches.exports import rows
 from batches.models import Batch, Card
 from ocr.fields import FieldSpec
@@ -60,6 +61,8 @@ def _card(card: Card, specs: list[FieldSpec], form: rows.Form) -> dict[str, Any]
         "card_id": card.pk,
         "filename": card.filename,
         "original_name": card.display_name,
+        "image": files.image(card),
+        "back": files.image(card.back) if card.back else None,
         "position": card.position,
         "version": card.version,
         "status": card.status,

@@ -27,7 +27,7 @@ class Options:
 
 def cards(batch: Batch) -> Iterator[Card]:
     """In their order, by keyset: page 1,000 costs what page 1 costs, and a running batch disturbs nothing."""
-    rows = batch.cards.select_related("result__template_version", "reviewed_by").order_by("position", "pk")
+    rows = batch.cards.select_related("result__template_version", "reviewed_by", "back").order_by("position", "pk")
     after: Card | None = None
     while True:
         page = rows if after is None else rows.filter(_behind(after))

@@ -8,7 +8,7 @@ from batches.actions import pairs, replacing, runs
 from batches.drain import claims, filer
 from batches.intake import adding, derive, store, strays
 from batches.intake.receiving import Refused
-from batches.models import Batch, Card, CardScan, Likeness
+from batches.models import Batch, Card, CardScan, Likeness, Upload
 from batches.states import BatchStatus, CardStatus, SkipReason
 from cardocr_site.accounts.models import User
 from tests.batches.drain.test_claims import make_worker
@@ -135,6 +135,20 @@ def test_a_page_gets_a_file_of_its_own_and_the_others_keep_theirs(batch: Batch) 
         replace(card)
     assert [(one.page, one.display_name) for one in batch.cards.order_by("pk")] == [(0, "two.tif#1"), (0, "two.tif#2")]
     assert adding.add_file(batch, "two.tif", [b""], client_key="k").cards == [first, second]
+
+
+def test_the_file_that_was_sent_counts_its_card_still(
+    batch: Batch, django_capture_on_commit_callbacks: Callable[..., object]
+) -> None:
+    upload = Upload.objects.create(batch=batch, name="1.jpg", cards_made=1)
+    (card,) = adding.add_file(batch, "1.jpg", [OLD]).cards
+    Card.objects.update(upload=upload)
+    after = replace(card)
+    with django_capture_on_commit_callbacks(execute=True):
+        adding.remove([after])
+    upload.refresh_from_db()
+    assert upload.cards_made == 0
+    assert store.scans(batch) == []
 
 
 def test_the_back_is_replaced_alone(batch: Batch) -> None:

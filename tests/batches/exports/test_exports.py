@@ -9,7 +9,7 @@ from django.utils import timezone
 from batches import exports
 from batches.exports import rows
 from batches.exports.csv import safe
-from batches.models import Batch, Card, CardResult
+from batches.models import Batch, Card, CardResult, CardScan
 from batches.states import CardStatus
 from cardocr_site.accounts.models import User
 from tests.batches.reading import stored
@@ -201,3 +201,11 @@ def test_json_has_all_entries_the_pictures_and_the_summary(batch: Batch, several
     assert (card["pictures"], card["summary"]) == ("A stamp.", "=Two works.")
     assert (nothing["entries"], failed["entries"]) == ([], None)
     assert told["batch"]["options"]["summarize"] is True
+
+
+def test_the_json_says_which_part_of_which_file_a_card_is_and_what_its_back(batch: Batch, read_card: Card) -> None:
+    back = CardScan.objects.create(card=read_card, role=CardScan.Role.BACK, source="b.jpg", sha256="b" * 64)
+    Card.objects.update(source="sheet.jpg", crop=[5, 6, 70, 80], back=back)
+    told = json.loads(b"".join(exports.FORMATS["json"].write(batch, exports.Options())))["cards"][0]
+    assert (told["image"]["source"], told["image"]["region"]) == ("sheet.jpg", [5, 6, 70, 80])
+    assert told["back"]["sha256"] == "b" * 64
