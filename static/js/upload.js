@@ -344,13 +344,16 @@
     if (!refreshAt) refreshAt = Date.now() + 1000;
   }
 
-  // They came in the order in which they were sent: the server lays them as their names are.
-  function settle() {
+  // They came in the order in which they were sent: the server lays them as their names are. Not by htmx, which drops
+  // a request while another one of the same element is on its way.
+  async function settle() {
     if (!unsettled) return;
     unsettled = false;
+    const headers = { "X-CSRFToken": document.querySelector("#card-action [name=csrfmiddlewaretoken]").value };
+    const body = new URLSearchParams({ settle: "1" });
+    await fetch(root.dataset.order, { method: "POST", headers, body, redirect: "manual" }).catch(() => {});
     refreshAt = 1;
-    const values = { settle: "1" };
-    window.htmx.ajax("POST", root.dataset.order + location.search, { target: "#scans", swap: "outerHTML", values });
+    refresh();
   }
 
   async function refresh() {
