@@ -76,7 +76,7 @@ MAX_CONTAINER_BYTES = env.int("CARDOCR_MAX_CONTAINER_MB", default=2000) * 1_000_
 MAX_UNPACKED_BYTES = env.int("CARDOCR_MAX_UNPACKED_MB", default=4000) * 1_000_000  # all files in a ZIP
 MAX_ZIP_RATIO = env.int("CARDOCR_MAX_ZIP_RATIO", default=200)
 # Files laid into INBOX_DIR/<name>/ become a draft of that name.
-INBOX_DIR = Path(env.str("CARDOCR_INBOX_DIR", default="") or DATA_DIR / "inbox")
+INBOX_DIR = Path(env.str("CARDOCR_INBOX_DIR", default="") or DATA_DIR / "inbox").resolve()
 INBOX_OWNER = env.str("CARDOCR_INBOX_OWNER", default="").strip()
 MIN_FREE_BYTES = env.int("CARDOCR_MIN_FREE_MB", default=500) * 1_000_000
 MAX_IMAGE_PIXELS = env.int("CARDOCR_MAX_IMAGE_MPX", default=60) * 1_000_000
