@@ -8,6 +8,7 @@ the sums is what counts.
 """
 
 import argparse
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ def compare(cards: int, latency: float, workers: int, rounds: int) -> None:
 
     picture = common.scan(0)
     ours, theirs = [0.0, 0.0], [0.0, 0.0]
+    spent = Counter[str]()
     with common.endpoint(latency) as url:
         common.drained(common.started(common.draft(workers, url, workers, picture)), workers)  # imports, certificates
         for _ in range(rounds):
@@ -41,7 +43,7 @@ def compare(cards: int, latency: float, workers: int, rounds: int) -> None:
             common.calls(url, reset=True)
             for total, work in (
                 (theirs, partial(bare.read_all, paths, url, *question, workers)),
-                (ours, partial(common.drained, batch, workers)),
+                (ours, partial(common.drained, batch, workers, 0.9 * cards * latency / workers, spent)),
             ):
                 wall, cpu = common.measured(work)
                 total[0] += wall
@@ -56,6 +58,9 @@ def compare(cards: int, latency: float, workers: int, rounds: int) -> None:
         f" ({1000 * theirs[1] / number:.2f} ms)",
         flush=True,
     )
+    rest = {"the rest": ours[1] - spent.total()}
+    told = [f"{name} {1000 * cpu / number:.2f}" for name, cpu in [*spent.most_common(), *rest.items()]]
+    print(f"    by threads, in ms a card: {', '.join(told)}", flush=True)
 
 
 def main() -> None:
