@@ -67,6 +67,6 @@ def natural(name: str) -> tuple[tuple[str | int, ...], ...]:
     """A key that sorts 2 before 10, folder by folder, whatever the case."""
     folded = unicodedata.normalize("NFC", name).casefold()
     return tuple(
-        tuple(int(piece) if piece.isdigit() else piece for piece in re.split(r"([0-9]+)", segment))
+        tuple(int(piece) if place % 2 else piece for place, piece in enumerate(re.split(r"([0-9]+)", segment)))
         for segment in folded.split("/")
     )

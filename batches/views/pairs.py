@@ -48,8 +48,12 @@ def _chosen(batch: Batch, data: QueryDict) -> tuple[pairs.How, str, str]:
     """Where nothing is said yet: by the endings of the names, if those tell pairs."""
     front, back = (data.get(name, "").replace("\x00", "")[:LONGEST] for name in ("front", "back"))
     if "how" in data:
-        return ("names" if data["how"] == "names" else "order"), front, back
+        how: pairs.How = "names" if data["how"] == "names" else "order"
+        if how == "order" or front or back:
+            return how, front, back
     found = pairs.suggested(batch)
+    if "how" in data:
+        return "names", *(found or pairs.SUFFIXES[0])
     return ("names", *found) if found else ("order", "", "")
 
 

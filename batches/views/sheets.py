@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from batches.actions import sheets
 from batches.actions.drafts import Refused
-from batches.intake import looking
+from batches.intake import looking, names
 from batches.models import Batch, Sheet
 from batches.views import images
 from batches.views.results import editable
@@ -48,19 +48,27 @@ def batch_sheets(request: SignedInRequest, pk: int) -> HttpResponse:
     found, cut, looked_at = sheets.several(batch).count(), batch.sheets.exclude(cuts=[]).count(), batch.sheets.count()
     every = "all" in request.GET or not (found or cut)
     shown = batch.sheets.all() if every else batch.sheets.filter(Q(found__1__isnull=False) | ~Q(cuts=[]))
-    page = Paginator(shown.order_by("pk"), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(_in_order(shown), PER_PAGE).get_page(request.GET.get("page"))
+    found_here = batch.sheets.in_bulk(list(page.object_list))
     context = {
         "batch": batch,
         "can_edit": True,
         "wanted": batch.option("sheets"),
         "page": page,
-        "left": looking.due(batch.pk).count() + batch.cards.filter(prepared_at=None).count(),
+        "sheets": [found_here[pk] for pk in page.object_list if pk in found_here],
+        "left": looking.due(batch.pk).count() + batch.cards.filter(prepared_at=None, cut=0).count(),
         "several": found,
         "cut": cut,
         "single": 0 if every else looked_at - page.paginator.count,
         "every": every,
     }
     return render(request, "batches/batch_sheets.html", context)
+
+
+def _in_order(sheets: "QuerySet[Sheet]") -> list[int]:
+    """In the natural order of their names: sent four at a time, they came in any."""
+    rows = sheets.values_list("pk", "original_name", "page")
+    return [pk for pk, *_ in sorted(rows, key=lambda row: (names.natural(row[1]), row[2], row[0]))]
 
 
 @require_POST
@@ -134,7 +142,8 @@ def sheet_detail(request: SignedInRequest, pk: int, sheet_pk: int) -> HttpRespon
 
 
 def _sheet_page(request: SignedInRequest, sheet: Sheet, cuts: list[Cut], *, problem: str = "") -> HttpResponse:
-    others = sheet.batch.sheets.order_by("pk").values_list("pk", flat=True)
+    order = _in_order(sheet.batch.sheets.all())
+    place = order.index(sheet.pk)
     context = {
         "batch": sheet.batch,
         "can_edit": True,
@@ -143,8 +152,8 @@ def _sheet_page(request: SignedInRequest, sheet: Sheet, cuts: list[Cut], *, prob
         "fields": _fields(),
         "alike": len(sheets.alike(sheet)),
         "problem": problem,
-        "next": others.filter(pk__gt=sheet.pk).first(),
-        "previous": others.filter(pk__lt=sheet.pk).last(),
+        "next": order[place + 1] if place + 1 < len(order) else None,
+        "previous": order[place - 1] if place else None,
     }
     return render(request, "batches/sheet_detail.html", context, status=422 if problem else 200)
 

@@ -22,7 +22,10 @@
     setTimeout(() => note.remove(), 8000);
   }
   document.addEventListener("toast", (event) => toast(event.detail?.value ?? event.detail));
-  document.addEventListener("htmx:sendError", () => toast(document.body.dataset.msgOffline, "toast--bad"));
+  document.addEventListener("htmx:sendError", (event) => {
+    // What a page asks for by itself it asks for again: nobody waits for it.
+    if (event.detail.requestConfig?.triggeringEvent) toast(document.body.dataset.msgOffline, "toast--bad");
+  });
   document.addEventListener("htmx:timeout", () => toast(document.body.dataset.msgOffline, "toast--bad"));
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr?.status;

@@ -64,3 +64,8 @@ def test_two_comes_before_ten_folder_by_folder():
     assert sorted(sent, key=names.natural) == [
         "9.jpg", "10.jpg", "a/1 b.jpg", "A/2.jpg", "a/10.jpg", "a 2/1.jpg", "b/1.jpg", "Zoë.jpg",
     ]  # fmt: skip
+
+
+def test_digits_that_are_no_numbers_do_not_stop_the_order() -> None:
+    sent = ["٢.jpg", "1²3.jpg", "1/²", "²", "10.jpg", "2.jpg"]
+    assert sorted(sent, key=names.natural) == ["1/²", "1²3.jpg", "2.jpg", "10.jpg", "²", "٢.jpg"]

@@ -41,6 +41,7 @@ def test_the_preview_says_what_pairs_and_what_stays_alone(signed_in: Client, sca
     assert "1 scan stays alone" in page
     assert "<bdi>cover.jpg</bdi>" in page
     assert Batch.objects.get().total == 5
+    assert "2 pairs" in signed_in.get(at(scanned), {"how": "names", "front": "", "back": ""}).text
     page = signed_in.get(at(scanned), {"how": "order"}).text
     assert "Front: 2_r.jpg" in page
     page = signed_in.get(at(scanned), {"how": "names", "front": "x", "back": "<y>"}).text

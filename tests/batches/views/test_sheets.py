@@ -150,3 +150,14 @@ def test_a_sheet_of_another_batch_is_not_found_under_this_one(
     other = Batch.objects.create(owner=user, name="other")
     assert signed_in.get(at(other, f"{sheets[0].pk}/")).status_code == 404
     assert signed_in.get(at(other, f"{sheets[0].pk}/image/page/")).status_code == 404
+
+
+def test_sheets_stand_in_the_order_of_their_names(signed_in: Client, batch: Batch) -> None:
+    made = {
+        name: Sheet.objects.create(batch=batch, original_name=name, width=9, height=9, found=[[0, 0, 4, 4]] * 2)
+        for name in ("3.jpg", "10.jpg", "2.jpg")
+    }
+    assert [sheet.original_name for sheet in signed_in.get(at(batch)).context["sheets"]] == ["2.jpg", "3.jpg", "10.jpg"]
+    shown = signed_in.get(at(batch, f"{made['3.jpg'].pk}/")).context
+    assert (shown["previous"], shown["next"]) == (made["2.jpg"].pk, made["10.jpg"].pk)
+    assert signed_in.get(at(batch, f"{made['10.jpg'].pk}/")).context["next"] is None
