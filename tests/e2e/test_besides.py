@@ -62,7 +62,7 @@ def test_all_that_can_be_asked_for_is_asked_shown_and_exported(
     expect(page.locator("#card-rows")).to_contain_text("scan-34.png")
     page.goto(f"/batches/{pk}/problems/")
     page.get_by_role("link", name="Choose another one").click()
-    expect(page).to_have_url(re.compile(rf"/batches/{pk}/again/\?card="))
+    expect(page).to_have_url(re.compile(rf"/batches/{pk}/again/\?filter=problems&cause="))
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     vlm.heal()
 
