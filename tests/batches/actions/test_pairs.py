@@ -154,6 +154,9 @@ def test_a_blank_side_leaves_the_other_one_to_be_read(
     assert (fresh.pending, fresh.skipped, fresh.blank) == ((1, 0, 0) if status == CardStatus.PENDING else (0, 1, 1))
     image = derive.prepared(card, full_resolution=False, max_px=1600)
     assert 1 + (image.back is not None) == sent
+    batch.cards.update(prepared_at=None)
+    derive.prepare(batch.cards.select_related("batch", "back").get())
+    assert batch.cards.get().status == status  # prepared anew it is passed over no more than before
     pairs.part(batch)
     derive.prepare_many(batch.cards.select_related("batch"))
     assert [one.skip_reason == SkipReason.BLANK for one in batch.cards.order_by("position")] == [front, back]

@@ -5,7 +5,7 @@ from PIL import Image
 
 from batches.actions import drafts, runs, sheets
 from batches.intake import adding, derive, looking, store
-from batches.models import Batch, Card, CardScan, Sheet, Upload
+from batches.models import Batch, Card, CardScan, Likeness, Sheet, Upload
 from batches.states import CardStatus
 from tests.batches.intake import pictures
 from tests.batches.intake.test_sheets import DARK, drawn, laid
@@ -92,7 +92,9 @@ def test_cards_of_a_sheet_stand_together_in_either_order(batch: Batch, scanned: 
 
 
 def test_moved_cuts_are_other_pictures(batch: Batch, sheet: Sheet) -> None:
+    assert Likeness.objects.filter(card__batch=batch).count() == 1
     sheets.cut(sheet, sheet.found)
+    assert not Likeness.objects.filter(card__batch=batch).exists()
     derive.prepare_many(cards(batch))
     before = [card.look for card in cards(batch)]
     moved = [[left + 10, top, width, height] for left, top, width, height in sheet.found]

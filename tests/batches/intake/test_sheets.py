@@ -80,6 +80,13 @@ def test_a_ruler_beside_the_cards_is_none() -> None:
     assert are_there(find(sheet), places)
 
 
+def test_where_cards_lie_on_each_other_none_is_proposed() -> None:
+    sheet = Image.new("RGB", (2000, 2000), DARK)
+    for place in ((60, 60), (700, 400), (100, 1300)):  # the first two overlap
+        sheet.paste(drawn(), place)
+    assert find(sheet) == []
+
+
 @pytest.mark.parametrize("background", [DARK, LIGHT])
 def test_one_card_alone_is_no_sheet(background: tuple[int, int, int]) -> None:
     assert find(laid([drawn()], 1, background)[0]) == []

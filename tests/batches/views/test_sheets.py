@@ -94,6 +94,17 @@ def test_a_sheet_is_cut_as_the_form_says(signed_in: Client, batch: Batch, sheets
     assert sheets[0].cards.get().crop is None
 
 
+def test_a_browser_keeps_no_picture_under_the_address_of_another(
+    signed_in: Client, batch: Batch, sheets: list[Sheet]
+) -> None:
+    signed_in.post(at(batch, f"{sheets[0].pk}/"), form(sheets[0].found, do="cut"))
+    card = sheets[0].cards.select_related("batch").order_by("cut")[0]
+    derive.prepare(card)
+    image = f"/batches/{batch.pk}/cards/{card.pk}/image/page/"
+    assert "immutable" in signed_in.get(f"{image}?{card.look}")["Cache-Control"]
+    assert signed_in.get(f"{image}?r=0")["Cache-Control"] == "private, no-cache"  # so the whole page was shown
+
+
 def test_sheets_that_look_alike_follow(signed_in: Client, batch: Batch, sheets: list[Sheet]) -> None:
     signed_in.post(at(batch, f"{sheets[0].pk}/"), form(sheets[0].found, do="alike"))
     assert [sheet.cards.count() for sheet in sheets] == [2, 2, 1]
