@@ -1,7 +1,6 @@
 """Sheets with several cards: cut, cut alike, given back whole. In a draft alone; the file sent stays as it is."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -81,8 +80,8 @@ def undo(batch: Batch, sheet: Sheet | None = None) -> int:
         _refuse_paired(one)
     for block in _blocks(done):
         with draft(batch) as change:
-            for one in change.batch.sheets.exclude(cuts=[]).filter(pk__in=[one.pk for one in block]):
-                _make_whole(change, one)
+            still = change.batch.sheets.exclude(cuts=[]).filter(pk__in=[one.pk for one in block])
+            _forget(change.batch, [card for one in still for card in _make_whole(change, one)])
             order.settle(change)
     tasks.prepare(batch.pk)
     return len(done)
@@ -116,9 +115,9 @@ def _cut_all(batch: Batch, jobs: Sequence[Job]) -> int:
         raise Refused(_("A batch holds at most %(limit)d cards.") % {"limit": settings.MAX_BATCH_CARDS})
     for block in _blocks(jobs):
         with draft(batch) as change:
-            for sheet, regions in block:
+            for sheet, _regions in block:
                 _refuse_paired(sheet)
-                _cut(change, sheet, regions)
+            _forget(change.batch, [card for sheet, regions in block for card in _cut(change, sheet, regions)])
             order.settle(change)
     tasks.prepare(batch.pk)
     return len(jobs)
@@ -143,12 +142,12 @@ def _refuse_paired(sheet: Sheet) -> None:
         raise Refused(_("Cards of “%(name)s” have been paired. Part the pairs first.") % name)
 
 
-def _cut(change: changes.Change, sheet: Sheet, regions: Sequence[Region]) -> None:
-    """The rows that are there are used again, so that the first card stays the sheet's own."""
+def _cut(change: changes.Change, sheet: Sheet, regions: Sequence[Region]) -> list[Card]:
+    """The rows that are there are used again, so that the first card stays the sheet's own. Returns cuts that go."""
     there = list(change.batch.cards.filter(sheet=sheet).order_by("cut", "pk"))
     if not there:  # all of its cards were removed
-        return
-    _forget(change.batch, [card for card in there if card.cut])
+        return []
+    gone = [Card(**card.as_scan()) for card in there if card.cut]
     taken = _others_names(change.batch, sheet)
     new: list[Card] = []
     for number, region in enumerate(regions, 1):
@@ -163,6 +162,7 @@ def _cut(change: changes.Change, sheet: Sheet, regions: Sequence[Region]) -> Non
     _count(there[0].upload_id, len(regions) - len(there))
     sheet.cuts = [list(region) for region in regions]
     sheet.save(update_fields=["cuts"])
+    return gone
 
 
 def _others_names(batch: Batch, sheet: Sheet) -> set[str]:
@@ -184,18 +184,20 @@ def _columns(sheet: Sheet, number: int, region: Region, taken: set[str]) -> dict
     return columns | ({"client_key": ""} if number > 1 else {})
 
 
-def _make_whole(change: changes.Change, sheet: Sheet) -> None:
+def _make_whole(change: changes.Change, sheet: Sheet) -> list[Card]:
+    """Returns the cuts that go."""
     _refuse_paired(sheet)
     there = list(change.batch.cards.filter(sheet=sheet).order_by("cut", "pk"))
     if not there:
-        return
+        return []
     first, others = there[0], there[1:]
-    _forget(change.batch, there)
+    gone = [Card(**card.as_scan()) for card in there]
     change.remove_cards(others)
     _rewrite(change, first, sheet.as_scan() | UNSEEN)
     _count(first.upload_id, -len(others))
     sheet.cuts = []
     sheet.save(update_fields=["cuts"])
+    return gone
 
 
 def _rewrite(change: changes.Change, card: Card, columns: dict[str, object]) -> None:
@@ -212,8 +214,6 @@ def _count(upload_id: int | None, more: int) -> None:
         Upload.objects.filter(pk=upload_id).update(cards_made=F("cards_made") + more)
 
 
-def _forget(batch: Batch, cards: Sequence[Card]) -> None:
+def _forget(batch: Batch, cuts: Sequence[Card]) -> None:
     """The images of cuts that are no more, once that is certain."""
-    for card in cards:
-        gone = Card(batch=batch, **card.as_scan())
-        transaction.on_commit(partial(store.forget_images, gone))
+    transaction.on_commit(lambda: store.forget_images(batch, cuts), robust=True)

@@ -235,15 +235,7 @@ def _sources(batch: Batch) -> set[str]:
 
 
 def _forget_after_commit(batch: Batch, scans: list[store.AnyScan], used: set[str]) -> None:
-    def forget() -> None:
-        for scan in scans:
-            if isinstance(scan, CardScan):
-                scan.card.batch = batch
-            else:
-                scan.batch = batch
-            store.forget(scan, with_source=scan.source not in used)
-
-    transaction.on_commit(forget, robust=True)
+    transaction.on_commit(lambda: store.forget(batch, scans, used), robust=True)
 
 
 def _kept(batch: Batch, client_key: str) -> list[Card]:

@@ -14,7 +14,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,8 @@ from batches.states import CardStatus
 ERRORS, DERIVED, RESULTS, HELD = "_errors", "_derived", "results", "_held"
 AnyScan = Card | CardScan | Sheet
 _libc = ctypes.CDLL(None, use_errno=True)
-_TAG, _IMAGES = r"(?:-(?:s\d+)?(?:c[\d.]+)?)?", r"-(?:full|(?:page|thumb|\d+px)-r\d+)\.jpg"  # behind a card's name
+_IMAGE = re.compile(r"(.+)-(?:full|(?:page|thumb|\d+px)-r\d+)\.jpg")  # behind the name of a card, and perhaps a tag
+_TAGGED = re.compile(r"(.+)-(?:s\d+)?(?:c[\d.]+)?")
 REPLACE_TRIES, PAUSE = 3, 0.2  # where another program holds the file, as on a network drive
 
 
@@ -96,9 +97,12 @@ def find(scan: AnyScan) -> Path:
     raise FileNotFoundError(scan.source)
 
 
+def _picture(scan: AnyScan) -> str:
+    return f"{scan.filename}-{scan.tag}" if scan.tag else scan.filename
+
+
 def _derived(scan: AnyScan, kind: str) -> Path:
-    name = f"{scan.filename}-{scan.tag}" if scan.tag else scan.filename
-    return folder(scan.batch) / DERIVED / f"{name}-{kind}.jpg"
+    return folder(scan.batch) / DERIVED / f"{_picture(scan)}-{kind}.jpg"
 
 
 def derived(scan: AnyScan, kind: Literal["page", "thumb"], rotation: int | None = None) -> Path:
@@ -115,19 +119,26 @@ def full_size(scan: AnyScan) -> Path:
     return _derived(scan, "full")
 
 
-def all_derived(scan: AnyScan, *, this_picture: bool = False) -> list[Path]:
-    """Made of it and, unless this picture alone is meant, of other editions and regions that had its name."""
-    base = folder(scan.batch) / DERIVED
-    if not base.is_dir():
-        return []
-    tag = re.escape(f"-{scan.tag}" if scan.tag else "") if this_picture else _TAG
-    made = re.compile(re.escape(scan.filename) + tag + _IMAGES)
-    return [Path(entry) for entry in os.scandir(base) if made.fullmatch(entry.name)]
+def all_derived(base: Path, filenames: Collection[str] = (), *, pictures: Collection[str] = ()) -> Iterator[Path]:
+    """What was made of scans with these stored names, in all editions and regions; and of these pictures alone.
+
+    `base`: the batch's folder. One walk through it, however many scans are meant.
+    """
+    place = base / DERIVED
+    for entry in os.scandir(place) if place.is_dir() else ():
+        if image := _IMAGE.fullmatch(entry.name):
+            tagged = _TAGGED.fullmatch(image[1])
+            if image[1] in pictures or image[1] in filenames or (tagged and tagged[1] in filenames):
+                yield Path(entry)
 
 
 def error_copy(scan: AnyScan) -> Path:
     """A failed part of a shared source in `_errors/`. No stored name holds two dashes side by side."""
-    return folder(scan.batch) / ERRORS / f"{Path(scan.filename).stem}--page.jpg"
+    return _error_copy(folder(scan.batch), scan.filename)
+
+
+def _error_copy(base: Path, filename: str) -> Path:
+    return base / ERRORS / f"{Path(filename).stem}--page.jpg"
 
 
 def part() -> Path:
@@ -402,20 +413,22 @@ def bring_back(scan: AnyScan) -> None:
         _place(scan, failed=False)
 
 
-def forget_images(scan: AnyScan) -> None:
-    """Those of a picture that no card shows any more."""
-    with writing(scan.batch):
-        for path in all_derived(scan, this_picture=True):
+def forget_images(batch: Batch, scans: Iterable[AnyScan]) -> None:
+    """Those of pictures that no card shows any more."""
+    pictures = {_picture(scan) for scan in scans}
+    with writing(batch):
+        for path in list(all_derived(folder(batch), pictures=pictures)):
             path.unlink(missing_ok=True)
 
 
-def forget(scan: AnyScan, *, with_source: bool) -> None:
-    """Delete what belongs to a removed card; the source where no other card shares it."""
-    with writing(scan.batch):
-        doomed = [*all_derived(scan), error_copy(scan)]
-        if with_source:
-            base = folder(scan.batch)
-            doomed += [base / scan.source, base / ERRORS / scan.source]
+def forget(batch: Batch, scans: Sequence[AnyScan], used: Collection[str]) -> None:
+    """Delete what belongs to removed cards; the sources too that are not among the used ones."""
+    filenames = {scan.filename for scan in scans}
+    with writing(batch):
+        base = folder(batch)
+        doomed = [*all_derived(base, filenames), *(_error_copy(base, name) for name in filenames)]
+        for source in {scan.source for scan in scans}.difference(used):
+            doomed += [base / source, base / ERRORS / source]
         for path in doomed:
             path.unlink(missing_ok=True)
 

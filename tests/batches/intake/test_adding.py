@@ -246,6 +246,20 @@ def test_removing_takes_rows_and_then_files(batch: Batch, add: Add, django_captu
     assert (batch.total, batch.pending) == (1, 1)
 
 
+def test_however_many_are_removed_their_images_are_looked_for_once(
+    batch: Batch, add: Add, django_capture_on_commit_callbacks, monkeypatch: pytest.MonkeyPatch
+):
+    cards, looks = [add(f"{number}.jpg", pictures.jpeg((60 + number, 40)))[0] for number in range(3)], []
+    derive.prepare_many(cards)
+    really = os.scandir
+    monkeypatch.setattr("batches.intake.store.os.scandir", lambda path: looks.append(path) or really(path))
+    with django_capture_on_commit_callbacks(execute=True):
+        adding.remove(cards)
+    monkeypatch.undo()
+    assert len(looks) == 1
+    assert files(batch) == []
+
+
 def test_a_shared_file_goes_with_its_last_page(batch: Batch, add: Add, django_capture_on_commit_callbacks):
     first, second = add("ledger.tif", pictures.tiff([(60, 40), (30, 80)]))
     with django_capture_on_commit_callbacks(execute=True):
