@@ -118,7 +118,7 @@ def take_over_in(change: changes.Change) -> bool:
     behind = batch.cards.filter(
         position__gt=batch.compared_upto, status=CardStatus.PENDING, worker=None, rereading=None
     )
-    cards = list(behind.order_by("position")[:BLOCK])
+    cards = list(behind.select_related("back").order_by("position")[:BLOCK])
     readable = [card for card in cards if not card.error and card.result_id is None]
     earlier = found(batch, (Scan(card.pk, tuple(pictures(card))) for card in readable))
     if earlier:

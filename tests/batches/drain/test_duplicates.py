@@ -11,7 +11,7 @@ from batches.actions import cards as card_actions
 from batches.actions import drafts, runs, trash
 from batches.drain import duplicates
 from batches.drain.reading import Picture, pictures, read_key, setup_of
-from batches.models import Batch, Card, CardResult, FieldRevision
+from batches.models import Batch, Card, CardResult, CardScan, FieldRevision
 from batches.states import BatchStatus, CardStatus, ResultState
 from ocr.models import Engine
 from templates_app.models import FieldTemplate, FieldTemplateVersion
@@ -320,3 +320,16 @@ def test_a_key_differs_where_anything_in_it_differs(user, engine):
         read_key(replace(setup, key="other"), [front]),
     }
     assert len(keys) == 8
+
+
+def test_pairs_are_looked_for_with_as_many_questions_as_single_cards(user, engine):
+    numbers = []
+    for backs in (0, 4):
+        batch = draft(user, engine, *IMAGES[:4])
+        for card in batch.cards.all()[:backs]:
+            card.back = CardScan.objects.create(card=card, role=CardScan.Role.BACK, **card.as_scan())
+            card.save()
+        with CaptureQueriesContext(connection) as asked:
+            runs.start(batch, user)
+        numbers.append(len(asked))
+    assert numbers[0] == numbers[1]
