@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import IO
 
 from django.conf import settings
@@ -55,10 +56,17 @@ def offset(upload: Upload) -> int:
     """How many bytes are here for good."""
     if upload.status != S.RECEIVING:
         return upload.size
-    if upload.received and not store.part_of(upload).is_file():  # cleared away meanwhile
+    if upload.received > _length(store.part_of(upload)):  # cleared away meanwhile, or not in a backup
         Upload.objects.filter(pk=upload.pk).update(received=0)
         return 0
     return upload.received
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def append(upload: Upload, start: int, chunks: Iterable[bytes]) -> Upload:

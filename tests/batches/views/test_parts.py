@@ -84,6 +84,17 @@ def test_what_was_written_and_not_answered_is_cut_off(ingrid: Client, batch: Bat
     assert store.find(batch.cards.get()).read_bytes() == data
 
 
+def test_what_is_gone_from_the_disk_is_not_taken_for_there(ingrid: Client, batch: Batch):
+    data = pictures.jpeg()
+    address = begin(ingrid, batch, len(data))["Location"]
+    patch(ingrid, address, 0, data[:2000])
+    store.part_of(batch.uploads.get()).unlink()
+    assert patch(ingrid, address, 2000, data[2000:]).status_code == 409  # not zeros, and the rest behind them
+    assert head(ingrid, address)["Upload-Offset"] == "0"
+    patch(ingrid, address, 0, data)
+    assert store.find(batch.cards.get()).read_bytes() == data
+
+
 def test_a_kill_before_the_last_answer_is_no_loss(ingrid: Client, batch: Batch, monkeypatch: pytest.MonkeyPatch):
     data = pictures.jpeg()
     address = begin(ingrid, batch, len(data))["Location"]
