@@ -145,7 +145,8 @@ def _part(change: changes.Change, cards: Sequence[Card]) -> None:
     for card in cards:
         back = card.back
         assert back is not None  # noqa: S101
-        columns = back.as_scan() | {"sheet_id": back.sheet_id, "upload_id": back.upload_id}
+        trimmed = back.crop is not None and not back.cut
+        columns = back.as_scan() | {"sheet_id": back.sheet_id, "upload_id": back.upload_id, "trimmed": trimmed}
         restored.append(Card(position=card.position, **columns))
         change.touch_card(card, back=None, prepared_at=None, codes=[])
         back.delete()

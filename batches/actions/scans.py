@@ -11,7 +11,7 @@ from batches.actions.cards import NOT_BLANK
 from batches.actions.drafts import BatchLocked
 from batches.drain import blocks
 from batches.intake import upright
-from batches.models import Batch, Card, Likeness
+from batches.models import Batch, Card, CardScan, Likeness
 from batches.states import CardStatus, SkipReason, TurnedBy
 
 NAMES = ("rotation", "pass_blank", "trim", "straighten")
@@ -51,6 +51,8 @@ def _trim_all(change: changes.Change) -> None:
     """Each is looked at again, as a whole. The file was never changed."""
     whole: dict[str, Any] = {"crop": None, "trimmed": False, "width": 0, "height": 0}
     change.touch_cards(Card.objects.filter(batch=change.batch, trimmed=True), **whole)
+    backs = CardScan.objects.filter(card__batch=change.batch, role=CardScan.Role.BACK, cut=0)
+    backs.exclude(crop=None).update(crop=None, width=0, height=0)
     change.touch_cards(Card.objects.filter(batch=change.batch, cut=0), prepared_at=None)
 
 

@@ -3,13 +3,15 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from batches.actions import drafts, pairs, runs
+from batches.actions import drafts, pairs, runs, scans
 from batches.intake import adding, derive, store
 from batches.models import Batch, Card, CardScan, Upload
 from batches.states import CardStatus, SkipReason
 from tests.batches.intake import papers, pictures
 
 Make = Callable[..., list[Card]]
+
+OPTIONS = {"rotation": 0, "pass_blank": True, "trim": False, "straighten": False}
 
 
 @pytest.fixture
@@ -160,6 +162,19 @@ def test_a_blank_side_leaves_the_other_one_to_be_read(
     pairs.part(batch)
     derive.prepare_many(batch.cards.select_related("batch"))
     assert [one.skip_reason == SkipReason.BLANK for one in batch.cards.order_by("position")] == [front, back]
+
+
+def test_a_trimmed_pair_is_whole_again_when_that_is_not_wanted_any_more(
+    batch: Batch, scanned: Callable[..., None]
+) -> None:
+    scanned("1.jpg", "2.jpg", "3.jpg", "4.jpg")
+    Batch.objects.update(options=OPTIONS | {"trim": True})
+    Card.objects.update(crop=[1, 1, 30, 20], trimmed=True)
+    pairs.apply(batch, "order")
+    pairs.part(batch, batch.cards.order_by("position")[0])
+    scans.set_options(batch, OPTIONS)
+    assert [(card.crop, card.width) for card in batch.cards.all()] == [(None, 0)] * 3
+    assert [(back.crop, back.width) for back in CardScan.objects.all()] == [(None, 0)]
 
 
 def test_nothing_is_paired_before_it_is_known_what_is_on_it(batch: Batch, make_cards: Make) -> None:
