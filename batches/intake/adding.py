@@ -251,7 +251,7 @@ def _kept_by_key(batch: Batch, keys: Iterable[str]) -> dict[str, list[Card]]:
         found.setdefault(card.client_key, []).append(card)
     # What has become the back of another.
     backs = CardScan.objects.filter(card__batch=batch, client_key__in=wanted - found.keys()).select_related("card")
-    for scan in backs:
+    for scan in backs.order_by("card__position", "card"):
         cards_of = found.setdefault(scan.client_key, [])
         if scan.card not in cards_of:
             cards_of.append(scan.card)
