@@ -69,14 +69,10 @@ def create(
             "template_version": template_version,
             "fields": [spec.to_dict() for spec in template_version.specs()] if template_version else [],
             "instruction": template_version.instruction if template_version else "",
-            "options": _marked(_first_options(), template_version),
+            "options": _marked(upright.first_options(), template_version),
         },
     )
     return batch
-
-
-def _first_options() -> dict[str, Any]:
-    return {} if settings.TURN_SCANS == upright.AUTO else {"rotation": int(settings.TURN_SCANS)}
 
 
 def sample(user: User) -> Batch:

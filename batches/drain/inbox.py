@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from batches.intake import order, uploads
+from batches.intake import order, uploads, upright
 from batches.intake.receiving import Refused
 from batches.models import Batch, Upload
 from batches.states import BatchStatus, UploadStatus
@@ -165,13 +165,14 @@ def _draft(folder: str) -> Batch:
     return Batch.objects.create(
         name=folder[:200],
         inbox=folder,
-        owner=_owner(),
+        owner=owner(),
         private=settings.PRIVATE_BY_DEFAULT,
+        options=upright.first_options(),
         engine=Engine.objects.filter(enabled=True).order_by("-is_default", "pk").first(),
     )
 
 
-def _owner() -> User:
+def owner() -> User:
     """Raises User.DoesNotExist: the log says it, the files stay where they are."""
     people = User.objects.filter(is_active=True)
     if settings.INBOX_OWNER:

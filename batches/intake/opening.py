@@ -71,6 +71,9 @@ def _open(upload: Upload, may_go_on: Callable[[], bool]) -> bool:
         finally:
             part.unlink(missing_ok=True)
     except FileNotFoundError:
+        upload.batch.refresh_from_db()
+        if store.held(upload).is_file():  # its folder was moved this moment: into the trash, out of it
+            return False
         refusal = Refused("INTERNAL_ERROR", _("The file is missing."))
     except Refused as error:
         if error.code == "BATCH_LOCKED":  # started or deleted: it waits, in case that is undone

@@ -4,6 +4,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.conf import settings
+
 from batches.models import Batch, Card
 from batches.states import TurnedBy
 from ocr.engines.local import ocr, reading
@@ -22,6 +24,11 @@ class Turned:
     rotation: int
     by: str
     by_degrees: int = 0  # clockwise, from how the page image was made
+
+
+def first_options() -> dict[str, int]:
+    """Of a new batch: the house's scanner may lay all of them the same way."""
+    return {} if settings.TURN_SCANS == AUTO else {"rotation": int(settings.TURN_SCANS)}
 
 
 def known(card: Card) -> Turned | None:

@@ -34,7 +34,8 @@ def examine(wanted: Wanted | None = None) -> Iterator[Told]:
     for check in (storage.writable, storage.space, storage.decoders):
         yield from _asked(check)
     if sound:
-        for check in (records.queue, records.consumer, storage.leftovers, storage.strays, storage.missing):
+        lying = (storage.watched_inbox, storage.leftovers, storage.strays, storage.missing)
+        for check in (records.queue, records.consumer, *lying):
             yield from _asked(check)
         yield from _asked(lambda: engines.tests(calls=wanted.calls, only=wanted.engine))
 

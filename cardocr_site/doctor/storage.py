@@ -1,21 +1,25 @@
 """The data folder: can it be written, is there room, what lies there that nobody knows, and are images opened."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from batches.drain import inbox
 from batches.drain.sweeper import PARTS_AFTER
 from batches.intake import decoders as intake
 from batches.intake import store
 from batches.intake import strays as found
+from cardocr_site.accounts.models import User
 from cardocr_site.doctor.told import Told, failed, fine, some, warning
 from ocr.errors import UnreadableImage
 from ocr.probe import drawn
 
-LITTLE, TOO_LITTLE = 5_000_000_000, 500_000_000  # bytes
+LITTLE = 5_000_000_000  # bytes, beyond those from which on files are refused
 SLOW = 1.0  # seconds for a small file to be on the disk
 
 
@@ -55,12 +59,38 @@ def space() -> Iterator[Told]:
     free = shutil.disk_usage(settings.DATA_DIR).free
     told = _("%(n).1f GB are free.") % {"n": free / 1e9}
     advice = _("Make room: empty the trash, delete batches that nobody needs, or move the data folder.")
-    if free < TOO_LITTLE:
-        yield failed(_("disk space"), told, advice)
-    elif free < LITTLE:
+    if free <= settings.MIN_FREE_BYTES:
+        refused = _("No file is taken any more (CARDOCR_MIN_FREE_MB is %(n)d).")
+        yield failed(_("disk space"), f"{told} {refused % {'n': settings.MIN_FREE_BYTES // 1_000_000}}", advice)
+    elif free < settings.MIN_FREE_BYTES + LITTLE:
         yield warning(_("disk space"), told, advice)
     else:
         yield fine(_("disk space"), told)
+
+
+def watched_inbox() -> Iterator[Told]:
+    about = _("watched inbox")
+    try:
+        owner = inbox.owner()
+    except User.DoesNotExist:
+        yield failed(
+            about,
+            _("Nobody owns what comes from it: there is no active person called “%(name)s”.")
+            % {"name": settings.INBOX_OWNER or _("(the first administrator)")},
+            _("Set CARDOCR_INBOX_OWNER to a user name, or leave it out: an administrator owns it then."),
+        )
+        return
+    folder = Path(settings.INBOX_DIR)
+    folders = [folder, *(Path(entry) for entry in os.scandir(folder) if entry.is_dir())] if folder.is_dir() else []
+    closed = [str(path) for path in folders if not os.access(path, os.R_OK | os.W_OK | os.X_OK)]
+    if closed:
+        yield failed(
+            about,
+            _("Files cannot be taken out of %(names)s.") % {"names": some(closed)},
+            _("They must be readable and writable for the account that cardocr runs as."),
+        )
+    else:
+        yield fine(about, _("%(folder)s; %(name)s owns what comes from it.") % {"folder": folder, "name": owner})
 
 
 def decoders() -> Iterator[Told]:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from batches.intake import decoders, store
 from batches.models import Batch, Card, Worker
 from cardocr_site import doctor
+from cardocr_site.accounts.models import User
 from cardocr_site.doctor import installation, records, storage
 from cardocr_site.doctor.told import Told, some
 from ocr.models import Engine
@@ -269,6 +270,27 @@ def test_a_channel_layer_that_loses_messages_is_told(monkeypatch: pytest.MonkeyP
 def test_little_room_is_told(monkeypatch: pytest.MonkeyPatch, free: int, state: State) -> None:
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda _path: type("Usage", (), {"free": free}))
     assert only(storage.space()).state == state
+
+
+def test_room_that_the_settings_keep_back_is_none(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.MIN_FREE_BYTES = 90_000_000_000
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda _path: type("Usage", (), {"free": 80_000_000_000}))
+    told = only(storage.space())
+    assert (told.state, "CARDOCR_MIN_FREE_MB" in told.meaning) == (State.FAILED, True)
+
+
+def test_an_inbox_that_nobody_owns_or_may_empty_is_told(
+    administrator: User, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.INBOX_DIR = tmp_path / "inbox"
+    (settings.INBOX_DIR / "Drawer 12").mkdir(parents=True)
+    assert only(storage.watched_inbox()).state == State.OK
+    settings.INBOX_OWNER = "nobody"
+    assert "nobody" in only(storage.watched_inbox()).meaning
+    settings.INBOX_OWNER = ""
+    monkeypatch.setattr(storage.os, "access", lambda path, _how: Path(path).name != "Drawer 12")
+    told = only(storage.watched_inbox())
+    assert (told.state, "Drawer 12" in told.meaning) == (State.FAILED, True)
 
 
 def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,13 @@ def test_a_person_can_be_named(folder: Path, watcher: Inbox, user: User, setting
     assert Batch.objects.get().owner == user
 
 
+def test_its_scans_are_turned_as_those_of_any_new_batch(folder: Path, watcher: Inbox, settings: Any):
+    settings.TURN_SCANS = "90"
+    lay(folder, "1.jpg")
+    look(watcher)
+    assert Batch.objects.get().option("rotation") == 90
+
+
 def test_a_file_is_taken_once_it_has_stopped_growing(folder: Path, watcher: Inbox):
     path = lay(folder, "1.jpg", pictures.jpeg()[:100])
     look(watcher, 1)

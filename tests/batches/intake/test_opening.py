@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batches.actions import files, runs
+from batches.actions import files, runs, trash
 from batches.intake import adding, opening, store, uploads
 from batches.models import Batch, Upload
 from batches.states import UploadStatus
@@ -154,5 +154,21 @@ def test_nobody_opens_what_another_one_opens(batch: Batch):
         assert mine
         assert not opening.go_on(upload.pk, lambda: True)
     assert batch.cards.count() == 0
+    assert opening.go_on(upload.pk, lambda: True)
+    assert batch.cards.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_put_into_the_trash_this_moment_is_not_taken_for_lost(batch: Batch, monkeypatch: pytest.MonkeyPatch):
+    upload, again = sent(batch, archive(**scans(2))), store.again
+
+    def too_late(path: Path) -> Path:
+        trash.delete(batch, batch.owner)
+        return again(path)
+
+    monkeypatch.setattr(store, "again", too_late)
+    assert not opening.go_on(upload.pk, lambda: True)
+    monkeypatch.undo()
+    trash.restore(batch)
     assert opening.go_on(upload.pk, lambda: True)
     assert batch.cards.count() == 2
