@@ -66,11 +66,11 @@ class Service:
         self._scheduler.on_gone = self._sweeper.wake
         self._scheduler.on_idle = self.collector.hurry
         self._collecting = spawn("collect", self.collector.run)
+        self._scheduler.start()  # first: calls take time, and the others have enough of it meanwhile
         self._sweeper.start()
         self._filer.start()
         self._comparing.start()
         self._preparation.start()
-        self._scheduler.start()
         self._opening.start()
         self._looking.start()
         if batch_id is None:
