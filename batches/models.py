@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from batches.states import BatchStatus, CardStatus, PauseReason, ResultState, SkipReason, TurnedBy, UploadStatus
+from ocr.errors import UnreadableImage
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 from templates_app.models import FieldTemplateVersion
@@ -384,6 +385,11 @@ class Card(Scan):
 
     def __str__(self) -> str:
         return self.original_name
+
+    @property
+    def has_picture(self) -> bool:
+        """Its page image is made: a header that tells a size does not make a file whole."""
+        return self.prepared_at is not None and bool(self.width) and self.error != UnreadableImage.reason
 
     @property
     def sides(self) -> list[Card | CardScan]:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from batches import changes
@@ -122,3 +123,24 @@ def test_a_draft_has_nothing_to_retry(ingrid: Client, batch: Batch) -> None:
         problems.retry_cause(batch, "reply_invalid")
     response = ingrid.post(f"/batches/{batch.pk}/problems/retry/", {"cause": "x"})
     assert response.status_code == 302
+
+
+def test_a_scan_that_cannot_be_opened_is_replaced_from_where_it_is_told(
+    ingrid: Client, batch: Batch, make_cards: Make
+) -> None:
+    common = {"prepared_at": "2026-11-01T10:00Z", "width": 900, "height": 600}
+    cut_off = make_cards(1, CardStatus.FAILED, error="unreadable_image", **common)[0]
+    other = make_cards(1, CardStatus.FAILED, error="refused", **common)[0]
+    Batch.objects.update(status=BatchStatus.COMPLETED, failed=2)
+    pages = [reverse("batch_problems", args=[batch.pk]), reverse("batch_results", args=[batch.pk])]
+    pages += [reverse("card_detail", args=[batch.pk, card.pk]) for card in (cut_off, other)]
+    problems, results, its_page, others_page = (ingrid.get(page).text for page in pages)
+    replace = reverse("scan_replace", args=[batch.pk, cut_off.pk])
+
+    assert replace in problems
+    assert reverse("scan_replace", args=[batch.pk, other.pk]) not in problems
+    assert its_page.count(replace) == others_page.count("/scan/") + 1
+    for page in (problems, results, its_page):
+        assert f"/cards/{cut_off.pk}/image/thumb/" not in page
+        assert f"/cards/{cut_off.pk}/image/page/" not in page
+    assert f"/cards/{other.pk}/image/thumb/" in problems
