@@ -9,7 +9,6 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from batches.states import BatchStatus, CardStatus, PauseReason, ResultState, SkipReason, TurnedBy, UploadStatus
-from ocr.errors import UnreadableImage
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 from templates_app.models import FieldTemplateVersion
@@ -388,8 +387,8 @@ class Card(Scan):
 
     @property
     def has_picture(self) -> bool:
-        """Its page image is made: a header that tells a size does not make a file whole."""
-        return self.prepared_at is not None and bool(self.width) and self.error != UnreadableImage.reason
+        """Its page image is made."""
+        return self.prepared_at is not None and bool(self.width)
 
     @property
     def sides(self) -> list[Card | CardScan]:

@@ -159,6 +159,8 @@ def _fields(card: Card, works: Sequence[_Work]) -> dict[str, Any]:
         fields["prepared_at"] = timezone.now()
     if works[0].width and not card.width:
         fields |= {"width": works[0].width, "height": works[0].height}
+    if works[0].unreadable is not None and card.width:
+        fields |= {"width": 0, "height": 0}  # what its header told is no size of a picture
     if works[0].region is not None:
         fields |= {"crop": works[0].region, "trimmed": True, "width": works[0].width, "height": works[0].height}
     if works[0].seen is not None:

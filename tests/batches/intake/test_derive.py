@@ -82,7 +82,7 @@ def test_an_unreadable_scan_says_why_and_the_others_are_prepared(batch: Batch, a
     bad.refresh_from_db()
     good.refresh_from_db()
     assert (bad.error, bad.error_message) == ("unreadable_image", "The file is cut off: its end is missing.")
-    assert bad.prepared_at
+    assert (bool(bad.prepared_at), bad.width, bad.height) == (True, 0, 0)
     assert (good.error, bad.status) == ("", CardStatus.PENDING)
     for full, max_px in ((False, 300), (False, 1200), (True, 1600)):
         with pytest.raises(UnreadableImage, match="cut off"):

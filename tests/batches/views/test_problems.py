@@ -128,9 +128,9 @@ def test_a_draft_has_nothing_to_retry(ingrid: Client, batch: Batch) -> None:
 def test_a_scan_that_cannot_be_opened_is_replaced_from_where_it_is_told(
     ingrid: Client, batch: Batch, make_cards: Make
 ) -> None:
-    common = {"prepared_at": "2026-11-01T10:00Z", "width": 900, "height": 600}
-    cut_off = make_cards(1, CardStatus.FAILED, error="unreadable_image", **common)[0]
-    other = make_cards(1, CardStatus.FAILED, error="refused", **common)[0]
+    common = {"prepared_at": "2026-11-01T10:00Z", "height": 600}
+    cut_off = make_cards(1, CardStatus.FAILED, error="unreadable_image", width=0, **common)[0]
+    other = make_cards(1, CardStatus.FAILED, error="refused", width=900, **common)[0]
     Batch.objects.update(status=BatchStatus.COMPLETED, failed=2)
     pages = [reverse("batch_problems", args=[batch.pk]), reverse("batch_results", args=[batch.pk])]
     pages += [reverse("card_detail", args=[batch.pk, card.pk]) for card in (cut_off, other)]
