@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from batches.states import BatchStatus, CardStatus, PauseReason, ResultState, SkipReason, TurnedBy, UploadStatus
@@ -375,6 +376,8 @@ class Card(Scan):
             models.Index(fields=("batch", "position", "id"), name="card_position"),
             models.Index(fields=("batch", "status", "position"), name="card_status"),
             models.Index(fields=("batch", "sha256"), name="card_sha256"),
+            models.Index("batch", Lower("filename"), name="card_filename_low"),
+            models.Index("batch", Lower("source"), name="card_source_low"),
             models.Index(fields=("worker",), condition=Q(worker__isnull=False), name="card_worker"),
             models.Index(fields=("id",), condition=Q(files_due=True), name="card_files_due"),
             models.Index(fields=("id",), condition=Q(prepared_at=None), name="card_unprepared"),
@@ -425,6 +428,10 @@ class CardScan(Scan):
         verbose_name = _("scan")
         verbose_name_plural = _("scans")
         constraints = (models.UniqueConstraint(fields=("card",), condition=Q(role="back"), name="card_back_once"),)
+        indexes = (
+            models.Index(Lower("filename"), name="scan_filename_low"),
+            models.Index(Lower("source"), name="scan_source_low"),
+        )
 
     def __str__(self) -> str:
         return self.original_name

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from batches import changes, tasks
 from batches.actions.drafts import draft
-from batches.intake import names, order, store
+from batches.intake import adding, names, order, store
 from batches.intake.regions import Region, overlap, sameness, within
 from batches.intake.seeing import UNSEEN
 from batches.models import Batch, Card, CardScan, Sheet, Upload
@@ -148,7 +148,7 @@ def _cut(change: changes.Change, sheet: Sheet, regions: Sequence[Region]) -> lis
     if not there:  # all of its cards were removed
         return []
     gone = [Card(**card.as_scan()) for card in there if card.cut]
-    taken = _others_names(change.batch, sheet)
+    taken = _others_names(change.batch, sheet, len(regions))
     new: list[Card] = []
     for number, region in enumerate(regions, 1):
         columns = sheet.as_scan() | UNSEEN | _columns(sheet, number, region, taken)
@@ -165,7 +165,10 @@ def _cut(change: changes.Change, sheet: Sheet, regions: Sequence[Region]) -> lis
     return gone
 
 
-def _others_names(batch: Batch, sheet: Sheet) -> set[str]:
+def _others_names(batch: Batch, sheet: Sheet, cuts: int) -> set[str]:
+    """Those that stand in the way of so many cuts; mostly none, which an index tells."""
+    if not adding.taken(batch, [names.part_of(sheet.filename, number, ()) for number in range(1, cuts + 1)], but=sheet):
+        return set()
     start = names.stem(sheet.filename)
     mine = batch.cards.exclude(sheet=sheet).filter(filename__istartswith=start)
     beside = CardScan.objects.filter(card__batch=batch, filename__istartswith=start)

@@ -40,16 +40,11 @@ def stem(name: str) -> str:
     return f"{word}_{dot}{rest}" if word.lower() in _RESERVED else safe
 
 
-def stored(name: str, extension: str, pages: int, taken: Collection[str]) -> tuple[str, list[str]]:
-    """Source and one name for each card in it. `taken`: names in lower case, since some disks know no other."""
-    root, number = stem(name), 1
-    while True:
-        base = root if number == 1 else f"{root}-{number}"
-        source = f"{base}{extension}"
-        cards = [source] if pages == 1 else [f"{base}-p{page:03d}{extension}" for page in range(1, pages + 1)]
-        if taken.isdisjoint(candidate.lower() for candidate in (source, *cards)):  # type: ignore[attr-defined]
-            return source, cards
-        number += 1
+def stored(name: str, extension: str, pages: int, number: int = 1) -> tuple[str, list[str]]:
+    """Source and one name for each card in it. `number`: from 2 on where others have that name."""
+    base = stem(name) if number == 1 else f"{stem(name)}-{number}"
+    source = f"{base}{extension}"
+    return source, [source] if pages == 1 else [f"{base}-p{page:03d}{extension}" for page in range(1, pages + 1)]
 
 
 def part_of(filename: str, number: int, taken: Collection[str]) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
+from django.db.models import CharField, Value
+from django.db.models.functions import Cast, Concat
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches import changes
@@ -230,6 +233,27 @@ def test_an_order_that_is_right_is_left_alone(batch: Batch, add: Add):
     with changes.locked(batch) as change:
         order.settle(change)
         assert not change.visible
+
+
+def test_no_page_takes_the_name_of_another_file(batch: Batch, add: Add):
+    add("ledger-P002.tif", pictures.tiff([(50, 40)]))
+    first, second = add("ledger.tiff", pictures.tiff([(60, 40), (30, 80)]))
+    assert (first.source, second.filename) == ("ledger-2.tif", "ledger-2-p002.tif")
+
+
+def test_a_name_that_is_free_is_found_by_indexes_and_in_a_few_looks(batch: Batch, make_cards: Callable[..., object]):
+    make_cards(40)
+    name = Concat(Value("card-"), Cast("position", CharField()), Value(".jpg"))
+    Card.objects.update(source=name, filename=name)
+    Card.objects.filter(position=1).update(source="Card.jpg", filename="Card.jpg")
+    folder = store.make(batch)
+    with CaptureQueriesContext(connection) as asked:
+        assert adding._free_names(batch, folder, "card.jpg", ".jpg", 1) == ("card-41.jpg", ["card-41.jpg"])
+    assert len(asked) < 40
+    for query in asked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            assert "_low" in " ".join(row[3] for row in cursor.fetchall())
 
 
 def test_removing_takes_rows_and_then_files(batch: Batch, add: Add, django_capture_on_commit_callbacks):
