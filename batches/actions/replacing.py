@@ -79,6 +79,7 @@ def _put(change: changes.Change, card: Card, scan: Card | CardScan, user: User, 
     else:
         change.touch_card(card, **columns, **UNSEEN, sheet=None, files_due=True)
         changes.look_like_nothing([card.pk])
+    change.batch.sheets.filter(cards=None, scans=None).delete()  # a page of which nothing is left to be cut
     transaction.on_commit(lambda: store.bring_back(earlier), robust=True)  # what is committed stands
 
 

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from batches.actions import drafts, runs, sheets
+from batches.actions import drafts, replacing, runs, sheets
 from batches.intake import adding, derive, looking, store
 from batches.models import Batch, Card, CardScan, Likeness, Sheet, Upload
 from batches.states import CardStatus
@@ -220,3 +220,12 @@ def test_removed_cards_leave_the_sheet_until_the_last(
         drafts.remove_cards(batch, cards(batch))
     assert not batch.sheets.exists()
     assert [path for path in store.folder(batch).rglob("*") if path.is_file()] == []
+
+
+def test_a_page_whose_scan_is_replaced_is_no_sheet_any_more(batch: Batch, sheet: Sheet) -> None:
+    replacing.replace(batch.cards.get(), batch.owner, "other.jpg", [pictures.jpeg((300, 200))])
+    assert not sheets.several(batch).exists()
+    derive.prepare(batch.cards.select_related("batch").get())
+    while looking.look(batch.pk):
+        pass
+    assert [(one.source, one.found) for one in batch.sheets.all()] == [("other.jpg", [])]
