@@ -196,7 +196,10 @@ def _make_whole(change: changes.Change, sheet: Sheet) -> list[Card]:
     first, others = there[0], there[1:]
     gone = [Card(**card.as_scan()) for card in there]
     change.remove_cards(others)
-    _rewrite(change, first, sheet.as_scan() | UNSEEN)
+    whole = sheet.as_scan()
+    if adding.taken(change.batch, [sheet.filename], but=sheet):  # by a file that has come meanwhile
+        whole["filename"] = first.filename
+    _rewrite(change, first, whole | UNSEEN)
     _count(first.upload_id, -len(others))
     sheet.cuts = []
     sheet.save(update_fields=["cuts"])

@@ -229,3 +229,17 @@ def test_a_page_whose_scan_is_replaced_is_no_sheet_any_more(batch: Batch, sheet:
     while looking.look(batch.pk):
         pass
     assert [(one.source, one.found) for one in batch.sheets.all()] == [("other.jpg", [])]
+
+
+def test_a_page_is_whole_again_though_another_file_has_its_name(
+    batch: Batch, scanned: Callable[..., list[Sheet]]
+) -> None:
+    (sheet,) = scanned("ledger.jpg")
+    for model in (Card, Sheet):  # as a page of a file with several
+        model.objects.update(filename="ledger-p001.jpg", source="ledger.jpg", page=1)
+    sheet.refresh_from_db()
+    sheets.cut(sheet, sheet.found)
+    adding.add_file(batch, "ledger-p001.jpg", [pictures.jpeg()])
+    assert sheets.undo(batch) == 1
+    names = sorted(card.filename for card in batch.cards.all())
+    assert names == ["ledger-p001-c1.jpg", "ledger-p001.jpg"]
