@@ -89,6 +89,9 @@ def append(upload: Upload, start: int, chunks: Iterable[bytes]) -> Upload:
                 if upload.received == upload.size:
                     return _finish(upload)
             return upload
+    except Upload.DoesNotExist as error:  # taken off the list this moment
+        store.part_of(upload).unlink(missing_ok=True)
+        raise Elsewhere from error
     except Refused as refusal:
         if refusal.code not in {"STORAGE_FULL", "BATCH_LOCKED"}:  # with those it may go on later
             uploads.refuse(upload.batch, upload.name, refusal, size=upload.size, row=upload)
@@ -130,7 +133,10 @@ def _write(upload: Upload, file: IO[bytes], start: int, chunks: Iterable[bytes])
 
 def _finish(upload: Upload) -> Upload:
     part = store.part_of(upload)
-    other = store.again(part)  # it is moved away, and whoever does that may be killed before the rows stand
+    try:
+        other = store.again(part)  # it is moved away, and whoever does that may be killed before the rows stand
+    except FileNotFoundError as error:  # taken off the list this moment
+        raise Elsewhere from error
     try:
         upload = uploads.take_received(upload, recognise(other))
     finally:

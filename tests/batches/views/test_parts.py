@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from batches.drain.sweeper import clean_parts
-from batches.intake import parts, store
+from batches.intake import parts, store, uploads
 from batches.models import Batch, Upload
 from batches.states import BatchStatus, UploadStatus
 from cardocr_site.accounts.models import User
@@ -93,6 +93,23 @@ def test_what_is_gone_from_the_disk_is_not_taken_for_there(ingrid: Client, batch
     assert head(ingrid, address)["Upload-Offset"] == "0"
     patch(ingrid, address, 0, data)
     assert store.find(batch.cards.get()).read_bytes() == data
+
+
+@pytest.mark.parametrize("moment", ["batches.intake.adding.refuse_unless_open", "batches.intake.parts.refuse_if_full"])
+def test_taken_off_the_list_while_a_part_comes_it_is_gone(
+    ingrid: Client, batch: Batch, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    data = pictures.jpeg()
+    address = begin(ingrid, batch, len(data))["Location"]
+    patch(ingrid, address, 0, data[:2000])
+
+    def dismiss(*_arguments: Any) -> None:
+        uploads.dismiss(batch.uploads.all())
+
+    monkeypatch.setattr(moment, dismiss)
+    assert patch(ingrid, address, 2000, data[2000:]).status_code == 409
+    assert head(ingrid, address).status_code == 404
+    assert (store.parts(), batch.cards.count()) == ([], 0)
 
 
 def test_a_kill_before_the_last_answer_is_no_loss(ingrid: Client, batch: Batch, monkeypatch: pytest.MonkeyPatch):
