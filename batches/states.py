@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class BatchStatus(models.TextChoices):
@@ -44,7 +45,7 @@ class UploadStatus(models.TextChoices):
 
     RECEIVING = "receiving", _("Being received")
     OPENING = "opening", _("Being opened")
-    DUPLICATE = "duplicate", _("Duplicate")
+    DUPLICATE = "duplicate", pgettext_lazy("a file", "Duplicate")  # elsewhere it is what a button does
     DONE = "done", _("Added")
     REFUSED = "refused", _("Refused")
 

@@ -129,3 +129,15 @@ def test_cards_are_laid_in_another_order_by_keyboard(page: Page, scans: Callable
     expect(names).to_have_text(["scan-3.png", "scan-2.png", "scan-1.png"])
     page.get_by_role("button", name="Natural order again").click()
     expect(names).to_have_text(["scan-1.png", "scan-2.png", "scan-3.png"])
+
+
+def test_a_scan_is_turned_twice_by_keyboard(page: Page, scans: Callable[..., list[Path]]) -> None:
+    steps.new_batch(page, "Upside down")
+    steps.add_scans(page, scans(1))
+    picture = page.locator("#scans .card__pic img")
+    expect(picture).to_be_visible(timeout=15_000)
+    turn = page.get_by_role("button", name="Turn scan-1.png to the right")
+    for degrees in (90, 180):
+        turn.press("Enter")
+        expect(picture).to_have_attribute("src", re.compile(f"r={degrees}"), timeout=15_000)
+        expect(turn).to_be_focused()
