@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from batches import changes, tasks
-from batches.intake import adding, decoders, sniff, store
+from batches.intake import adding, decoders, sniff, store, upright
 from batches.intake.receiving import Received, Refused, receive
 from batches.intake.seeing import UNSEEN
 from batches.models import Card, CardScan
@@ -74,6 +74,7 @@ def _side(change: changes.Change, card: Card, received: Received, *, back: bool)
 def _put(change: changes.Change, card: Card, scan: Card | CardScan, user: User, columns: dict[str, Any]) -> None:
     earlier = CardScan.objects.create(card=card, role=CardScan.Role.EARLIER, by=user, **scan.as_scan())
     if isinstance(scan, CardScan):
+        columns["rotation"] = upright.first_rotation(change.batch)  # nobody looks at the text of a back
         CardScan.objects.filter(pk=scan.pk).update(**columns, sheet=None, blank=False)
         change.touch_card(card, prepared_at=None, files_due=True)
     else:

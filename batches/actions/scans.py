@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from batches import changes, tasks
 from batches.actions import runs
@@ -45,15 +45,21 @@ def _turn_all(change: changes.Change) -> None:
     change.set(turning={})
     others = Card.objects.exclude(turned_by=TurnedBy.PERSON)
     change.touch_cards(others.filter(batch=change.batch), prepared_at=None, turned_by="", rotation=0)
+    if (rotation := change.batch.option("rotation")) in upright.CHOICES:  # of backs the text is not looked at
+        _backs(change).update(rotation=rotation)
+        change.touch_cards(Card.objects.filter(batch=change.batch).exclude(back=None), prepared_at=None)
 
 
 def _trim_all(change: changes.Change) -> None:
     """Each is looked at again, as a whole. The file was never changed."""
     whole: dict[str, Any] = {"crop": None, "trimmed": False, "width": 0, "height": 0}
     change.touch_cards(Card.objects.filter(batch=change.batch, trimmed=True), **whole)
-    backs = CardScan.objects.filter(card__batch=change.batch, role=CardScan.Role.BACK, cut=0)
-    backs.exclude(crop=None).update(crop=None, width=0, height=0)
+    _backs(change).filter(cut=0).exclude(crop=None).update(crop=None, width=0, height=0)
     change.touch_cards(Card.objects.filter(batch=change.batch, cut=0), prepared_at=None)
+
+
+def _backs(change: changes.Change) -> QuerySet[CardScan]:
+    return CardScan.objects.filter(card__batch=change.batch, role=CardScan.Role.BACK)
 
 
 def _pass_over(change: changes.Change) -> None:

@@ -31,6 +31,12 @@ def first_options() -> dict[str, int]:
     return {} if settings.TURN_SCANS == AUTO else {"rotation": int(settings.TURN_SCANS)}
 
 
+def first_rotation(batch: Batch) -> int:
+    """Of a scan that nobody has looked at."""
+    setting = batch.option("rotation")
+    return int(setting) if setting in CHOICES else 0
+
+
 def known(card: Card) -> Turned | None:
     """Without a look at the scan. None: its text must be looked at."""
     if card.turned_by == TurnedBy.PERSON:

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from batches.actions import drafts, pairs, runs, scans
+from batches.actions import drafts, pairs, replacing, runs, scans
 from batches.intake import adding, derive, store
 from batches.models import Batch, Card, CardScan, Upload
 from batches.states import CardStatus, SkipReason
@@ -175,6 +175,19 @@ def test_a_trimmed_pair_is_whole_again_when_that_is_not_wanted_any_more(
     scans.set_options(batch, OPTIONS)
     assert [(card.crop, card.width) for card in batch.cards.all()] == [(None, 0)] * 3
     assert [(back.crop, back.width) for back in CardScan.objects.all()] == [(None, 0)]
+
+
+def test_the_setting_for_all_scans_turns_backs_too(batch: Batch, scanned: Callable[..., None]) -> None:
+    scanned("1.jpg", "2.jpg")
+    pairs.apply(batch, "order")
+    scans.set_options(batch, OPTIONS | {"rotation": 90})
+    card = Card.objects.select_related("batch", "back").get()
+    derive.prepare(card)
+    assert [side.rotation for side in card.sides] == [90, 90]
+    assert all(store.derived(side, "page").is_file() for side in card.sides)
+    assert card.back is not None
+    card = replacing.replace(card, batch.owner, "3.jpg", [pictures.jpeg((90, 60))], back=True)
+    assert CardScan.objects.get(role=CardScan.Role.BACK).rotation == 90
 
 
 def test_nothing_is_paired_before_it_is_known_what_is_on_it(batch: Batch, make_cards: Make) -> None:
