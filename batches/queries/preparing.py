@@ -19,7 +19,8 @@ def told(batch: Batch) -> dict[str, Any]:
 
 
 def undecided(batch: Batch) -> Any:
-    return Likeness.objects.filter(batch=batch, like__isnull=False, kept=False)
+    # Empty backs all look alike, and are passed over anyway.
+    return Likeness.objects.filter(batch=batch, like__isnull=False, kept=False).exclude(card__blank=True)
 
 
 @dataclass(frozen=True, slots=True)

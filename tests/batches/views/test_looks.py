@@ -55,20 +55,26 @@ def test_the_same_file_is_named_so(ingrid: Client, batch: Batch, pair: list[Card
 def test_both_may_stay(ingrid: Client, batch: Batch, pair: list[Card]) -> None:
     ingrid.post(url(batch, f"alike/{pair[1].pk}/"))
     assert batch.cards.count() == 2
-    assert "look alike" not in ingrid.get(url(batch, "upload/")).text
+    assert "looks alike" not in ingrid.get(url(batch, "upload/")).text
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_either_may_be_taken_out(ingrid: Client, batch: Batch, pair: list[Card], which: int) -> None:
     ingrid.post(url(batch, f"alike/{pair[1].pk}/"), {"out": str(pair[which].pk)})
     assert list(batch.cards.all()) == [pair[1 - which]]
-    assert "look alike" not in ingrid.get(url(batch, "upload/")).text
+    assert "looks alike" not in ingrid.get(url(batch, "upload/")).text
 
 
 def test_no_other_card_is_taken_out(ingrid: Client, batch: Batch, pair: list[Card], make_cards: Make) -> None:
     other = make_cards(1)[0]
     ingrid.post(url(batch, f"alike/{pair[1].pk}/"), {"out": str(other.pk)})
     assert batch.cards.count() == 3
+
+
+def test_empty_backs_are_no_pairs(ingrid: Client, batch: Batch, pair: list[Card]) -> None:
+    Card.objects.update(blank=True)
+    assert "looks alike" not in ingrid.get(url(batch, "upload/")).text
+    assert "pair-" not in ingrid.get(url(batch, "alike/")).text
 
 
 @pytest.mark.parametrize("path", ["alike/{}/", "scans/", "cards/{}/turn/", "cards/{}/not-blank/", "blank/read/"])

@@ -336,6 +336,7 @@ def test_scans_that_need_a_look_can_be_listed_alone(
         response = ingrid.get(page, {"only": only})
         assert response.context["cards"] == expected
         assert "Show all scans" in response.text
+        assert "Remove all" not in response.text  # that would be more than is shown
         assert f"only={only}" in ingrid.get(page).text
     assert len(ingrid.get(page, {"only": "nonsense"}).context["cards"]) == 4
 
