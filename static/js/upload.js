@@ -35,26 +35,30 @@
   }
 
   // ---- what is dropped or chosen
-  async function filesOf(entry, folder = "") {
+  // What cannot be read stands there with its name: the others come in.
+  const filesOf = (entry, folder = "") =>
+    found(entry, folder).catch(() => [{ file: new File([], entry.name), path: folder + entry.name, unreadable: true }]);
+
+  async function found(entry, folder) {
     if (entry.isFile) {
       const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
       return [{ file, path: folder + file.name }];
     }
     const reader = entry.createReader();
-    const found = [];
+    const children = [];
     for (;;) {
       const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
       if (!some.length) break;
-      found.push(...some);
+      children.push(...some);
     }
-    found.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
-    const parts = [];
-    for (const child of found) parts.push(...(await filesOf(child, `${folder}${entry.name}/`)));
-    return parts;
+    children.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+    const files = [];
+    for (const child of children) files.push(...(await filesOf(child, `${folder}${entry.name}/`)));
+    return files;
   }
 
   function add(chosen) {
-    for (const { file, path } of chosen) {
+    for (const { file, path, unreadable } of chosen) {
       if (file.name.startsWith(".") || file.name === "Thumbs.db" || file.name === "desktop.ini") continue;
       // Chosen again, after a reload too, it is the same file for the server: what is there already stands once.
       const key = [path, file.size, file.lastModified].join("|");
@@ -66,6 +70,10 @@
       queue.push(item);
       sum.files += 1;
       sum.bytes += file.size;
+      if (unreadable) {
+        fail(item, say("msgUnreadable"), false);
+        continue;
+      }
       const limit = IMAGES.test(file.name) ? "maxBytes" : "maxContainer";
       if (file.size > Number(root.dataset[limit])) {
         fail(item, say(limit === "maxBytes" ? "msgLarge" : "msgLargeContainer"), false);

@@ -69,6 +69,27 @@ def _lose_the_first_answers(context: BrowserContext, number: int) -> None:
     context.route("**/files/", lose)
 
 
+def test_a_file_that_cannot_be_read_takes_no_other_with_it(page: Page, console: Console) -> None:
+    console.ignore("the server responded with a status of 415")
+    steps.new_batch(page, "Locked")
+    page.evaluate(
+        """() => {
+          const file = (name, read) => ({ isFile: true, name, file: read });
+          const good = new File(["no image"], "2.jpg");
+          const children = [file("1.jpg", (_, no) => no(new Error("locked"))), file("2.jpg", (yes) => yes(good))];
+          const readEntries = (yes) => yes(children.splice(0));
+          const box = { isFile: false, name: "Box", createReader: () => ({ readEntries }) };
+          const event = new Event("drop", { cancelable: true });
+          const items = [{ webkitGetAsEntry: () => box }];
+          event.dataTransfer = { types: ["Files"], items };
+          document.dispatchEvent(event);
+        }"""
+    )
+    expect(page.locator("#sending-rows")).to_contain_text("Box/1.jpg")
+    expect(page.locator("#sending-rows")).to_contain_text("cannot read this file")
+    expect(page.locator("#upload-rows")).to_contain_text("Box/2.jpg")
+
+
 def test_it_can_be_paused_and_goes_on(page: Page, scans: Callable[..., list[Path]]) -> None:
     steps.new_batch(page, "Paused")
     page.locator("#pause").evaluate("button => button.click()")
