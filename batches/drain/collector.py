@@ -74,8 +74,12 @@ def _is_urgent(event: Event) -> bool:
 
 
 def _same_scan(card: Card, read: Card) -> bool:
-    """It has not been replaced since."""
-    return (card.sha256, card.edition) == (read.sha256, read.edition)
+    """Neither of its sides has been replaced since."""
+    if (card.sha256, card.edition, card.back_id) != (read.sha256, read.edition, read.back_id):
+        return False
+    if read.back is None:
+        return True
+    return CardScan.objects.filter(pk=read.back.pk, sha256=read.back.sha256, edition=read.back.edition).exists()
 
 
 class Collector:

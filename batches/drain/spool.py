@@ -173,8 +173,8 @@ def _as_text(outcome: Outcome, reading: Reading) -> str:
 
 
 def _scan(card: Card) -> list[Any]:
-    """It may be replaced before anybody sweeps up."""
-    return [card.sha256, card.edition]
+    """Either side may be replaced before anybody sweeps up."""
+    return [part for side in card.sides for part in (side.sha256, side.edition)]
 
 
 def _plain(value: object) -> object:

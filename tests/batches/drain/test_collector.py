@@ -11,7 +11,7 @@ from batches.drain import claims, collector
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome, Start
 from batches.drain.reading import setup_of
-from batches.models import Attempt, Batch, Card, CardResult, Worker
+from batches.models import Attempt, Batch, Card, CardResult, CardScan, Worker
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import errors
 from ocr.models import Engine
@@ -166,6 +166,17 @@ def test_a_start_of_a_card_that_is_anothers_is_refused(saving, claimed, started,
     saving.write([start])
     assert start.refused
     assert fresh(claimed[0]).status == CardStatus.PENDING
+
+
+@pytest.mark.parametrize("edition", [1, 2])
+def test_a_result_of_a_back_that_was_replaced_meanwhile_is_dropped(saving, claimed, started, worker, edition):
+    late = claimed[0]
+    late.back = CardScan.objects.create(card=late, role=CardScan.Role.BACK, **late.as_scan())
+    late.save(update_fields=["back"])
+    claims.release(started.pk, worker, [late.pk])
+    CardScan.objects.update(edition=edition)
+    saving.write([read(late)])
+    assert CardResult.objects.filter(card=late).exists() == (edition == 1)
 
 
 def test_what_a_person_entered_meanwhile_is_never_replaced(saving, claimed, started):

@@ -15,7 +15,7 @@ from batches.drain.outcomes import Start
 from batches.drain.presence import Presence
 from batches.drain.spool import Spool
 from batches.drain.sweeper import Sweeper
-from batches.models import Attempt, Batch, Card, Worker
+from batches.models import Attempt, Batch, Card, CardScan, Worker
 from batches.states import BatchStatus
 from ocr.errors import EngineFailed
 from ocr.reading import FieldReading, Issue, Reading, Region, Usage, ValueState
@@ -202,6 +202,17 @@ def test_an_answer_about_a_scan_that_was_replaced_is_none(killed, change):
     Card.objects.filter(pk=cards[0].pk).update(**change)
     sweep()
     assert [status for status, *_rest in states()] == ["pending"] * 3
+
+
+@pytest.mark.parametrize(("edition", "status"), [(1, "completed"), (2, "pending")])
+def test_an_answer_about_a_back_that_was_replaced_is_none(killed, edition, status):
+    worker, (card, *_others) = killed
+    card.back = CardScan.objects.create(card=card, role=CardScan.Role.BACK, **card.as_scan())
+    card.save(update_fields=["back"])
+    Spool(worker).keep(read(card))
+    CardScan.objects.update(edition=edition)
+    sweep()
+    assert states()[0][0] == status
 
 
 @pytest.mark.parametrize("change", [{"instruction": "Read the back."}, {"model": "other"}, {"engine": None}])
