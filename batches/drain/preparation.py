@@ -5,7 +5,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from django.db.models import Q
@@ -19,6 +20,7 @@ from batches.states import BatchStatus
 log = logging.getLogger(__name__)
 
 SLOTS = 64
+AHEAD = 50
 AGAIN_AFTER = 30.0  # seconds, where preparing failed for a reason that is not the image's
 
 
@@ -42,6 +44,7 @@ class Preparation:
         self._batch_id = batch_id
         self._lock = threading.Lock()
         self._busy: set[int] = set()
+        self._ahead: deque[int] = deque()  # cards that come next
         self._not_before: dict[int, float] = {}
         self._rounds = [Rounds(f"prepare-{n}", self._prepare_all, 5.0) for n in range(os.cpu_count() or 1)]
 
@@ -50,6 +53,8 @@ class Preparation:
             rounds.start()
 
     def wake(self) -> None:
+        with self._lock:
+            self._ahead.clear()  # a batch may have been started, whose cards come first
         for rounds in self._rounds:
             rounds.wake()
 
@@ -63,7 +68,7 @@ class Preparation:
         while not self._rounds[0].is_stopping and (card := self._next()) is not None:
             try:
                 with _alone(card.pk) as mine:
-                    if mine and Card.objects.filter(pk=card.pk, prepared_at=None).exists():
+                    if mine and Card.objects.filter(pk=card.pk, prepared_at=None).exists():  # not by another process
                         derive.prepare(card)
                         self._on_prepared(card.batch_id)
                     elif not mine:
@@ -81,18 +86,34 @@ class Preparation:
 
     def _next(self) -> Card | None:
         """A card that nobody in this process prepares; those of started batches first."""
-        if not Card.objects.filter(prepared_at=None).exists():
-            return None
         with self._lock:
             now = time.monotonic()
             self._not_before = {pk: at for pk, at in self._not_before.items() if at > now}
             passed = self._busy | set(self._not_before)
-            for wanted in (Q(batch__status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING]), Q()):
-                waiting = Card.objects.filter(wanted, prepared_at=None, batch__deleted_at=None)
-                if self._batch_id is not None:
-                    waiting = waiting.filter(batch=self._batch_id)
-                for card in waiting.select_related("batch", "back").order_by("pk")[: len(passed) + 1]:
-                    if card.pk not in passed:
-                        self._busy.add(card.pk)
-                        return card
+            return self._of_ahead(passed) or (self._look(passed) and self._of_ahead(passed)) or None
+
+    def _of_ahead(self, passed: Collection[int]) -> Card | None:
+        while self._ahead:
+            pk = self._ahead.popleft()
+            waiting = Card.objects.filter(pk=pk, prepared_at=None, batch__deleted_at=None)
+            if pk not in passed and (card := waiting.select_related("batch", "back").first()):
+                self._busy.add(pk)
+                return card
         return None
+
+    def _look(self, passed: Collection[int]) -> bool:
+        """Some at once: of a large draft each look costs as much as there are cards. A bell makes a new one."""
+        unprepared = Card.objects.filter(prepared_at=None)
+        if not unprepared.exists():
+            return False
+        waiting = unprepared.filter(batch__deleted_at=None)
+        if self._batch_id is not None:
+            waiting = waiting.filter(batch=self._batch_id)
+        found: list[int] = []
+        for wanted in (Q(batch__status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING]), Q()):
+            keys = waiting.filter(wanted).order_by("pk").values_list("pk", flat=True)
+            found += [pk for pk in keys[: AHEAD + len(passed)] if pk not in passed]
+            if len(found) >= AHEAD:
+                break
+        self._ahead.extend(dict.fromkeys(found[:AHEAD]))
+        return bool(found)

@@ -4,6 +4,8 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches import changes, tasks
@@ -11,7 +13,7 @@ from batches.drain import claims, preparation, service, sweeper, threads
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Start
 from batches.intake import adding, decoders, store
-from batches.models import Batch, Worker
+from batches.models import Batch, Card, Worker
 from batches.states import BatchStatus
 from tests.batches.drain.test_claims import make_worker
 from tests.conftest import image_bytes
@@ -160,3 +162,16 @@ def test_threads_take_turns_at_the_lock_and_lose_no_change(transactional_db, bat
         thread.join()
     batch.refresh_from_db()
     assert (batch.skipped, batch.version) == (40, 40)
+
+
+def test_what_comes_next_is_looked_for_once_for_many_and_anew_at_a_bell(batch, make_cards, user):
+    cards = make_cards(4)
+    preparing = preparation.Preparation(lambda batch_id: None)
+    assert preparing._next() == cards[0]
+    with CaptureQueriesContext(connection) as asked:
+        assert [preparing._next(), preparing._next()] == cards[1:3]
+    assert len(asked) == 2
+    other = Batch.objects.create(name="Started", owner=user, status=BatchStatus.RUNNING)
+    first = Card.objects.create(batch=other, position=1, filename="1.jpg", source="1.jpg", sha256="0" * 64)
+    preparing.wake()
+    assert [preparing._next(), preparing._next(), preparing._next()] == [first, cards[3], None]
