@@ -266,6 +266,11 @@ class Scan(models.Model):
         return f"{name} ({self.cut})" if self.cut else name
 
     @property
+    def short_name(self) -> str:
+        """Without its folder, where there is little room: what comes first in a long name tells least."""
+        return self.display_name.rpartition("/")[2]
+
+    @property
     def shares_source(self) -> bool:
         """Other cards may lie in the same file."""
         return bool(self.page or self.cut)

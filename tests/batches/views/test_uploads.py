@@ -348,3 +348,12 @@ def test_the_scans_page_says_how_they_are_prepared(ingrid: Client, batch: Batch)
     form = reverse("batch_scans", args=[batch.pk])
     assert ingrid.post(form, options, headers={"HX-Request": "true"})["HX-Trigger"] == "scans-changed"
     assert ingrid.post(form, options)["Location"] == page
+
+
+def test_a_scan_of_a_folder_shows_its_own_name(
+    ingrid: Client, batch: Batch, make_cards: Callable[..., list[Card]]
+) -> None:
+    make_cards(1, page=2)
+    Card.objects.update(original_name="A long folder/Another/9.tif")
+    text = ingrid.get(reverse("batch_upload", args=[batch.pk])).text
+    assert '<span title="A long folder/Another/9.tif#2"><bdi>9.tif#2</bdi></span>' in text
