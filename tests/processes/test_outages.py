@@ -172,7 +172,7 @@ def test_an_unpaid_bill_and_a_forbidden_model_wait_for_a_person(tmp_path, endpoi
         until(lambda: is_held(site.data, pk, "credentials"), 30)
         page = browser.get(f"/batches/{pk}/").text
         assert said in page
-        assert "whether its bill is paid" in page
+        assert "its bill, its address and its model" in page
         assert (endpoint.calls(), batch_of(site.data, pk)["failed"]) == (1, 0)
         answer = browser.post(f"/batches/{pk}/resume/", data={"csrfmiddlewaretoken": csrf(page)})
         assert answer.status_code in {200, 204, 302, 303}, answer.text
