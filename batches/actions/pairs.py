@@ -61,10 +61,10 @@ def apply(batch: Batch, how: How, front: str = "", back: str = "") -> int:
     pairs = plan(batch, how, front, back).pairs
     if any(card.prepared_at is None for pair in pairs for card in pair):
         raise Refused(_("The previews are still being made. Pair the scans when they are there."))
-    for block in _blocks(pairs):
-        with draft(batch) as change:
-            _pair(change, block)
-            order.settle(change)
+    with order.settled_afterwards(batch):
+        for block in _blocks(pairs):
+            with draft(batch) as change:
+                _pair(change, block)
     tasks.prepare(batch.pk)
     return len(pairs)
 
@@ -73,10 +73,10 @@ def part(batch: Batch, card: Card | None = None) -> int:
     """Make two cards of a pair again, or of all of them; return how many."""
     wanted = batch.cards.exclude(back=None).order_by("pk")
     keys = list((wanted if card is None else wanted.filter(pk=card.pk)).values_list("pk", flat=True))
-    for block in _blocks(keys):
-        with draft(batch) as change:
-            _part(change, list(change.batch.cards.exclude(back=None).select_related("back").filter(pk__in=block)))
-            order.settle(change)
+    with order.settled_afterwards(batch):
+        for block in _blocks(keys):
+            with draft(batch) as change:
+                _part(change, list(change.batch.cards.exclude(back=None).select_related("back").filter(pk__in=block)))
     tasks.prepare(batch.pk)
     return len(keys)
 

@@ -78,11 +78,11 @@ def undo(batch: Batch, sheet: Sheet | None = None) -> int:
     done = list(wanted if sheet is None else wanted.filter(pk=sheet.pk))
     for one in done:
         _refuse_paired(one)
-    for block in _blocks(done):
-        with draft(batch) as change:
-            still = change.batch.sheets.exclude(cuts=[]).filter(pk__in=[one.pk for one in block])
-            _forget(change.batch, [card for one in still for card in _make_whole(change, one)])
-            order.settle(change)
+    with order.settled_afterwards(batch):
+        for block in _blocks(done):
+            with draft(batch) as change:
+                still = change.batch.sheets.exclude(cuts=[]).filter(pk__in=[one.pk for one in block])
+                _forget(change.batch, [card for one in still for card in _make_whole(change, one)])
     tasks.prepare(batch.pk)
     return len(done)
 
@@ -113,12 +113,12 @@ def _cut_all(batch: Batch, jobs: Sequence[Job]) -> int:
         more += len(regions) - sheet.cards.count()
     if Batch.objects.get(pk=batch.pk).total + more > settings.MAX_BATCH_CARDS:
         raise Refused(_("A batch holds at most %(limit)d cards.") % {"limit": settings.MAX_BATCH_CARDS})
-    for block in _blocks(jobs):
-        with draft(batch) as change:
-            for sheet, _regions in block:
-                _refuse_paired(sheet)
-            _forget(change.batch, [card for sheet, regions in block for card in _cut(change, sheet, regions)])
-            order.settle(change)
+    with order.settled_afterwards(batch):
+        for block in _blocks(jobs):
+            with draft(batch) as change:
+                for sheet, _regions in block:
+                    _refuse_paired(sheet)
+                _forget(change.batch, [card for sheet, regions in block for card in _cut(change, sheet, regions)])
     tasks.prepare(batch.pk)
     return len(jobs)
 

@@ -1,5 +1,7 @@
 """The order of a draft's cards: natural by their names, or as a person has laid it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from django.db import connection
@@ -60,3 +62,12 @@ def settle_draft(batch: Batch) -> None:
     with changes.locked(batch) as change:
         if change.batch.is_draft:
             settle(change)
+
+
+@contextmanager
+def settled_afterwards(batch: Batch) -> Iterator[None]:
+    """What is done in blocks is laid in order once, also where it was cut off: each time all cards are looked at."""
+    try:
+        yield
+    finally:
+        settle_draft(batch)

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from batches.actions import drafts, pairs, replacing, runs, scans
-from batches.intake import adding, derive, store
+from batches.intake import adding, derive, order, store
 from batches.models import Batch, Card, CardScan, Upload
 from batches.states import CardStatus, SkipReason
 from tests.batches.intake import papers, pictures
@@ -124,10 +124,15 @@ def test_many_pairs_take_several_transactions(
 ) -> None:
     monkeypatch.setattr(pairs, "BLOCK", 2)
     named(*(f"{n}{side}.jpg" for n in range(1, 6) for side in "ab"))
+    settled, really = [], order.settle
+    monkeypatch.setattr(order, "settle", lambda change: settled.append(change) or really(change))
     assert pairs.apply(batch, "names", "a", "b") == 5
     assert Batch.objects.get().total == 5
+    assert len(settled) == 2  # before and after: not for each block, which looks at all cards
     assert pairs.part(batch) == 5
     assert Batch.objects.get().total == 10
+    assert [card.position for card in batch.cards.order_by("position")] == list(range(1, 11))
+    assert len(settled) == 3
 
 
 @pytest.mark.parametrize(
