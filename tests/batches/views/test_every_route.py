@@ -1,0 +1,80 @@
+"""Each address of a batch, also the next one that somebody adds: who may not, neither sees nor changes anything."""
+
+from collections.abc import Callable
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from batches import urls
+from batches.models import Batch, Card, CardResult, CardScan, Sheet, Upload
+from cardocr_site.accounts.models import User
+
+ROUTES = [
+    route for route in urls.urlpatterns if str(route.pattern).startswith(("batches/<int:pk>/", "trash/<int:pk>/"))
+]
+METHODS = ("get", "head", "post", "patch", "delete")
+
+
+@pytest.fixture
+def address(batch: Batch, make_cards: Callable[..., list[Card]]) -> Callable[[URLPattern], str]:
+    """With the keys of rows that are there."""
+    card = make_cards(1)[0]
+    known = {
+        "pk": batch.pk,
+        "card_pk": card.pk,
+        "upload_pk": Upload.objects.create(batch=batch, name="1.jpg").pk,
+        "sheet_pk": Sheet.objects.create(batch=batch, **card.as_scan()).pk,
+        "scan_pk": CardScan.objects.create(card=card, role=CardScan.Role.EARLIER, **card.as_scan()).pk,
+        "result_pk": CardResult.objects.create(card=card).pk,
+        "size": "thumb",
+        "key": "author",
+    }
+    return lambda route: reverse(str(route.name), kwargs={name: known[name] for name in route.pattern.converters})
+
+
+def asked(client: Client, path: str) -> dict[str, HttpResponse]:
+    return {method: getattr(client, method)(path) for method in METHODS}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_before_signing_in_there_is_nothing(client: Client, address: Callable[[URLPattern], str], route: URLPattern):
+    for method, response in asked(client, address(route)).items():
+        assert response.status_code == 405 or "/login/" in response.headers.get("Location", ""), method
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_a_private_batch_is_not_there_for_others(
+    client: Client, other_user: User, address: Callable[[URLPattern], str], route: URLPattern
+):
+    path = address(route)
+    Batch.objects.update(private=True)
+    client.force_login(other_user)
+    for method, response in asked(client, path).items():
+        assert response.status_code in {404, 405}, method
+
+
+# Whoever sees the fields of a batch may make a template of their own of them.
+CHANGING = [route for route in ROUTES if route.name != "fields_save_template"]
+
+
+@pytest.mark.parametrize("route", CHANGING, ids=lambda route: route.name)
+def test_what_others_may_see_they_may_not_change(
+    client: Client, other_user: User, address: Callable[[URLPattern], str], route: URLPattern
+):
+    path = address(route)
+    client.force_login(other_user)
+    for method, response in asked(client, path).items():
+        assert method in {"get", "head"} or response.status_code in {404, 405}, method
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_nothing_is_changed_without_the_token_of_a_form(
+    user: User, address: Callable[[URLPattern], str], route: URLPattern
+):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    path = address(route)
+    for method in ("post", "patch", "delete"):
+        assert getattr(client, method)(path).status_code in {403, 405}, method
