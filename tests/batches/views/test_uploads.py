@@ -357,3 +357,13 @@ def test_a_scan_of_a_folder_shows_its_own_name(
     Card.objects.update(original_name="A long folder/Another/9.tif")
     text = ingrid.get(reverse("batch_upload", args=[batch.pk])).text
     assert '<span title="A long folder/Another/9.tif#2"><bdi>9.tif#2</bdi></span>' in text
+
+
+def test_what_was_taken_out_again_counts_as_added_no_more(ingrid: Client, batch: Batch) -> None:
+    for file in jpegs("a.jpg", "b.jpg"):
+        send(ingrid, batch, file)
+    ingrid.post(reverse("card_remove", args=[batch.pk, batch.cards.first().pk]))
+    text = ingrid.get(reverse("batch_upload", args=[batch.pk])).text
+    assert "1 file added" in text
+    assert "1 taken out again" in text
+    assert '<span class="count">2</span>' in text  # of the files; both stand in the list
