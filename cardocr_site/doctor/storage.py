@@ -73,12 +73,19 @@ def watched_inbox() -> Iterator[Told]:
     try:
         owner = inbox.owner()
     except User.DoesNotExist:
-        yield failed(
-            about,
-            _("Nobody owns what comes from it: there is no active person called “%(name)s”.")
-            % {"name": settings.INBOX_OWNER or _("(the first administrator)")},
-            _("Set CARDOCR_INBOX_OWNER to a user name, or leave it out: an administrator owns it then."),
-        )
+        if settings.INBOX_OWNER:
+            yield failed(
+                about,
+                _("There is no active person called “%(name)s” to own what comes from it.")
+                % {"name": settings.INBOX_OWNER},
+                _("Set CARDOCR_INBOX_OWNER to a user name, or leave it out: an administrator owns it then."),
+            )
+        else:
+            yield warning(
+                about,
+                _("There is no administrator to own what comes from it."),
+                _("Start “manage.py serve” once, or make one by “manage.py createsuperuser”."),
+            )
         return
     folder = Path(settings.INBOX_DIR)
     folders = [folder, *(Path(entry) for entry in os.scandir(folder) if entry.is_dir())] if folder.is_dir() else []

@@ -288,6 +288,9 @@ def test_an_inbox_that_nobody_owns_or_may_empty_is_told(
     settings.INBOX_OWNER = "nobody"
     assert "nobody" in only(storage.watched_inbox()).meaning
     settings.INBOX_OWNER = ""
+    User.objects.update(is_active=False)
+    assert only(storage.watched_inbox()).state == State.WARNING
+    User.objects.update(is_active=True)
     monkeypatch.setattr(storage.os, "access", lambda path, _how: Path(path).name != "Drawer 12")
     told = only(storage.watched_inbox())
     assert (told.state, "Drawer 12" in told.meaning) == (State.FAILED, True)
