@@ -2,16 +2,17 @@
 
 import errno
 import hashlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
@@ -24,6 +25,7 @@ from batches.intake.receiving import Refused as Refused  # for whoever adds
 from batches.models import Batch, Card, CardScan, Sheet, Upload
 from ocr.errors import UnreadableImage
 
+_ADDING = threading.Lock()
 FULL = {errno.ENOSPC, errno.EDQUOT}
 SAMPLES = Path(settings.BASE_DIR) / "batches" / "samples"
 GROUP_CARDS, GROUP_SECONDS = 100, 1.0  # of a ZIP, in one transaction
@@ -296,7 +298,7 @@ def _keep(
     refusals: list[MemberRefused] = []
     moves: dict[Path, Path] = {}
     try:
-        with changes.locked(batch) as change:
+        with _turn(), changes.locked(batch) as change:
             refuse_unless_open(change.batch)
             folder = store.make(change.batch)
             there = _kept_by_key(batch, [ready.key for ready in group])
@@ -325,6 +327,11 @@ def _keep(
                 target.replace(part)
         raise
     return made, refusals
+
+
+def _turn() -> AbstractContextManager[object]:
+    """Threads that wait for each other inside SQLite sleep longer than there is to wait for."""
+    return _ADDING if connection.vendor == "sqlite" else nullcontext()
 
 
 def _refuse_too_many(change: changes.Change, pages: int) -> None:
