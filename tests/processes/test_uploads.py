@@ -26,7 +26,7 @@ A_SITE = 3  # kills, before it is started anew: the back-off of its restarts gro
 
 
 def test_kills_in_mid_upload_lose_no_file_and_leave_no_row_without_one(tmp_path):
-    drawer = upload_through_kills(tmp_path, 2)
+    drawer = upload_through_kills(tmp_path, 5)
     assert drawer.cut_off
     assert drawer.in_parts
 
