@@ -1,19 +1,19 @@
 """Page images and thumbnails: made once per card, drafts included, as many at once as there are cores."""
 
-import fcntl
 import logging
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from pathlib import Path
 
 from django.db.models import Q
 
 from batches.drain.presence import run_folder
 from batches.drain.threads import Rounds
 from batches.intake import derive
+from batches.intake.alone import alone
 from batches.models import Card
 from batches.states import BatchStatus
 
@@ -24,18 +24,9 @@ AHEAD = 50
 AGAIN_AFTER = 30.0  # seconds, where preparing failed for a reason that is not the image's
 
 
-@contextmanager
-def _alone(card_id: int) -> Iterator[bool]:
-    """False while another process prepares this card (or one that shares its slot)."""
-    handle = os.open(run_folder() / f"prepare-{card_id % SLOTS}.slot", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(handle)
+def _slot(card_id: int) -> Path:
+    """Held by the process that prepares this card, or one that shares its slot."""
+    return run_folder() / f"prepare-{card_id % SLOTS}.slot"
 
 
 class Preparation:
@@ -67,7 +58,7 @@ class Preparation:
     def _prepare_all(self) -> None:
         while not self._rounds[0].is_stopping and (card := self._next()) is not None:
             try:
-                with _alone(card.pk) as mine:
+                with alone(_slot(card.pk)) as mine:
                     if mine and Card.objects.filter(pk=card.pk, prepared_at=None).exists():  # not by another process
                         derive.prepare(card)
                         self._on_prepared(card.batch_id)

@@ -3,16 +3,15 @@
 The row is the state, the held file what is opened: whoever comes along goes on where the last one was killed.
 """
 
-import fcntl
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 
 from django.utils.translation import gettext as _
 
 from batches import changes
 from batches.intake import adding, order, store
+from batches.intake.alone import alone
 from batches.intake.receiving import Received, Refused, told
 from batches.models import Upload
 from batches.states import BatchStatus
@@ -34,7 +33,7 @@ def go_on(pk: int, may_go_on: Callable[[], bool]) -> bool:
     upload = Upload.objects.select_related("batch").filter(pk=pk, status=S.OPENING).first()
     if upload is None:
         return True
-    with _alone(upload) as mine:
+    with alone(store.opening_lock(upload)) as mine:
         if not mine:
             return False
         upload.refresh_from_db()
@@ -46,19 +45,6 @@ def go_on(pk: int, may_go_on: Callable[[], bool]) -> bool:
 def within(seconds: float) -> Callable[[], bool]:
     until = time.monotonic() + seconds
     return lambda: time.monotonic() < until
-
-
-@contextmanager
-def _alone(upload: Upload) -> Iterator[bool]:
-    handle = os.open(store.opening_lock(upload), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(handle)
 
 
 def _open(upload: Upload, may_go_on: Callable[[], bool]) -> bool:

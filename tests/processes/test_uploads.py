@@ -5,8 +5,10 @@ import random
 import threading
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -88,7 +90,7 @@ def send_all(site: Serving, pk: int, drawer: Drawer) -> None:
         while (number := drawer.take()) is not None:
             content = scan(number)
             send = sent_in_parts if number % IN_PARTS == 0 else sent
-            until(lambda: send(browser, pk, token, number, content, drawer), 60, every=0.2)  # noqa: B023
+            until(lambda: got_through(drawer, send, browser, pk, token, number, content), 60, every=0.2)  # noqa: B023
             drawer.answered[number] = hashlib.sha256(content).hexdigest()
 
 
@@ -107,48 +109,45 @@ def asked(browser: httpx.Client, pk: int) -> str:
         return ""
 
 
-def sent(browser: httpx.Client, pk: int, token: str, number: int, content: bytes, drawer: Drawer) -> bool:
+def got_through(drawer: Drawer, send: Callable[..., bool], *about: Any) -> bool:
+    try:
+        return send(drawer, *about)
+    except httpx.ConnectError:
+        return False
+    except httpx.TransportError:
+        with drawer.lock:
+            drawer.cut_off += 1
+        return False
+
+
+def sent(_drawer: Drawer, browser: httpx.Client, pk: int, token: str, number: int, content: bytes) -> bool:
     """As upload.js sends a file: with a key, under which it stands once however often it is sent."""
     given = {"csrfmiddlewaretoken": token, "client_key": f"key-{number}", "path": f"drawer/{number}.jpg"}
     files = {"files": (f"{number}.jpg", content, "image/jpeg")}
     script = {"X-Requested-With": "XMLHttpRequest"}
-    try:
-        answer = browser.post(f"/batches/{pk}/files/", data=given, files=files, headers=script)
-    except httpx.ConnectError:
-        return False
-    except httpx.TransportError:
-        with drawer.lock:
-            drawer.cut_off += 1
-        return False
+    answer = browser.post(f"/batches/{pk}/files/", data=given, files=files, headers=script)
     assert answer.status_code == 200, answer.text
     return True
 
 
-def sent_in_parts(browser: httpx.Client, pk: int, token: str, number: int, content: bytes, drawer: Drawer) -> bool:
+def sent_in_parts(drawer: Drawer, browser: httpx.Client, pk: int, token: str, number: int, content: bytes) -> bool:
     """As upload.js sends a large one: what has been answered is not sent again."""
     tus = {"Tus-Resumable": "1.0.0", "X-CSRFToken": token, "Upload-Length": str(len(content))}
     about = {"filename": f"drawer/{number}.jpg", "client_key": f"key-{number}"}
     tus["Upload-Metadata"] = ",".join(f"{key} {b64encode(text.encode()).decode()}" for key, text in about.items())
-    try:
-        made = browser.post(f"/batches/{pk}/parts/", headers=tus)
-        assert made.status_code == 201, made.text
-        offset, answered = _offset(browser.head(made.headers["Location"], headers=tus)), drawer.offsets.get(number, 0)
-        assert offset >= answered, "a part that was answered is lost"
-        while True:
-            part = content[offset : offset + PART]
-            headers = tus | {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
-            answer = browser.patch(made.headers["Location"], content=part, headers=headers)
-            if answer.status_code == 409:  # the one that was cut off is being written still
-                return False
-            offset = drawer.offsets[number] = _offset(answer)
-            if offset == len(content):
-                break
-    except httpx.ConnectError:
-        return False
-    except httpx.TransportError:
-        with drawer.lock:
-            drawer.cut_off += 1
-        return False
+    made = browser.post(f"/batches/{pk}/parts/", headers=tus)
+    assert made.status_code == 201, made.text
+    offset, answered = _offset(browser.head(made.headers["Location"], headers=tus)), drawer.offsets.get(number, 0)
+    assert offset >= answered, "a part that was answered is lost"
+    while True:
+        part = content[offset : offset + PART]
+        headers = tus | {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+        answer = browser.patch(made.headers["Location"], content=part, headers=headers)
+        if answer.status_code == 409:  # the one that was cut off is being written still
+            return False
+        offset = drawer.offsets[number] = _offset(answer)
+        if offset == len(content):
+            break
     with drawer.lock:
         drawer.in_parts += 1
     return True

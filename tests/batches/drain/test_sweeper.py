@@ -13,6 +13,7 @@ from batches.drain import claims, preparation, service, sweeper, threads
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Start
 from batches.intake import adding, decoders, store
+from batches.intake.alone import alone
 from batches.models import Batch, Card, Worker
 from batches.states import BatchStatus
 from tests.batches.drain.test_claims import make_worker
@@ -101,7 +102,7 @@ def test_a_card_that_another_process_prepares_is_passed_over_for_now(transaction
     (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))]).cards
     told = []
     preparing = preparation.Preparation(told.append)
-    with preparation._alone(card.pk) as mine:
+    with alone(preparation._slot(card.pk)) as mine:
         assert mine
         preparing._prepare_all()
         assert told == []

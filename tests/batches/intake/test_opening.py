@@ -10,6 +10,7 @@ import pytest
 
 from batches.actions import files, runs, trash
 from batches.intake import adding, opening, store, uploads
+from batches.intake.alone import alone
 from batches.models import Batch, Upload
 from batches.states import UploadStatus
 from tests.batches.intake import pictures
@@ -150,7 +151,7 @@ def test_the_start_waits_for_files_that_are_being_opened(batch: Batch, user: Any
 
 def test_nobody_opens_what_another_one_opens(batch: Batch):
     upload = sent(batch, archive(**scans(2)))
-    with opening._alone(upload) as mine:
+    with alone(store.opening_lock(upload)) as mine:
         assert mine
         assert not opening.go_on(upload.pk, lambda: True)
     assert batch.cards.count() == 0
