@@ -174,7 +174,7 @@ def test_a_budget_that_was_raised_is_read_on_to_the_end(services, start_batch, s
 def test_calls_of_unknown_cost_are_taken_to_cost_what_the_others_did(services, start_batch, scripted, engine):
     Engine.objects.filter(pk=engine.pk).update(price_in=None)
     Spending.objects.create(engine=engine, month=budgets.month_of(timezone.now()), calls=1, cost=ONE)
-    scripted.script = {NAMES[1]: [errors.EngineTimeout("too slow")]}
+    scripted.script = {NAMES[3]: [errors.EngineTimeout("too slow")]}  # before any answer, it might be loading its model
     batch = start_batch(*NAMES, budget=Decimal("5.00"))
     services(threads=2).wake(batch.pk)
     held = until(paused(batch, PauseReason.BUDGET))
