@@ -16,7 +16,7 @@ def outcomes(cards: int) -> Iterator[list[Any]]:
 
     from batches.drain import claims, duplicates, presence
     from batches.drain.outcomes import Outcome
-    from batches.drain.reading import setup_of
+    from batches.queries.means import setup_of
     from ocr.reading import FieldReading, Reading, Usage
 
     batch = common.started(common.draft(cards, "http://127.0.0.1:9/v1", 16, common.scan(0, (60, 40))))

@@ -25,8 +25,8 @@ def response_format(task: Any) -> dict[str, Any]:
 
 
 def compare(cards: int, latency: float, workers: int, rounds: int) -> None:
-    from batches.drain.reading import read_task
     from batches.intake import derive
+    from batches.queries.means import read_task
     from ocr import prompts
 
     picture = common.scan(0)

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from batches import changes, tasks
 from batches.actions.runs import UNPAUSED, ring
 from batches.drain import blocks
-from batches.drain.reading import read_task
 from batches.models import Batch, Card, Rereading
 from batches.queries import rereading as queries
+from batches.queries.means import read_task
 from batches.queries.rereading import Means
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User

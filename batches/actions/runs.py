@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 
 from batches import changes, tasks
 from batches.drain import blocks, duplicates, gate
-from batches.drain.reading import read_task
 from batches.intake import order, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
 from batches.queries import besides, budgets, house, uploads
 from batches.queries import pilot as pilots
+from batches.queries.means import read_task
 from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
 from ocr import prompts
 from ocr.models import Engine

@@ -18,11 +18,12 @@ from django.utils import timezone
 from batches import changes, rows
 from batches.drain import blocks, candidates, duplicates
 from batches.drain.outcomes import Event, Outcome, Refund, Start
-from batches.drain.reading import Setup, clean, pictures, read_key, result_of
+from batches.drain.reading import clean, result_of
 from batches.drain.spending import Tally
 from batches.drain.spool import Spool
 from batches.models import Attempt, Batch, Card, CardResult, CardScan, Rereading
 from batches.queries import results
+from batches.queries.means import Setup, pictures, read_key
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import checking
 from ocr.errors import ExtractionError

@@ -9,9 +9,9 @@ from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from batches import changes
-from batches.drain.reading import Picture, Setup, pictures, read_key, setup_of
 from batches.models import Batch, BatchQuerySet, Card, CardResult, FieldRevision
 from batches.queries import results
+from batches.queries.means import Picture, Setup, pictures, read_key, setup_of
 from batches.states import BatchStatus, CardStatus, ResultState
 
 CHUNK = 2000  # cards that are looked for in one query

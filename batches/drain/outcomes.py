@@ -4,8 +4,8 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
-from batches.drain.reading import Setup
 from batches.models import Batch, Card
+from batches.queries.means import Setup
 from ocr.errors import ExtractionError
 from ocr.reading import Reading
 

@@ -15,11 +15,11 @@ from batches.drain import claims
 from batches.drain.engines import Engines, cap
 from batches.drain.glances import Glances
 from batches.drain.outages import Outages
-from batches.drain.reading import Setup, setup_again, setup_of
 from batches.drain.threads import spawn
 from batches.drain.worker import Job, Reader
 from batches.intake import store
 from batches.models import Batch, Card, Worker
+from batches.queries.means import Setup, setup_again, setup_of
 from batches.states import BatchStatus
 from ocr.models import Engine
 

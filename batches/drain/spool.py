@@ -21,8 +21,9 @@ from typing import Any
 
 from batches.drain.outcomes import Event, Outcome
 from batches.drain.presence import lock_file, run_folder
-from batches.drain.reading import result_of, setup_again, setup_of
+from batches.drain.reading import result_of
 from batches.models import Card, Worker
+from batches.queries.means import setup_again, setup_of
 from ocr.reading import FieldReading, Issue, Reading, Region, Usage, ValueState
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from batches.drain import gate
 from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Refund, Start
-from batches.drain.reading import Setup
 from batches.intake import decoders, derive
 from batches.models import Batch, Card, CardScan
+from batches.queries.means import Setup
 from ocr import alone, codes, pipeline
 from ocr.engines.base import EngineAdapter, Learner, Prepared, gated
 from ocr.engines.profile import smaller

@@ -10,8 +10,8 @@ from batches import changes
 from batches.drain import claims, collector
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome, Start
-from batches.drain.reading import setup_of
 from batches.models import Attempt, Batch, Card, CardResult, CardScan, Worker
+from batches.queries.means import setup_of
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr import errors
 from ocr.models import Engine

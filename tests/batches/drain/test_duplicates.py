@@ -10,8 +10,8 @@ from batches import changes
 from batches.actions import cards as card_actions
 from batches.actions import drafts, runs, trash
 from batches.drain import duplicates
-from batches.drain.reading import Picture, pictures, read_key, setup_of
 from batches.models import Batch, Card, CardResult, CardScan, FieldRevision
+from batches.queries.means import Picture, pictures, read_key, setup_of
 from batches.states import BatchStatus, CardStatus, ResultState
 from ocr.models import Engine
 from templates_app.models import FieldTemplate, FieldTemplateVersion

@@ -15,10 +15,10 @@ from batches.drain import blocks, claims, filer, spool
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome, Start
 from batches.drain.presence import Presence, forget
-from batches.drain.reading import setup_again
 from batches.drain.spool import Spool
 from batches.intake import store
 from batches.models import Batch, Card, Rereading
+from batches.queries.means import setup_again
 from batches.queries.rereading import Means
 from batches.states import CardStatus, ResultState
 from ocr.errors import CallWithheld, EngineFailed, ReplyInvalid

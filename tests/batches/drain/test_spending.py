@@ -10,9 +10,9 @@ from batches import changes
 from batches.drain import claims
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome
-from batches.drain.reading import setup_of
 from batches.models import Attempt, Spending
 from batches.queries.budgets import month_of
+from batches.queries.means import setup_of
 from batches.states import BatchStatus
 from ocr import errors
 from ocr.models import Engine

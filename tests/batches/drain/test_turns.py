@@ -13,8 +13,8 @@ from batches.actions import problems, rereadings, runs
 from batches.drain import blocks, claims
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome, Start
-from batches.drain.reading import setup_again, setup_of
 from batches.models import Batch, Card
+from batches.queries.means import setup_again, setup_of
 from batches.queries.rereading import Means
 from batches.states import BatchStatus, CardStatus
 from ocr.errors import CallWithheld, EngineFailed, ReplyInvalid

@@ -19,9 +19,9 @@ from batches.actions import runs
 from batches.drain import blocks, claims
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Event, Outcome, Start
-from batches.drain.reading import setup_of
 from batches.drain.sweeper import Sweeper
 from batches.models import Attempt, Batch, Card, CardResult, Worker
+from batches.queries.means import setup_of
 from batches.states import BatchStatus, CardStatus, ResultState
 from ocr import errors
 from ocr.reading import FieldReading, Reading, ValueState

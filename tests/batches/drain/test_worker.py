@@ -9,8 +9,8 @@ from batches import changes
 from batches.drain import claims, worker
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Outcome, Start
-from batches.drain.reading import setup_of
 from batches.drain.worker import Job, Reader
+from batches.queries.means import setup_of
 from batches.states import BatchStatus, PauseReason
 from ocr.engines.base import Prepared, sending
 from tests.batches.drain.adapters import Scripted
