@@ -161,14 +161,6 @@
     }
   }
 
-  // The scan shows where the field that has the focus was read.
-  document.addEventListener("focusin", (event) => {
-    const key = event.target.dataset?.field;
-    if (key === undefined) return;
-    for (const region of document.querySelectorAll("[data-region]")) {
-      region.classList.toggle("on", region.dataset.region === key);
-    }
-  });
   const first = document.querySelector(".field--flag .field__in");
   if (first && !location.hash) first.focus({ preventScroll: true });
 })();
