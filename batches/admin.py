@@ -1,7 +1,8 @@
 """Retry and manual review of failures. Statuses are read-only here as everywhere: actions change them."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -16,6 +17,7 @@ from batches import changes, progress
 from batches.actions import runs
 from batches.models import Attempt, Batch, Card, CardResult, FieldRevision, Spending, Worker
 from batches.states import CardStatus
+from cardocr_site.accounts.models import User
 
 
 class LookOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -62,7 +64,7 @@ class BatchAdmin(LookOnly):
         again = 0
         for batch in batches.filter(deleted_at=None):
             try:
-                again += runs.retry_all(batch)
+                again += runs.retry_all(batch, by=cast(User, request.user))
             except changes.TransitionRefused:
                 self.message_user(request, _("“%s” has nothing to read again now.") % batch.name, messages.WARNING)
         told = ngettext("%d failed card is read again.", "%d failed cards are read again.", again) % again
@@ -161,13 +163,13 @@ class CardAdmin(LookOnly):
     @admin.action(description=_("Read these failed cards again"))
     def retry(self, request: HttpRequest, cards: QuerySet[Card]) -> None:
         failed = cards.filter(status=CardStatus.FAILED)
-        moved = self._each(request, failed, runs.retry_card)
+        moved = self._each(request, failed, partial(runs.retry_card, by=cast(User, request.user)))
         told = ngettext("%d failed card is read again.", "%d failed cards are read again.", moved) % moved
         self.message_user(request, told, messages.SUCCESS if moved else messages.WARNING)
 
     @admin.action(description=_("Skip these cards"))
     def skip(self, request: HttpRequest, cards: QuerySet[Card]) -> None:
-        moved = self._each(request, cards, runs.skip)
+        moved = self._each(request, cards, partial(runs.skip, by=cast(User, request.user)))
         told = ngettext("%d card is skipped.", "%d cards are skipped.", moved) % moved
         self.message_user(request, told, messages.SUCCESS if moved else messages.WARNING)
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from batches import changes
+from batches.actions import activity
 from batches.actions.cards import EditConflict, is_in_doubt, read_card
 from batches.drain.candidates import UNSEEN, unseen
 from batches.drain.reading import searchable
@@ -50,16 +51,18 @@ def accept(card: Card, user: User, version: int, result_id: int, keys: Collectio
             _set(holds, values)
             state = ResultState.ACCEPTED if wanted else ResultState.REJECTED
             CardResult.objects.filter(pk=other.pk).update(state=state)
+        activity.record(change.batch, user, "accept", group=True, **activity.about(fresh))
         _stamp(change, fresh, other if wanted == differ else holds)
     return fresh
 
 
-def reject(card: Card, version: int, result_id: int) -> Card:
+def reject(card: Card, version: int, result_id: int, by: User | None = None) -> Card:
     """Keep what holds. Raises the same."""
     with changes.locked(card.batch_id) as change:
         fresh, holds = _at(change, card, version)
         other = _other(fresh, holds, result_id)
         CardResult.objects.filter(pk=other.pk).update(state=ResultState.REJECTED)
+        activity.record(change.batch, by, "reject", group=True, **activity.about(fresh))
         _stamp(change, fresh, holds)
     return fresh
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from batches import changes, tasks
-from batches.actions import runs
+from batches.actions import activity, runs
 from batches.drain import blocks, candidates
 from batches.drain.reading import searchable
 from batches.models import Batch, Card, CardResult, FieldRevision
@@ -42,12 +42,13 @@ def correct(
         changed = _changed(change.batch, result, values)
         if not changed and _says_nothing_new(fresh, reviewed):
             return fresh
-        FieldRevision.objects.bulk_create(
+        made = FieldRevision.objects.bulk_create(
             FieldRevision(card=fresh, key=key, old=result.values.get(key), new=value, by=user)
             for key, value in changed.items()
         )
         if changed:
             _write_values(result, result.values | changed)
+        activity.corrected(change.batch, user, fresh, made)
         _stamp(change, fresh, user, reviewed)
     return fresh
 
@@ -83,6 +84,7 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
             FieldRevision(card=fresh, key=key, old=None, new=value, by=user, by_hand=True)
             for key, value in entered.items()
         )
+        activity.record(change.batch, user, "enter", group=True, **activity.about(fresh))
         change.move_card(
             fresh,
             CardStatus.COMPLETED,
@@ -105,7 +107,7 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
     return fresh
 
 
-def read_after_all(card: Card) -> Card:
+def read_after_all(card: Card, by: User | None = None) -> Card:
     """Put a card that was left out back to those that wait; one that waits already is left alone.
 
     A batch that was over goes on with it, one that is paused stays so; in a draft only a blank one can have been left
@@ -121,6 +123,7 @@ def read_after_all(card: Card) -> Card:
         if fresh.status != CardStatus.SKIPPED:
             return fresh
         change.move_card(fresh, CardStatus.PENDING, **blocks.AFRESH, **(NOT_BLANK if blank else {}))
+        activity.record(change.batch, by, "read_skipped", group=True, **activity.about(fresh))
         if change.batch.is_draft:
             tasks.prepare(card.batch_id)
             return fresh
@@ -165,6 +168,9 @@ def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool | None
     Another reading that nobody has decided about asks for a look, whoever has reviewed the card.
     """
     fields: dict[str, Any] = {}
+    if not _says_nothing_new(card, reviewed):
+        said = "review" if reviewed else "unreview"
+        activity.record(change.batch, user, said, group=True, **activity.about(card))
     if card.result is not None:
         fields["nothing_found"] = results.nothing_found(change.batch.specs(), card.result)
     if _says_nothing_new(card, reviewed):

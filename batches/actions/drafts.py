@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from batches import changes, tasks
+from batches.actions import activity
 from batches.drain import duplicates
 from batches.intake import adding, order, upright
 from batches.models import Batch, Card, new_uid
@@ -57,7 +58,7 @@ def create(
     uid: str = "",
 ) -> Batch:
     """Make a draft. The same uid, sent twice, gives the same draft."""
-    batch, _made = Batch.objects.get_or_create(
+    batch, made = Batch.objects.get_or_create(
         uid=uid or new_uid(),
         owner=user,
         defaults={
@@ -72,6 +73,8 @@ def create(
             "options": _marked(upright.first_options(), template_version),
         },
     )
+    if made:
+        activity.record(batch, user, "create")
     return batch
 
 
@@ -89,34 +92,42 @@ def sample(user: User) -> Batch:
     return batch
 
 
-def rename(batch: Batch, name: str, collection: str) -> None:
+def rename(batch: Batch, name: str, collection: str, by: User | None = None) -> None:
     """At any time: the folder keeps its label."""
     with changes.locked(batch) as change:
+        before = change.batch
+        if (before.name, before.collection) != (name, collection):
+            activity.record(before, by, "rename", name=name, was=before.name, collection=collection)
         change.set(name=name, collection=collection)
 
 
-def set_fields(batch: Batch, specs: Sequence[FieldSpec], instruction: str | None = None) -> None:
+def set_fields(
+    batch: Batch, specs: Sequence[FieldSpec], instruction: str | None = None, by: User | None = None
+) -> None:
     """Without an instruction the batch keeps the one it has."""
     with draft(batch) as change:
         change.set(fields=[spec.to_dict() for spec in specs])
+        activity.record(change.batch, by, "fields", group=True)
         if instruction is not None:
             change.set(instruction=instruction)
 
 
-def edit_fields(batch: Batch, edit: editing.Edit) -> list[FieldSpec]:
+def edit_fields(batch: Batch, edit: editing.Edit, by: User | None = None) -> list[FieldSpec]:
     """Change the list as it stands now, so that two people at two fields do not undo each other."""
     with draft(batch) as change:
         specs = edit(change.batch.specs(active_only=False))
         change.set(fields=[spec.to_dict() for spec in specs])
+        activity.record(change.batch, by, "fields", group=True)
     return specs
 
 
-def set_instruction(batch: Batch, instruction: str) -> None:
+def set_instruction(batch: Batch, instruction: str, by: User | None = None) -> None:
     with draft(batch) as change:
         change.set(instruction=instruction)
+        activity.record(change.batch, by, "instruction", group=True)
 
 
-def use_template(batch: Batch, version: FieldTemplateVersion) -> None:
+def use_template(batch: Batch, version: FieldTemplateVersion, by: User | None = None) -> None:
     """Take a template's fields instead of those there are."""
     with draft(batch) as change:
         change.set(
@@ -125,6 +136,7 @@ def use_template(batch: Batch, version: FieldTemplateVersion) -> None:
             instruction=version.instruction,
             options=_marked(change.batch.options, version),
         )
+        activity.record(change.batch, by, "template", template=str(version))
 
 
 def _marked(options: dict[str, Any], version: FieldTemplateVersion | None) -> dict[str, Any]:
@@ -132,12 +144,19 @@ def _marked(options: dict[str, Any], version: FieldTemplateVersion | None) -> di
     return {**options, "stay_inside": True} if version and version.template.stay_inside else options
 
 
-def set_engine(batch: Batch, engine: Engine, model: str = "", options: dict[str, Any] | None = None) -> None:
+def set_engine(
+    batch: Batch,
+    engine: Engine,
+    model: str = "",
+    options: dict[str, Any] | None = None,
+    by: User | None = None,
+) -> None:
     """Raises editing.Refused where options are given that this engine cannot read with."""
     if refusal := besides.refusal(engine, options or {}):
         raise editing.Refused(refusal)
     with draft(batch) as change:
         change.set(engine=engine, model=model)
+        activity.record(change.batch, by, "engine", group=True, engine=engine.name)
         if options is not None:
             change.set(options={**change.batch.options, **options})
 
@@ -155,22 +174,26 @@ def set_duplicates(batch: Batch, how: str) -> None:
             change.set(options={**change.batch.options, "on_duplicate": how})
 
 
-def move_card(batch: Batch, card: Card, to: str) -> None:
+def move_card(batch: Batch, card: Card, to: str, by: User | None = None) -> None:
     """`to`: up, down, or a place from 1. Raises Refused."""
     step = next((step for step in order.STEPS if step == to), None)
     if step is None and not (to.isdecimal() and to.isascii() and len(to) < 10):
         raise Refused(_("Type the place as a number, from 1."))
     with draft(batch) as change:
         order.move(change, card, step or int(to))
+        activity.record(change.batch, by, "order", group=True)
 
 
-def order_cards(batch: Batch) -> None:
+def order_cards(batch: Batch, by: User | None = None) -> None:
     """In the natural order of their names again."""
     with draft(batch) as change:
         order.natural(change)
+        activity.record(change.batch, by, "order", group=True)
 
 
-def remove_cards(batch: Batch, cards: Iterable[Card]) -> None:
-    with draft(batch):
-        pass
+def remove_cards(batch: Batch, cards: Iterable[Card], by: User | None = None) -> None:
+    cards = list(cards)
+    with draft(batch) as change:
+        if cards:
+            activity.record(change.batch, by, "remove_scans", len(cards), group=True)
     adding.remove(cards)

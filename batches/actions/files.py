@@ -4,36 +4,42 @@ import time
 from collections.abc import Iterable
 
 from batches import tasks
+from batches.actions import activity
 from batches.intake import opening, order, parts, uploads
 from batches.models import Batch, Upload
 from batches.states import UploadStatus
+from cardocr_site.accounts.models import User
 
 RING_EVERY = 1.0  # seconds
 _rung: dict[int, float] = {}  # by batch
 
 
-def receive(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "", size: int = 0) -> Upload:
+def receive(
+    batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "", size: int = 0, by: User | None = None
+) -> Upload:
     """Take one file in; say what came of it. Raises Refused where the batch takes none at all.
 
     A container is opened as far as that goes in ten seconds; the consumer goes on with the rest.
     """
-    return _opened(uploads.take(batch, name, chunks, client_key=client_key, size=size))
+    return _opened(uploads.take(batch, name, chunks, client_key=client_key, size=size), by)
 
 
-def append(upload: Upload, start: int, chunks: Iterable[bytes]) -> Upload:
+def append(upload: Upload, start: int, chunks: Iterable[bytes], by: User | None = None) -> Upload:
     """Put a part behind the others, the last one as receive. Raises parts.Elsewhere and Refused."""
     upload = parts.append(upload, start, chunks)
-    return upload if upload.status == UploadStatus.RECEIVING else _opened(upload)
+    return upload if upload.status == UploadStatus.RECEIVING else _opened(upload, by)
 
 
-def add_anyway(upload: Upload) -> None:
+def add_anyway(upload: Upload, by: User | None = None) -> None:
     """A duplicate that is wanted, too. Raises Refused."""
     if uploads.want(upload):
         upload.refresh_from_db()
-        _opened(upload)
+        _opened(upload, by)
 
 
-def _opened(upload: Upload) -> Upload:
+def _opened(upload: Upload, by: User | None) -> Upload:
+    if upload.status in {UploadStatus.OPENING, UploadStatus.DONE}:
+        activity.record(upload.batch_id, by, "add_scans", group=True, name=upload.name[-200:])
     if upload.status == UploadStatus.OPENING:
         opening.go_on(upload.pk, opening.within(opening.HERE))
         upload.refresh_from_db()

@@ -4,17 +4,18 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from batches import changes, tasks
-from batches.actions import runs
+from batches.actions import activity, runs
 from batches.drain import blocks
 from batches.models import Batch, Card
 from batches.states import BatchStatus, CardStatus, SkipReason
+from cardocr_site.accounts.models import User
 
 BLOCK = 1000
 
 
-def retry_cause(batch: Batch, code: str) -> int:
+def retry_cause(batch: Batch, code: str, by: User | None = None) -> int:
     """Read them again, and nothing else; return how many. A batch that is paused stays so. Raises TransitionRefused."""
-    number = 0
+    number, entry = 0, None
     blocks.finish_stop(batch.pk)
     while True:
         with changes.locked(batch) as change:
@@ -22,6 +23,7 @@ def retry_cause(batch: Batch, code: str) -> int:
                 raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
             moved = change.move_cards(_block(batch, code), CardStatus.PENDING, **blocks.AFRESH)
             if moved:
+                entry = activity.more(entry, change.batch, by, "retry", moved, cause=code)
                 runs.go_on(change)
         number += moved
         if moved < BLOCK:
@@ -31,9 +33,9 @@ def retry_cause(batch: Batch, code: str) -> int:
     return number
 
 
-def skip_cause(batch: Batch, code: str) -> int:
+def skip_cause(batch: Batch, code: str, by: User | None = None) -> int:
     """Leave them out; return how many."""
-    number, now = 0, timezone.now()
+    number, entry, now = 0, None, timezone.now()
     while True:
         with changes.locked(batch) as change:
             moved = change.move_cards(
@@ -46,6 +48,8 @@ def skip_cause(batch: Batch, code: str) -> int:
                 finished_at=now,
                 files_due=True,
             )
+            if moved:
+                entry = activity.more(entry, change.batch, by, "skip", moved, cause=code)
             change.finish_if_done(now)
         number += moved
         if moved < BLOCK:

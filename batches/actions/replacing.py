@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from batches import changes, tasks
+from batches.actions import activity
 from batches.intake import adding, decoders, sniff, store, upright
 from batches.intake.receiving import Received, Refused, receive
 from batches.intake.seeing import UNSEEN
@@ -30,6 +31,7 @@ def replace(card: Card, user: User, name: str, chunks: Iterable[bytes], *, back:
             scan = _side(change, fresh, received, back=back)
             target = store.make(change.batch) / adding.free_source(change.batch, name, received)
             _put(change, fresh, scan, user, _columns(scan, received, page) | {"source": target.name})
+            activity.record(change.batch, user, "replace_scan", **activity.about(fresh))
             store.replace(received.path, target)
     except BaseException as error:
         if target is not None:

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from batches import changes, tasks
+from batches.actions import activity
 from batches.actions.runs import UNPAUSED, ring
 from batches.drain import blocks
 from batches.models import Batch, Card, Rereading
@@ -44,6 +45,7 @@ def start(batch: Batch, user: User, cards: QuerySet[Card], means: Means) -> Rere
         if not made.total:
             raise CannotReadAgain(_("There is no card here that was read or could not be read."))
         made.save(update_fields=["total"])
+        activity.record(fresh, user, "reread", made.total, engine=means.engine.name)
         if means.version is not None:
             _adopt(change, means)
         fresh.rereading = made

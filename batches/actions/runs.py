@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches import changes, tasks
+from batches.actions import activity
 from batches.drain import blocks, duplicates, gate
 from batches.intake import order, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
@@ -15,6 +16,7 @@ from batches.queries import besides, budgets, house, uploads
 from batches.queries import pilot as pilots
 from batches.queries.means import read_task
 from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
+from cardocr_site.accounts.models import User
 from ocr import prompts
 from ocr.models import Engine
 
@@ -67,6 +69,7 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
             pilot=options["pilot"] if 0 < options["pilot"] < change.batch.pending else None,
             prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
         )
+        activity.record(change.batch, user, "start", change.batch.total, engine=engine.name)
         duplicates.take_over_in(change)  # the first block; the drain goes on with a large batch
         ring(change.batch.pk)
     started = Batch.objects.get(pk=change.batch.pk)
@@ -90,16 +93,18 @@ def _require(batch: Batch) -> Engine:
     return batch.engine
 
 
-def pause(batch: Batch) -> Batch:
+def pause(batch: Batch, by: User | None = None) -> Batch:
     """After the answer no new call starts; calls in flight complete and are kept."""
     with changes.locked(batch) as change:
+        if change.batch.status != BatchStatus.PAUSED:
+            activity.record(change.batch, by, "pause")
         change.move_batch(BatchStatus.PAUSED, pause_reason=PauseReason.PERSON, pause_message="", retry_at=None)
         ring(change.batch.pk)
     gate.wait_until_clear(change.batch.pk)
     return Batch.objects.get(pk=change.batch.pk)
 
 
-def resume(batch: Batch) -> Batch:
+def resume(batch: Batch, by: User | None = None) -> Batch:
     """Go on with a paused batch, also after its pilot, or read the rest of a stopped one.
 
     Raises CannotStart where no call may be made, so that nothing seems to go on that stops at once.
@@ -117,6 +122,7 @@ def resume(batch: Batch) -> Batch:
             change.set(pilot=None)  # otherwise all of them are retried: nobody has seen a first card yet
         change.move_batch(BatchStatus.QUEUED, finished_at=None, **UNPAUSED)
         more = bool(rest) and blocks.read_rest_in(change)
+        activity.record(change.batch, by, "resume", rest)
         ring(change.batch.pk)
     if more:
         while blocks.read_rest_some(change.batch.pk):
@@ -131,9 +137,11 @@ def _may_go_on(batch: Batch) -> None:
         raise CannotStart(why, code="BATCH_STATE_INVALID")
 
 
-def cancel(batch: Batch) -> Batch:
+def cancel(batch: Batch, by: User | None = None) -> Batch:
     """Stop for good. The status flips first; the cards follow, the first block of them before the answer."""
     with changes.locked(batch) as change:
+        if change.batch.status != BatchStatus.CANCELLED:
+            activity.record(change.batch, by, "stop", change.batch.pending)
         ended: dict[str, Any] = {"finished_at": timezone.now(), "retry_upto": None, "pilot": None}
         change.move_batch(BatchStatus.CANCELLED, **ended, **UNPAUSED)
         ring(change.batch.pk)
@@ -142,7 +150,7 @@ def cancel(batch: Batch) -> Batch:
     return Batch.objects.get(pk=change.batch.pk)
 
 
-def retry_all(batch: Batch) -> int:
+def retry_all(batch: Batch, by: User | None = None) -> int:
     """Read every failed card again, nothing else; return how many."""
     blocks.finish_stop(batch.pk)
     with changes.locked(batch) as change:
@@ -153,13 +161,14 @@ def retry_all(batch: Batch) -> int:
             return 0
         go_on(change)
         change.set(retry_upto=change.batch.version)
+        activity.record(change.batch, by, "retry", failed)
         ring(change.batch.pk)
     blocks.retry_some(change.batch.pk)
     tasks.drain(change.batch.pk)
     return failed
 
 
-def retry_card(card: Card) -> Card:
+def retry_card(card: Card, by: User | None = None) -> Card:
     """Read one failed card again. One that waits already is left alone; a card that was read is never replaced."""
     blocks.finish_stop(card.batch_id)
     with changes.locked(card.batch_id) as change:
@@ -169,6 +178,7 @@ def retry_card(card: Card) -> Card:
         if card.status != CardStatus.FAILED or change.batch.is_draft:
             raise changes.TransitionRefused(card.status, CardStatus.PENDING)
         change.move_card(card, CardStatus.PENDING, **blocks.AFRESH)
+        activity.record(change.batch, by, "retry", group=True, **activity.about(card))
         go_on(change)
         ring(change.batch.pk)
     return card
@@ -180,7 +190,7 @@ def go_on(change: changes.Change) -> None:
         change.move_batch(BatchStatus.QUEUED, finished_at=None, **UNPAUSED)
 
 
-def skip(card: Card, reason: SkipReason | str = SkipReason.PERSON) -> None:
+def skip(card: Card, reason: SkipReason | str = SkipReason.PERSON, by: User | None = None) -> None:
     """Leave a card out that waits, is being read, or failed. Raises TransitionRefused for others."""
     now = timezone.now()
     with changes.locked(card.batch_id) as change:
@@ -204,5 +214,6 @@ def skip(card: Card, reason: SkipReason | str = SkipReason.PERSON) -> None:
         )
         if not moved:
             raise changes.TransitionRefused(fresh.status, CardStatus.SKIPPED)
+        activity.record(change.batch, by, "skip", group=True, **activity.about(fresh))
         change.finish_if_done(now)
         ring(change.batch.pk)

@@ -6,18 +6,19 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from batches import changes, tasks
-from batches.actions import runs
+from batches.actions import activity, runs
 from batches.actions.cards import NOT_BLANK
 from batches.actions.drafts import BatchLocked
 from batches.drain import blocks
 from batches.intake import upright
 from batches.models import Batch, Card, CardScan, Likeness
 from batches.states import CardStatus, SkipReason, TurnedBy
+from cardocr_site.accounts.models import User
 
 NAMES = ("rotation", "pass_blank", "trim", "straighten")
 
 
-def set_options(batch: Batch, after: Mapping[str, Any]) -> None:
+def set_options(batch: Batch, after: Mapping[str, Any], by: User | None = None) -> None:
     """How the scans of a draft are prepared. Those that this changes are prepared anew; a person's turns stay.
 
     Raises BatchLocked.
@@ -31,6 +32,7 @@ def set_options(batch: Batch, after: Mapping[str, Any]) -> None:
             return
         change.batch.options = change.batch.options | {name: after[name] for name in NAMES}
         change.set(options=change.batch.options)
+        activity.record(change.batch, by, "scan_options", group=True)
         if "rotation" in changed:
             _turn_all(change)
         if changed & {"trim", "straighten"}:
@@ -74,12 +76,14 @@ def _take_back(change: changes.Change, said: dict[str, Any]) -> int:
     return change.move_cards(some, CardStatus.PENDING, **blocks.AFRESH, **said)
 
 
-def read_blank(batch: Batch) -> int:
+def read_blank(batch: Batch, by: User | None = None) -> int:
     """None of the blank scans is blank after all: all are read. Return how many."""
-    taken, more = 0, True
+    taken, more, entry = 0, True, None
     while more:
         with changes.locked(batch) as change:
             number = _take_back(change, NOT_BLANK)
+            if number:
+                entry = activity.more(entry, change.batch, by, "read_skipped", number)
             if number and not change.batch.is_draft:
                 runs.go_on(change)
         taken, more = taken + number, number == blocks.BLOCK
@@ -88,14 +92,15 @@ def read_blank(batch: Batch) -> int:
     return taken
 
 
-def turn(card: Card, by: int) -> Card:
+def turn(card: Card, degrees: int, by: User | None = None) -> Card:
     """Turn a card that was not read, clockwise; nothing but a person turns it any more. Raises TransitionRefused."""
     with changes.locked(card.batch_id) as change:
         fresh = change.batch.cards.get(pk=card.pk)
-        if fresh.is_read or fresh.worker_id is not None or by not in upright.CHOICES:
+        if fresh.is_read or fresh.worker_id is not None or degrees not in upright.CHOICES:
             raise changes.TransitionRefused(fresh.status, fresh.status)
-        rotation = (fresh.rotation + by) % 360
+        rotation = (fresh.rotation + degrees) % 360
         change.touch_card(fresh, rotation=rotation, turned_by=TurnedBy.PERSON, prepared_at=None)
+        activity.record(change.batch, by, "turn", group=True, **activity.about(fresh))
     tasks.prepare(card.batch_id)
     return fresh
 

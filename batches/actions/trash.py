@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from batches import changes
-from batches.actions import runs
+from batches.actions import activity, runs
 from batches.intake import store
 from batches.models import Batch
 from batches.states import BatchStatus
@@ -23,7 +23,7 @@ class NotInTrash(Exception):
 def delete(batch: Batch, user: User) -> None:
     """Into the trash. A batch that is being read is stopped first: what is in flight completes and is kept."""
     if Batch.objects.get(pk=batch.pk).status in _UNDER_WAY:
-        runs.cancel(batch)
+        runs.cancel(batch, user)
     with changes.locked(batch) as change:
         if change.batch.deleted_at is not None:
             return
@@ -31,16 +31,18 @@ def delete(batch: Batch, user: User) -> None:
             raise changes.TransitionRefused(change.batch.status, BatchStatus.CANCELLED)
         change.batch.deleted_at = timezone.now()
         change.set(deleted_at=change.batch.deleted_at, deleted_by=user)
+        activity.record(change.batch, user, "delete")
         transaction.on_commit(partial(store.to_trash, change.batch))
 
 
-def restore(batch: Batch) -> None:
+def restore(batch: Batch, by: User | None = None) -> None:
     """Out of the trash, as it was."""
     with changes.locked(batch) as change:
         if change.batch.deleted_at is None:
             return
         change.batch.deleted_at = None
         change.set(deleted_at=None, deleted_by=None)
+        activity.record(change.batch, by, "restore")
         transaction.on_commit(partial(store.from_trash, change.batch))
 
 

@@ -1,5 +1,8 @@
 """Batches, cards, what was read of them: the tables. Statuses are written by batches/changes.py alone."""
 
+from batches.models.activity import ActedCard as ActedCard
+from batches.models.activity import Activity as Activity
+from batches.models.activity import ActivityQuerySet as ActivityQuerySet
 from batches.models.batch import DEFAULT_OPTIONS as DEFAULT_OPTIONS
 from batches.models.batch import Batch as Batch
 from batches.models.batch import BatchQuerySet as BatchQuerySet

@@ -123,7 +123,7 @@ def batch_rename(request: SignedInRequest, pk: int) -> HttpResponse:
     initial = {"name": batch.name, "collection": batch.collection}
     form = NameForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
-        drafts.rename(batch, form.cleaned_data["name"], form.cleaned_data["collection"])
+        drafts.rename(batch, form.cleaned_data["name"], form.cleaned_data["collection"], request.user)
         messages.success(request, _("Renamed."))
         return redirect("batch_upload" if batch.is_draft else "batch_detail", pk=batch.pk)
     collections = lists.collections(Batch.objects.visible_to(request.user))

@@ -23,7 +23,7 @@ def batch_budget(request: SignedInRequest, pk: int) -> HttpResponse:
     batch = get_object_or_404(Batch.objects.editable_by(request.user).select_related("owner", "engine"), pk=pk)
     form = BudgetForm(batch, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        batch = budgets.set_budget(batch, form.cleaned_data["budget"])
+        batch = budgets.set_budget(batch, form.cleaned_data["budget"], request.user)
         messages.success(request, _said(batch, form.currency))
         return redirect("batch_confirm" if batch.is_draft else "batch_detail", pk)
     context = {"form": form, "batch": batch, "can_edit": True}

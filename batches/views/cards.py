@@ -300,7 +300,7 @@ def card_skip(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     batch = editable(request, pk)
     card = card_of(batch, card_pk)
     try:
-        runs.skip(card)
+        runs.skip(card, by=request.user)
     except TransitionRefused:
         return _not_now(request, batch, card)
     if request.htmx and request.htmx.target == f"card-{card.pk}":
@@ -318,7 +318,7 @@ def card_read(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     batch = editable(request, pk)
     card = card_of(batch, card_pk)
     try:
-        card_actions.read_after_all(card)
+        card_actions.read_after_all(card, request.user)
     except TransitionRefused:
         return _not_now(request, batch, card)
     if request.htmx and request.htmx.target == f"card-{card.pk}":

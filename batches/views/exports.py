@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from batches import exports
+from batches.actions import activity
 from batches.exports.rows import Form
 from batches.streaming import stream
 from batches.views.results import can_edit, visible
@@ -60,6 +61,7 @@ def batch_download(request: SignedInRequest, pk: int) -> HttpResponseBase:
     }
     if request.method == "HEAD":
         return HttpResponse(content_type=form.content_type, headers=headers)
+    activity.record(batch, request.user, "export", group=True, format=key)
     body = stream(form.write(batch, _options(request.GET)))
     return StreamingHttpResponse(body, content_type=form.content_type, headers=headers)
 

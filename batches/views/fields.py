@@ -36,7 +36,7 @@ def batch_fields(request: SignedInRequest, pk: int) -> HttpResponse:
         if not form.is_valid():
             return _page(request, batch, {"instruction_form": form}, status=422)
         try:
-            drafts.set_instruction(batch, form.cleaned_data["instruction"])
+            drafts.set_instruction(batch, form.cleaned_data["instruction"], request.user)
         except drafts.BatchLocked as locked:
             return _said(request, batch, problem=str(locked), status=409)
         return _said(request, batch)
@@ -102,7 +102,7 @@ class _BatchFields:
         return self.batch.specs(active_only=False)
 
     def edit(self, change: editing.Edit) -> None:
-        drafts.edit_fields(self.batch, change)
+        drafts.edit_fields(self.batch, change, self.request.user)
         self.batch.refresh_from_db()
 
     def url(self, action: str, *key: str) -> str:
@@ -154,10 +154,10 @@ def fields_from_template(request: SignedInRequest, pk: int) -> HttpResponse:
     try:
         if chosen.isdigit():
             template = get_object_or_404(FieldTemplate.objects.visible_to(request.user), pk=chosen)
-            drafts.use_template(batch, template.newest)
+            drafts.use_template(batch, template.newest, request.user)
             messages.success(request, _("The fields of “%(name)s” are in place.") % {"name": template.name})
         else:
-            drafts.set_fields(batch, [])
+            drafts.set_fields(batch, [], by=request.user)
     except drafts.BatchLocked as locked:
         messages.error(request, str(locked))
     return redirect("batch_fields", pk=pk)
@@ -198,7 +198,7 @@ def batch_engine(request: SignedInRequest, pk: int) -> HttpResponse:
             return render(request, "_said.html", {"form": form, "target": "said-engine"}, status=422)
         return _page(request, batch, {"engine_form": form}, status=422)
     try:
-        drafts.set_engine(batch, form.cleaned_data["engine"], form.model(), form.options())
+        drafts.set_engine(batch, form.cleaned_data["engine"], form.model(), form.options(), request.user)
     except drafts.BatchLocked as locked:
         return _said(request, batch, problem=str(locked), status=409)
     return _said(request, batch)

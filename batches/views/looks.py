@@ -54,7 +54,7 @@ def alike_decide(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespons
                 messages.error(request, _("This pair is not there any more."))
                 return redirect("batch_alike", pk)
             taken = get_object_or_404(batch.cards, pk=out)
-            drafts.remove_cards(batch, [taken])
+            drafts.remove_cards(batch, [taken], request.user)
             messages.success(request, _("“%(file)s” is taken out.") % {"file": taken.display_name})
         else:
             scans.keep_both(batch, card.pk)
@@ -73,7 +73,7 @@ def batch_scans(request: SignedInRequest, pk: int) -> HttpResponse:
     problem = ""
     if form.is_valid():
         try:
-            scans.set_options(batch, form.options())
+            scans.set_options(batch, form.options(), request.user)
         except drafts.BatchLocked as locked:
             problem = str(locked)
     if request.htmx:
@@ -96,7 +96,7 @@ def card_turn(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     card = card_of(batch, card_pk)
     by = request.POST.get("by", "")
     try:
-        scans.turn(card, int(by) if by.isascii() and by.isdecimal() and len(by) < 4 else -1)
+        scans.turn(card, int(by) if by.isascii() and by.isdecimal() and len(by) < 4 else -1, request.user)
     except TransitionRefused:
         messages.error(request, _("This card cannot be turned now."))
     return _back(request, batch, card_pk)
@@ -108,7 +108,7 @@ def card_not_blank(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespo
     """A scan that was taken for blank is read."""
     batch = editable(request, pk)
     try:
-        card_actions.read_after_all(card_of(batch, card_pk))
+        card_actions.read_after_all(card_of(batch, card_pk), request.user)
     except TransitionRefused:
         messages.error(request, _("This card cannot be changed now. The page shows how it stands."))
     return _back(request, batch, card_pk)
@@ -119,7 +119,7 @@ def card_not_blank(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespo
 def blank_read(request: SignedInRequest, pk: int) -> HttpResponse:
     """All scans that were taken for blank are read."""
     batch = editable(request, pk)
-    number = scans.read_blank(batch)
+    number = scans.read_blank(batch, request.user)
     said = ngettext("%(n)s scan is read after all.", "%(n)s scans are read after all.", number)
     messages.success(request, said % {"n": number})
     return redirect("batch_upload" if batch.is_draft else "batch_results", pk)

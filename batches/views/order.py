@@ -19,7 +19,7 @@ def card_move(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     problem = ""
     try:
         for card in batch.cards.filter(pk=card_pk):
-            drafts.move_card(batch, card, request.POST.get("to", ""))
+            drafts.move_card(batch, card, request.POST.get("to", ""), request.user)
     except drafts.Refused as refused:
         problem = str(refused)
     return scans_changed(request, batch, problem)
@@ -35,7 +35,7 @@ def cards_order(request: SignedInRequest, pk: int) -> HttpResponse:
         if "settle" in request.POST:
             files.settle(batch)
         else:
-            drafts.order_cards(batch)
+            drafts.order_cards(batch, request.user)
     except drafts.BatchLocked as locked:
         problem = str(locked)
     return scans_changed(request, batch, problem)

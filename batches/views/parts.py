@@ -66,14 +66,14 @@ def part(request: SignedInRequest, pk: int, upload_pk: int) -> HttpResponse:
     return _patch(request, upload)
 
 
-def _patch(request: HttpRequest, upload: Upload) -> HttpResponse:
+def _patch(request: SignedInRequest, upload: Upload) -> HttpResponse:
     if request.content_type != CONTENT:
         return _answer(415)
     start = _number(request, "Upload-Offset")
     if start is None:
         return _answer(400)
     try:
-        upload = files.append(upload, start, _pieces(request))
+        upload = files.append(upload, start, _pieces(request), request.user)
     except parts.Elsewhere:
         return _answer(409)
     except Refused as refused:

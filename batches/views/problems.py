@@ -40,7 +40,7 @@ def problems_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     """All cards of one cause, again."""
     batch = editable(request, pk)
     try:
-        number = actions.retry_cause(batch, request.POST.get("cause", ""))
+        number = actions.retry_cause(batch, request.POST.get("cause", ""), request.user)
     except TransitionRefused:
         messages.error(request, _("That cannot be done now. The page shows how it stands."))
     else:
@@ -54,6 +54,6 @@ def problems_retry(request: SignedInRequest, pk: int) -> HttpResponse:
 def problems_skip(request: SignedInRequest, pk: int) -> HttpResponse:
     """All cards of one cause are left out."""
     batch = editable(request, pk)
-    number = actions.skip_cause(batch, request.POST.get("cause", ""))
+    number = actions.skip_cause(batch, request.POST.get("cause", ""), request.user)
     messages.success(request, ngettext("%(n)s card is skipped.", "%(n)s cards are skipped.", number) % {"n": number})
     return redirect("batch_problems", pk)

@@ -33,7 +33,7 @@ def reading_decide(request: SignedInRequest, pk: int, card_pk: int, result_pk: i
             candidates.accept(card, request.user, version, result_pk, keys)
             messages.success(request, _taken(keys))
         else:
-            candidates.reject(card, version, result_pk)
+            candidates.reject(card, version, result_pk, request.user)
             messages.success(request, _taken([]))
     except EditConflict as conflict:
         messages.error(request, _("Somebody else has just changed this card. Look at both readings, then decide."))

@@ -1,6 +1,7 @@
 """A batch while it is read and after: its page, what a person may do to it, and the same live frames by asking."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -71,19 +72,19 @@ def batch_start(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def batch_pause(request: SignedInRequest, pk: int) -> HttpResponse:
-    return _act(request, _editable(request, pk), runs.pause)
+    return _act(request, _editable(request, pk), partial(runs.pause, by=request.user))
 
 
 @require_POST
 @login_required
 def batch_resume(request: SignedInRequest, pk: int) -> HttpResponse:
-    return _act(request, _editable(request, pk), runs.resume)
+    return _act(request, _editable(request, pk), partial(runs.resume, by=request.user))
 
 
 @require_POST
 @login_required
 def batch_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
-    return _act(request, _editable(request, pk), runs.cancel)
+    return _act(request, _editable(request, pk), partial(runs.cancel, by=request.user))
 
 
 @require_POST
@@ -92,7 +93,7 @@ def batch_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     """Every card that could not be read, again."""
 
     def retry(batch: Batch) -> str:
-        number = runs.retry_all(batch)
+        number = runs.retry_all(batch, request.user)
         return ngettext("%(n)s card is read again.", "%(n)s cards are read again.", number) % {"n": number}
 
     return _act(request, _editable(request, pk), retry)
@@ -106,7 +107,7 @@ def card_retry(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     card = get_object_or_404(batch.cards, pk=card_pk)
 
     def retry(_batch: Batch) -> str:
-        runs.retry_card(card)
+        runs.retry_card(card, request.user)
         return _("“%(file)s” is read again.") % {"file": card.display_name}
 
     return _act(request, batch, retry, card)

@@ -58,7 +58,7 @@ def trash_list(request: SignedInRequest) -> HttpResponse:
 @login_required
 def trash_restore(request: SignedInRequest, pk: int) -> HttpResponse:
     batch = get_object_or_404(_deleted(request), pk=pk)
-    trash.restore(batch)
+    trash.restore(batch, request.user)
     messages.success(request, _("“%(name)s” is back.") % {"name": batch.name})
     return redirect("batch_upload" if batch.is_draft else "batch_detail", pk)
 

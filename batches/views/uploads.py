@@ -64,8 +64,8 @@ def card_add(request: SignedInRequest, pk: int) -> HttpResponse:
     path = request.POST.get("path", "") if alone else ""
     key = request.POST.get("client_key", "") if alone else ""
     if alone and request.headers.get("X-Requested-With") == "XMLHttpRequest":
-        return row(request, _add(batch, sent[0], path or sent[0].name or "", key))
-    outcomes = [_add(batch, file, path or file.name or "", key) for file in sent]
+        return row(request, _add(request, batch, sent[0], path or sent[0].name or "", key))
+    outcomes = [_add(request, batch, file, path or file.name or "", key) for file in sent]
     if outcomes:
         files.settle(batch)
     if any(upload.status == UploadStatus.REFUSED for upload in outcomes):
@@ -86,9 +86,9 @@ def row(request: SignedInRequest, upload: Upload) -> HttpResponse:
     return render(request, "batches/_upload_row.html", {"upload": upload, "can_edit": True}, status=status)
 
 
-def _add(batch: Batch, file: "UploadedFile[Any]", name: str, client_key: str) -> Upload:
+def _add(request: SignedInRequest, batch: Batch, file: "UploadedFile[Any]", name: str, client_key: str) -> Upload:
     try:
-        return files.receive(batch, name, file.chunks(), client_key=client_key, size=file.size or 0)
+        return files.receive(batch, name, file.chunks(), client_key=client_key, size=file.size or 0, by=request.user)
     except Refused as refusal:  # of any file: the batch was started meanwhile, perhaps
         return Upload(
             batch=batch,
@@ -110,7 +110,7 @@ def upload_decide(request: SignedInRequest, pk: int, upload_pk: int) -> HttpResp
     try:
         if request.POST.get("do") == "add":
             for upload in found:
-                files.add_anyway(upload)
+                files.add_anyway(upload, request.user)
         else:
             files.dismiss(found)
     except Refused as refusal:
@@ -184,7 +184,7 @@ def cards_remove(request: SignedInRequest, pk: int) -> HttpResponse:
 def _remove(request: SignedInRequest, batch: Batch, cards: list[Card]) -> HttpResponse:
     problem = ""
     try:
-        drafts.remove_cards(batch, cards)
+        drafts.remove_cards(batch, cards, request.user)
     except drafts.BatchLocked as locked:
         problem = str(locked)
     return scans_changed(request, batch, problem)

@@ -56,7 +56,7 @@ def test_one_resumed_in_between_is_not_deleted(
     batch: Batch, folder: Path, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Batch.objects.update(status=BatchStatus.RUNNING)
-    monkeypatch.setattr(runs, "cancel", lambda batch: batch)
+    monkeypatch.setattr(runs, "cancel", lambda batch, _user: batch)
     with pytest.raises(changes.TransitionRefused):
         trash.delete(batch, user)
     assert Batch.objects.get().deleted_at is None

@@ -1,0 +1,69 @@
+"""What people did, written down where they do it: one entry for an act, however many cards it changed.
+
+`record` is called inside the transaction of the act. Which sentence a kind is said in: queries/activity.py.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from batches.models import Activity, Batch, Card, FieldRevision
+from cardocr_site.accounts.models import User
+
+TOGETHER = timedelta(minutes=30)  # acts of one kind by one person no further apart are one entry
+
+
+def record(
+    batch: Batch | int, by: User | None, kind: str, count: int = 1, *, group: bool = False, **what: Any
+) -> Activity | None:
+    """Write an act down. `by` None: no person did it, and nothing is written.
+
+    `group`: the person's last entry in this batch goes on, where it is of this kind and not long ago. What it says is
+    then what the last act says, but for `first`; and it names a `card` only as long as all were about that one.
+    """
+    if by is None:
+        return None
+    pk = batch if isinstance(batch, int) else batch.pk
+    now = timezone.now()
+    if group and (last := _last(pk, by, kind)) is not None and now - last.at < TOGETHER:
+        last.at, last.count, last.what = now, last.count + count, _joined(last.what, what)
+        last.save(update_fields=["at", "count", "what"])
+        return last
+    return Activity.objects.create(batch_id=pk, by=by, at=now, kind=kind, count=count, what=what)
+
+
+def _last(batch_id: int, by: User, kind: str) -> Activity | None:
+    """The person's last entry in the batch, where it can go on."""
+    last = Activity.objects.filter(batch=batch_id, by=by).order_by("-at", "-id").first()
+    return last if last is not None and last.kind == kind and last.undone_at is None else None
+
+
+def _joined(before: dict[str, Any], what: dict[str, Any]) -> dict[str, Any]:
+    said = before | what | {name: before[name] for name in ("first",) if name in before}
+    if before.get("card") != what.get("card"):
+        said.pop("card", None)
+        said.pop("name", None)
+    return said
+
+
+def more(entry: Activity | None, batch: Batch, by: User | None, kind: str, count: int, **what: Any) -> Activity | None:
+    """One entry for an act that goes in blocks: made with the first, told of each other in its transaction."""
+    if entry is None:
+        return record(batch, by, kind, count, **what)
+    entry.count += count
+    entry.save(update_fields=["count"])
+    return entry
+
+
+def about(card: Card) -> dict[str, Any]:
+    """The card that an act was about, by its key and the name that it had."""
+    return {"card": card.pk, "name": card.short_name}
+
+
+def corrected(batch: Batch, by: User, card: Card, revisions: Sequence[FieldRevision], kind: str = "correct") -> None:
+    """Values that a person has changed: those of the same sitting are one entry, not one for each key stroke."""
+    if revisions:
+        keys = [one.pk for one in revisions]
+        record(batch, by, kind, len(keys), group=True, first=min(keys), last=max(keys), **about(card))
