@@ -48,8 +48,8 @@ def standing(
     Of those that judge values only a card that is read stands in any, so that they add up to those that are
     completed. A card that was reviewed and is to be checked again counts as to check until that is done.
     """
-    if status == CardStatus.SKIPPED and skip_reason == SkipReason.BLANK:
-        return ("blank",)
+    if status == CardStatus.SKIPPED:
+        return (skip_reason,) if skip_reason in {SkipReason.BLANK, SkipReason.NOT_CHOSEN} else ()
     if status != CardStatus.COMPLETED:
         return ()
     seen = ("to_check",) if to_check else ("reviewed",) if reviewed else ()

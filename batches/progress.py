@@ -70,8 +70,8 @@ def of(batch: Batch, now: datetime | None = None) -> Progress:
         cancelled=batch.cancelled,
         to_check=batch.to_check,
         reviewed=batch.reviewed,
-        percent=100 * finished // batch.total if batch.total else 0,
-        current=min(finished + 1, batch.total),
+        percent=100 * finished // batch.chosen if batch.chosen else 0,
+        current=min(finished + 1, batch.chosen),
         cards_per_minute=rate,
         eta_seconds=eta,
         elapsed_seconds=_elapsed(batch, now),
@@ -120,13 +120,13 @@ def _elapsed(batch: Batch, now: datetime) -> int:
 def _message(batch: Batch) -> str:
     if batch.status == BatchStatus.PAUSED and not batch.processing:  # no file is being read
         told = ngettext("%(n)s card of %(total)s", "%(n)s cards of %(total)s", batch.finished_cards)
-        return told % {"n": batch.finished_cards, "total": batch.total}
+        return told % {"n": batch.finished_cards, "total": batch.chosen}
     if batch.pending or batch.processing:
         return _("File %(current)s of %(total)s") % {
-            "current": min(batch.finished_cards + 1, batch.total),
-            "total": batch.total,
+            "current": min(batch.finished_cards + 1, batch.chosen),
+            "total": batch.chosen,
         }
-    return ngettext("%(total)s file", "%(total)s files", batch.total) % {"total": batch.total}
+    return ngettext("%(total)s file", "%(total)s files", batch.chosen) % {"total": batch.chosen}
 
 
 def time_in_words(seconds: float) -> str:

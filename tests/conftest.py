@@ -103,6 +103,7 @@ def make_cards(batch: Batch) -> Callable[..., list[Card]]:
         batch.total += number
         setattr(batch, status, getattr(batch, status) + number)
         batch.blank += number if fields.get("skip_reason") == SkipReason.BLANK else 0
+        batch.not_chosen += number if fields.get("skip_reason") == SkipReason.NOT_CHOSEN else 0
         batch.save()
         return cards
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from batches import changes, tasks
 from batches.actions import activity, runs
-from batches.drain import blocks, candidates
+from batches.drain import blocks, candidates, duplicates
 from batches.drain.reading import searchable
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.queries import results
@@ -116,7 +116,7 @@ def read_after_all(card: Card, by: User | None = None) -> Card:
     blocks.finish_stop(card.batch_id)
     with changes.locked(card.batch_id) as change:
         fresh = change.batch.cards.get(pk=card.pk)
-        blank = fresh.skip_reason == SkipReason.BLANK
+        blank, left_out = (fresh.skip_reason == reason for reason in (SkipReason.BLANK, SkipReason.NOT_CHOSEN))
         possible = fresh.status in {CardStatus.SKIPPED, CardStatus.PENDING, CardStatus.PROCESSING}
         if not possible or (change.batch.is_draft and not blank):
             raise changes.TransitionRefused(fresh.status, CardStatus.PENDING)
@@ -127,6 +127,8 @@ def read_after_all(card: Card, by: User | None = None) -> Card:
         if change.batch.is_draft:
             tasks.prepare(card.batch_id)
             return fresh
+        if left_out:
+            duplicates.compare_from(change, fresh.position)
         runs.go_on(change)
     tasks.drain(card.batch_id)
     return fresh

@@ -84,7 +84,8 @@ def _require(batch: Batch) -> Engine:
     if uploads.is_opening(batch):
         raise CannotStart(_("Files are still being opened: wait until their cards are there, then start."))
     if not batch.pending:
-        raise CannotStart(_("Every scan is blank.") if batch.blank else _("Add at least one scan."))
+        nothing = _("Every scan is blank.") if batch.blank else _("Add at least one scan.")
+        raise CannotStart(_("Choose at least one card.") if batch.not_chosen else nothing)
     if batch.engine is None or not batch.engine.enabled:
         raise CannotStart(_("Choose what reads the cards."))
     refusal = besides.refusal(batch.engine, batch.options) or house.refusal(batch, batch.engine)
@@ -117,7 +118,7 @@ def resume(batch: Batch, by: User | None = None) -> Batch:
         over = change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED}
         if change.batch.is_draft or (over and not rest):
             raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
-        _may_go_on(change.batch)
+        may_go_on(change.batch)
         if change.batch.pause_reason == PauseReason.PILOT and pilots.finished(change.batch).exists():
             change.set(pilot=None)  # otherwise all of them are retried: nobody has seen a first card yet
         change.move_batch(BatchStatus.QUEUED, finished_at=None, **UNPAUSED)
@@ -131,7 +132,8 @@ def resume(batch: Batch, by: User | None = None) -> Batch:
     return Batch.objects.get(pk=change.batch.pk)
 
 
-def _may_go_on(batch: Batch) -> None:
+def may_go_on(batch: Batch) -> None:
+    """Raises CannotStart where its engine may make no call."""
     why = house.refusal(batch, batch.reader) or budgets.used_up(batch, batch.reader)
     if why:
         raise CannotStart(why, code="BATCH_STATE_INVALID")

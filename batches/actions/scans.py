@@ -38,7 +38,7 @@ def set_options(batch: Batch, after: Mapping[str, Any], by: User | None = None) 
         if changed & {"trim", "straighten"}:
             _trim_all(change)
         if "pass_blank" in changed:
-            _pass_over(change) if after["pass_blank"] else _take_back(change, {})
+            pass_over(change) if after["pass_blank"] else _take_back(change, {})
     tasks.prepare(batch.pk)
 
 
@@ -64,7 +64,8 @@ def _backs(change: changes.Change) -> QuerySet[CardScan]:
     return CardScan.objects.filter(card__batch=change.batch, role=CardScan.Role.BACK)
 
 
-def _pass_over(change: changes.Change) -> None:
+def pass_over(change: changes.Change) -> None:
+    """What was found to be blank, and waits all the same."""
     found = change.batch.cards.filter(blank=True, error="", result=None, status=CardStatus.PENDING)
     found = found.filter(Q(back=None) | Q(back__blank=True))
     change.move_cards(found, CardStatus.SKIPPED, skip_reason=SkipReason.BLANK)

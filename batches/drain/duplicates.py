@@ -104,6 +104,12 @@ def due(batch_id: int | None = None) -> list[int]:
     return list(active.exclude(compared_upto=None).order_by("pk").values_list("pk", flat=True))
 
 
+def compare_from(change: changes.Change, position: int) -> None:
+    """A card that takes part only now: whether it was read before has not been asked at the start."""
+    upto = change.batch.compared_upto
+    change.set(compared_upto=position - 1 if upto is None else min(upto, position - 1))
+
+
 def take_over_some(batch_id: int) -> bool:
     """One block; True while there are more. Cut short anywhere, the next call goes on behind the last block."""
     with changes.locked(batch_id) as change:
@@ -118,6 +124,8 @@ def take_over_in(change: changes.Change) -> bool:
     behind = batch.cards.filter(
         position__gt=batch.compared_upto, status=CardStatus.PENDING, worker=None, rereading=None
     )
+    if batch.option("on_duplicate") == OVERWRITE:  # compared a second time, it has what it would be given
+        behind = behind.exclude(results__taken_from__isnull=False)
     cards = list(behind.select_related("back").order_by("position")[:BLOCK])
     readable = [card for card in cards if not card.error and card.result_id is None]
     earlier = found(batch, (Scan(card.pk, tuple(pictures(card))) for card in readable))

@@ -16,7 +16,7 @@ from ocr.fields import FieldSpec
 from templates_app.models import FieldTemplateVersion
 
 _COUNTS = (
-    *("total", "pending", "processing", "completed", "failed", "skipped", "blank", "cancelled"),
+    *("total", "pending", "processing", "completed", "failed", "skipped", "blank", "not_chosen", "cancelled"),
     *("to_check", "nothing_found", "reviewed"),
 )
 _TOKENS = ("tokens_in", "tokens_cached", "tokens_out", "tokens_thinking")

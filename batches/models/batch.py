@@ -49,6 +49,8 @@ class Batch(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="batches")
     private = models.BooleanField(_("private"), default=False)
     is_sample = models.BooleanField(default=False)
+    # The batch whose template, engine and options it was made with, to go on with the next scans.
+    continues = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="continued_by")
 
     status = models.CharField(_("status"), max_length=10, choices=BatchStatus, default=BatchStatus.DRAFT)
     pause_reason = models.CharField(max_length=12, choices=PauseReason, blank=True)
@@ -82,6 +84,7 @@ class Batch(models.Model):
     failed = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
     blank = models.PositiveIntegerField(default=0)  # of the skipped: nothing stands on them
+    not_chosen = models.PositiveIntegerField(default=0)  # of the skipped: a person has left them out before the start
     cancelled = models.PositiveIntegerField(default=0)
     to_check = models.PositiveIntegerField(default=0)
     nothing_found = models.PositiveIntegerField(default=0)
@@ -125,6 +128,7 @@ class Batch(models.Model):
         indexes = (
             models.Index(fields=("deleted_at", "-changed_at"), name="batch_changed"),
             models.Index(fields=("status",), name="batch_status"),
+            models.Index(fields=("collection",), name="batch_collection"),
         )
 
     def __str__(self) -> str:
@@ -139,8 +143,14 @@ class Batch(models.Model):
         return self.status in {BatchStatus.QUEUED, BatchStatus.RUNNING}
 
     @property
+    def chosen(self) -> int:
+        """Its work: what a person has left out before the start is none of it."""
+        return self.total - self.not_chosen
+
+    @property
     def finished_cards(self) -> int:
-        return self.completed + self.failed + self.skipped + self.cancelled
+        """Of those that were chosen."""
+        return self.completed + self.failed + self.skipped - self.not_chosen + self.cancelled
 
     @property
     def reader(self) -> Engine | None:
@@ -153,6 +163,23 @@ class Batch(models.Model):
 
     def option(self, name: str) -> Any:
         return self.options.get(name, DEFAULT_OPTIONS[name])
+
+
+class Tag(models.Model):
+    """A word by which people find a batch again."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(_("tag"), max_length=60)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        constraints = (models.UniqueConstraint(fields=("batch", "name"), name="tag_once"),)
+        indexes = (models.Index(fields=("name",), name="tag_name"),)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 DEFAULT_OPTIONS: dict[str, Any] = {

@@ -24,6 +24,7 @@ FILTERS: dict[str, Q] = {
     "problems": Q(status=S.FAILED),
     "skipped": Q(status=S.SKIPPED),
     "blank": Q(status=S.SKIPPED, skip_reason=SkipReason.BLANK),
+    "left-out": Q(status=S.SKIPPED, skip_reason=SkipReason.NOT_CHOSEN),
     "waiting": Q(status__in=[S.PENDING, S.PROCESSING, S.CANCELLED]),
 }
 FIELD = "field."  # before a field's key, in the address
@@ -130,6 +131,7 @@ def counts(batch: Batch) -> dict[str, int]:
         "problems": batch.failed,
         "skipped": batch.skipped,
         "blank": batch.blank,
+        "left-out": batch.not_chosen,
         "waiting": batch.pending + batch.processing + batch.cancelled,
     }
 

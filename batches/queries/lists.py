@@ -121,7 +121,7 @@ def rows(batches: Iterable[Batch]) -> list[Row]:
 
 def row(batch: Batch) -> Row:
     """`batch` comes from `with_first_card`."""
-    total = batch.total or 1
+    total = batch.chosen or 1
     failed = 100 * batch.failed / total
     check = 100 * min(batch.to_check, batch.completed) / total
     done = 100 * batch.finished_cards / total - failed - check
@@ -135,7 +135,7 @@ def row(batch: Batch) -> Row:
     )
     first = getattr(batch, "first_card", None)
     look = Card(**{name: getattr(batch, f"first_{name}") for name in _LOOK}).look if first else ""
-    return Row(batch, 100 * batch.finished_cards // total if batch.total else 0, meter, look)
+    return Row(batch, 100 * batch.finished_cards // total if batch.chosen else 0, meter, look)
 
 
 def collections(batches: BatchQuerySet) -> list[str]:

@@ -54,9 +54,11 @@ def parts(batch: Batch) -> list[Part]:
     pieces = _when_over(batch) if phase(batch) == OVER else _while_reading(batch)
     placed, x = [], 0.0
     for piece in pieces:
-        width = WIDTH * piece.number / batch.total if batch.total else 0.0
+        width = WIDTH * piece.number / batch.chosen if batch.chosen else 0.0
         placed.append(replace(piece, x=round(x), width=max(0, round(x + width) - round(x) - GAP) or int(width > 0)))
         x += width
+    if batch.not_chosen:  # no part of the bar: it is not being waited for
+        placed.append(Part("out", batch.not_chosen, _("not chosen"), reverse("batch_rest", args=[batch.pk])))
     return placed
 
 
@@ -68,8 +70,8 @@ def _while_reading(batch: Batch) -> list[Part]:
         Part("warn", batch.to_check, _("to check"), f"{cards}?filter=check"),
         Part("bad", batch.failed, _("could not be read"), reverse("batch_problems", args=[batch.pk])),
     ]
-    if batch.skipped:
-        pieces.append(Part("blank", batch.skipped, _("skipped"), f"{cards}?filter=skipped"))
+    if skipped := batch.skipped - batch.not_chosen:
+        pieces.append(Part("blank", skipped, _("skipped"), f"{cards}?filter=skipped"))
     return [
         *pieces,
         Part("now", batch.processing, _("being read"), f"{cards}?filter=waiting"),
@@ -85,8 +87,8 @@ def _when_over(batch: Batch) -> list[Part]:
         Part("now", unseen(batch), _("nobody has looked at"), f"{cards}?filter=read"),
         Part("bad", batch.failed, _("could not be read"), reverse("batch_problems", args=[batch.pk])),
     ]
-    if batch.skipped:
-        pieces.append(Part("blank", batch.skipped, _("skipped"), f"{cards}?filter=skipped"))
+    if skipped := batch.skipped - batch.not_chosen:
+        pieces.append(Part("blank", skipped, _("skipped"), f"{cards}?filter=skipped"))
     if batch.processing:
         pieces.append(Part("wait", batch.processing, _("being read"), f"{cards}?filter=waiting"))
     rest = batch.cancelled + batch.pending

@@ -59,8 +59,9 @@ def _problems(batch: Batch, specs: list[FieldSpec]) -> list[tuple[str, str]]:
         problems.append((_("Files are still being opened."), f"{scans}#files"))
     elif not batch.total:
         problems.append((_("There are no scans yet."), scans))
-    elif not batch.pending and batch.blank:
-        problems.append((_("Every scan is blank."), scans))
+    elif not batch.pending:
+        nothing = _("No card is chosen to be read.") if batch.not_chosen else _("Every scan is blank.")
+        problems.append((nothing, f"{scans}#scans"))
     if not batch.fields:
         problems.append((_("No field is named yet."), fields))
     elif not specs:

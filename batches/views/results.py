@@ -74,6 +74,7 @@ def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
         "read": (_("Not looked at"), ""),
         "skipped": (_("Skipped"), ""),
         "blank": (_("Blank"), ""),
+        "left-out": (_("Not chosen"), ""),
         "waiting": (_("Not read yet"), ""),
     }
     numbers = grid.counts(batch)

@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -26,8 +25,8 @@ from batches.forms import ScansForm
 from batches.intake import room, sniff
 from batches.intake.receiving import Refused
 from batches.models import Batch, Card, Upload
-from batches.queries import preparing, uploads
-from batches.states import SkipReason, UploadStatus
+from batches.queries import choosing, uploads
+from batches.states import CardStatus, UploadStatus
 from batches.streaming import stream
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -39,7 +38,6 @@ CODES = {
     "VALIDATION_ERROR": 422,
     "STORAGE_FULL": 507,
 }
-ONLY = {"blank": Q(skip_reason=SkipReason.BLANK), "unreadable": ~Q(error="")}  # the scans that may be listed alone
 HEAD = ("file", "size", "sha256", "outcome", "cards", "code", "reason", "sent_at")
 
 
@@ -221,22 +219,22 @@ def _page(request: SignedInRequest, batch: Batch, *, problem: str = "", status: 
 
 
 def _scans(request: SignedInRequest, batch: Batch) -> dict[str, Any]:
-    only = request.GET.get("only", "")
-    kind = ONLY.get(only)
-    paginator = Paginator(batch.cards.filter(kind or Q()).order_by("position", "pk"), PER_PAGE)
-    if kind is None:
+    filters = choosing.Filters.from_query(request.GET)
+    paginator = Paginator(choosing.found(batch, filters).order_by("position", "pk"), PER_PAGE)
+    if not filters.any:
         paginator.count = batch.total  # kept with every change, so nothing is counted
     page = paginator.get_page(request.GET.get("page"))
     cards = list(page.object_list)
     return {
         "page": page,
         "query": request.GET.urlencode(),  # where one is on the page holds after a change
-        "ordering": "order" in request.GET and kind is None,
-        "only": only if kind else "",
+        "ordering": "order" in request.GET and not filters.any,
+        "filters": filters,
         "cards": cards,
+        "shown": ",".join(str(card.pk) for card in cards),
+        "ticked": ",".join(str(card.pk) for card in cards if card.status != CardStatus.SKIPPED),
         "waiting": any(card.prepared_at is None for card in cards),
-        "unreadable": batch.cards.exclude(error="").count(),
-        **preparing.told(batch),
+        **choosing.told(batch, filters),
     }
 
 

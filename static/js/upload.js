@@ -376,7 +376,7 @@
     if (due) refreshAt = 0;
     if (wanted.length) refreshedAt = Date.now();
     // Whoever types a place keeps the field.
-    const kept = document.activeElement?.matches("#scans input") ? "#scans" : "";
+    const kept = document.activeElement?.matches("#scans input:not(.box)") ? "#scans" : "";
     try {
       for (const target of wanted) {
         if (target !== kept) await window.htmx.ajax("GET", url, { target, swap: "outerHTML" });

@@ -166,7 +166,7 @@ def test_scans_that_are_being_prepared_or_cannot_be_opened_say_so(
     text = ingrid.get(reverse("batch_upload", args=[batch.pk])).text
 
     assert "data-waiting" in text
-    assert "1 cannot be opened" in text
+    assert "Cannot be opened <small>1</small>" in text
     assert "Cut off." in text
 
 
@@ -335,7 +335,7 @@ def test_scans_that_need_a_look_can_be_listed_alone(
     for only, expected in (("unreadable", broken), ("blank", blank)):
         response = ingrid.get(page, {"only": only})
         assert response.context["cards"] == expected
-        assert "Show all scans" in response.text
+        assert "All <small>4</small>" in response.text
         assert "Remove all" not in response.text  # that would be more than is shown
         assert f"only={only}" in ingrid.get(page).text
     assert len(ingrid.get(page, {"only": "nonsense"}).context["cards"]) == 4
