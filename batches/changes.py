@@ -187,10 +187,17 @@ class Change:
         """A counter as it will stand after this change."""
         return int(getattr(self.batch, name) + self.deltas.get(name, 0))
 
-    def keep_pace(self, now: datetime, cards: int) -> None:
-        """Note cards that have just been read or failed in the ring of the last fifteen minutes."""
+    def keep_pace(self, now: datetime, cards: int, longest: float = 0.0) -> None:
+        """Note cards that have just been read or failed in the ring of the last fifteen minutes.
+
+        `longest`: seconds of the longest of their calls. The minutes in which it ran were minutes of reading, though no
+        card was finished in them: left out, a slow engine would look as if it were quick.
+        """
         minute = int(now.timestamp()) // 60
         ring = [list(entry) for entry in self.fields.get("pace", self.batch.pace)]
+        if ring:
+            begun = max(ring[-1][0] + 1, int(now.timestamp() - longest) // 60, minute - PACE_MINUTES)
+            ring += [[empty, 0] for empty in range(begun, minute)]
         if ring and ring[-1][0] == minute:
             ring[-1][1] += cards
         else:
@@ -198,13 +205,18 @@ class Change:
         self.set(pace=ring[-PACE_MINUTES:])
 
     def finish_if_done(self, now: datetime) -> bool:
-        """Complete a batch that was started and in which no card waits or is being read."""
-        if self.batch.status not in {BatchStatus.QUEUED, BatchStatus.RUNNING}:
+        """Complete a batch that was started and in which no card waits or is being read.
+
+        A paused one too: there is nothing that the pause could hold back, and nobody is to resume it for nothing.
+        """
+        if self.batch.status not in {BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.PAUSED}:
             return False
         if self.fields.get("retry_upto", self.batch.retry_upto) is not None:
             return False  # a whole-batch retry is still under way
         if self.counted("pending") or self.counted("processing") or not self.end_rereading(now):
             return False
+        if self.batch.status == BatchStatus.PAUSED:
+            self.move_batch(BatchStatus.QUEUED, pause_reason="", pause_message="", retry_at=None)
         self.move_batch(BatchStatus.RUNNING)
         self.move_batch(BatchStatus.COMPLETED, finished_at=now, pilot=None)
         return True

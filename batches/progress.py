@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -17,7 +18,9 @@ from ocr.reading import Issue
 from templates_app.forms import TYPE_LABELS
 
 PACE_OVER = 3  # minutes that the pace is the mean of
+ENOUGH = 20  # cards that a slow pace is the mean of
 MEANINGFUL = 5  # cards before a time left is told
+STALLED = 300.0  # seconds without a finished card; then no pace is told, and no time left
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +98,25 @@ def cards_per_minute(batch: Batch, now: datetime) -> float | None:
         seconds = _elapsed(batch, now)
         read = batch.completed + batch.failed
         return read / seconds * 60 if read and seconds and batch.finished_at else None
-    recent = batch.pace[-PACE_OVER:]
+    recent = _recent(batch)
     if not recent or batch.started_at is None:
         return None
     begun = max(recent[0][0] * 60.0, batch.started_at.timestamp())
     seconds = sum(min(minute * 60 + 60.0, now.timestamp()) - max(minute * 60.0, begun) for minute, _cards in recent)
-    if batch.status == BatchStatus.RUNNING and now.timestamp() > recent[-1][0] * 60 + 60:
-        seconds += min(now.timestamp() - recent[-1][0] * 60 - 60, 60.0)  # nothing finished yet in this minute
+    quiet = now.timestamp() - recent[-1][0] * 60 - 60  # nothing was finished since
+    if batch.status == BatchStatus.RUNNING and quiet > 0:
+        if batch.processing and quiet > STALLED:
+            return None  # calls that do not come back, or a machine that was asleep: nobody knows
+        seconds += min(quiet, STALLED if batch.processing else 60.0)
     return float(sum(cards for _minute, cards in recent) / max(seconds, 1.0) * 60)
+
+
+def _recent(batch: Batch) -> list[Any]:
+    """The last three minutes of reading; of a slow engine as many as it takes to have some cards."""
+    minutes = PACE_OVER
+    while minutes < len(batch.pace) and sum(cards for _minute, cards in batch.pace[-minutes:]) < ENOUGH:
+        minutes += 1
+    return list(batch.pace[-minutes:])
 
 
 def _eta(batch: Batch, rate: float | None) -> int | None:

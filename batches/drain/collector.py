@@ -59,6 +59,7 @@ class _Group:
     added: list[CardResult] = field(default_factory=list)  # what holds, with fields that were not there before
     again: Counter[tuple[int, str]] = field(default_factory=Counter)  # rereading and its counter
     finished: int = 0
+    longest: float = 0.0  # seconds of a call of theirs
     dropped: int = 0
 
     def tell(self, card: Card, name: str) -> None:
@@ -204,7 +205,7 @@ class Collector:
                 if isinstance(event, Refund):
                     self._refund(event)
             if group.finished:
-                change.keep_pace(timezone.now(), group.finished)
+                change.keep_pace(timezone.now(), group.finished, group.longest)
             if outcomes:
                 self._end(change)
             dropped = group.dropped
@@ -380,6 +381,7 @@ class Collector:
 
     def _finished(self, group: _Group, outcome: Outcome) -> dict[str, Any]:
         group.finished += 1
+        group.longest = max(group.longest, outcome.duration)
         now = timezone.now()
         return _FREED | {"finished_at": now, "duration": outcome.duration, "files_due": True, "not_before": None}
 

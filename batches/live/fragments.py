@@ -78,7 +78,8 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
     # Otherwise the time from start to end is mostly that in which it waited for a person.
     in_one_go = again is None and not batch.option("pilot")
     slots = live.being_read(batch) if batch.processing else []
-    engine = batch.reader
+    engine, reading = batch.reader, batch.is_active
+    typical = live.typical_seconds(batch) if reading else None
     held_up_by = engines.held_up_by(batch) if outlook.phase(batch) == outlook.PAUSED else None
     return {
         "batch": batch,
@@ -105,6 +106,8 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "slots": slots,
         "more_slots": max(0, batch.processing - len(slots)),
         "spark": outlook.spark(batch),
+        "typical": live.in_seconds(typical) if typical else "",
+        "others": live.others(batch) if reading else None,
         "seconds_per_card": outlook.seconds_per_card(batch, done) if in_one_go else None,
     }
 

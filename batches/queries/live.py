@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import Count, Max, QuerySet, Sum
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
@@ -14,18 +15,21 @@ from django.utils.translation import gettext as _
 from batches import progress
 from batches.models import Batch, Card
 from batches.queries import results
-from batches.states import CardStatus
+from batches.states import BatchStatus, CardStatus
 
 KEPT = 50  # rows in the live table
 COLUMNS = 4  # fields shown in it
 SLOTS = 8  # cards named as being read now
 CAUSES_OF = 1000  # failed cards that are grouped by cause
+TYPICAL_OF = 40  # cards, the newest
+MEANINGFUL = 5
+ACTIVE = (BatchStatus.QUEUED, BatchStatus.RUNNING)
 FINISHED = (CardStatus.COMPLETED, CardStatus.FAILED)
 
 
 def batches(ids: Collection[int]) -> QuerySet[Batch]:
     return Batch.objects.filter(pk__in=ids, deleted_at=None).select_related(
-        "owner", "engine", "template_version", "rereading__engine"
+        "owner", "engine", "template_version__template", "rereading__engine"
     )
 
 
@@ -74,6 +78,27 @@ def being_read(batch: Batch) -> list[Slot]:
         seconds = max(0.0, (now - card.called_at).total_seconds()) if card.called_at else 0.0
         slots.append(Slot(card, base_name(card), f"{seconds:.1f}", in_seconds(seconds)))
     return slots
+
+
+def typical_seconds(batch: Batch) -> float | None:
+    """The median of the last calls that gave or failed a card."""
+    last = batch.cards.order_by("-version", "-pk").values_list("duration", flat=True)[:TYPICAL_OF]
+    seconds = [one for one in last if one is not None]
+    return median(seconds) if len(seconds) >= MEANINGFUL else None
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """What else wants the same engine now: batches take turns."""
+
+    batches: int
+    cards: int
+
+
+def others(batch: Batch) -> Others:
+    beside = Batch.objects.filter(status__in=ACTIVE, deleted_at=None, engine=batch.engine).exclude(pk=batch.pk)
+    found = beside.aggregate(n=Count("pk"), cards=Sum("pending"), now=Sum("processing"))
+    return Others(found["n"], (found["cards"] or 0) + (found["now"] or 0))
 
 
 def base_name(card: Card) -> str:

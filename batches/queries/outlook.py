@@ -130,6 +130,7 @@ class Spark:
     line: str
     lowest: int
     highest: int
+    minutes: int
 
     @property
     def area(self) -> str:
@@ -143,7 +144,7 @@ def spark(batch: Batch) -> Spark | None:
         return None
     step, scale = 150 / (len(numbers) - 1), 36 / max(numbers)
     points = [f"{index * step:.1f} {38 - number * scale:.1f}" for index, number in enumerate(numbers)]
-    return Spark("M" + "L".join(points), min(numbers), max(numbers))
+    return Spark("M" + "L".join(points), min(numbers), max(numbers), len(numbers))
 
 
 def seconds_per_card(batch: Batch, progress: Progress) -> float | None:

@@ -4,14 +4,14 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from batches.actions import problems as actions
-from batches.changes import TransitionRefused
+from batches.models import Batch
 from batches.queries import problems
+from batches.views import run
 from batches.views.results import can_edit, editable, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -37,16 +37,13 @@ def batch_problems(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def problems_retry(request: SignedInRequest, pk: int) -> HttpResponse:
-    """All cards of one cause, again."""
-    batch = editable(request, pk)
-    try:
+    """All cards of one cause, again. Answers the live page's panel, or the page one came from."""
+
+    def retry(batch: Batch) -> str:
         number = actions.retry_cause(batch, request.POST.get("cause", ""), request.user)
-    except TransitionRefused:
-        messages.error(request, _("That cannot be done now. The page shows how it stands."))
-    else:
-        said = ngettext("%(n)s card is read again.", "%(n)s cards are read again.", number) % {"n": number}
-        messages.success(request, said)
-    return redirect("batch_problems", pk)
+        return ngettext("%(n)s card is read again.", "%(n)s cards are read again.", number) % {"n": number}
+
+    return run.act(request, editable(request, pk), retry)
 
 
 @require_POST

@@ -72,19 +72,19 @@ def batch_start(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def batch_pause(request: SignedInRequest, pk: int) -> HttpResponse:
-    return _act(request, _editable(request, pk), partial(runs.pause, by=request.user))
+    return act(request, _editable(request, pk), partial(runs.pause, by=request.user))
 
 
 @require_POST
 @login_required
 def batch_resume(request: SignedInRequest, pk: int) -> HttpResponse:
-    return _act(request, _editable(request, pk), partial(runs.resume, by=request.user))
+    return act(request, _editable(request, pk), partial(runs.resume, by=request.user))
 
 
 @require_POST
 @login_required
 def batch_cancel(request: SignedInRequest, pk: int) -> HttpResponse:
-    return _act(request, _editable(request, pk), partial(runs.cancel, by=request.user))
+    return act(request, _editable(request, pk), partial(runs.cancel, by=request.user))
 
 
 @require_POST
@@ -96,7 +96,7 @@ def batch_retry(request: SignedInRequest, pk: int) -> HttpResponse:
         number = runs.retry_all(batch, request.user)
         return ngettext("%(n)s card is read again.", "%(n)s cards are read again.", number) % {"n": number}
 
-    return _act(request, _editable(request, pk), retry)
+    return act(request, _editable(request, pk), retry)
 
 
 @require_POST
@@ -110,7 +110,7 @@ def card_retry(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
         runs.retry_card(card, request.user)
         return _("“%(file)s” is read again.") % {"file": card.display_name}
 
-    return _act(request, batch, retry, card)
+    return act(request, batch, retry, card)
 
 
 @require_safe
@@ -133,7 +133,7 @@ def batch_list_live(request: SignedInRequest) -> JsonResponse:
 
 
 def _visible(request: SignedInRequest, pk: int) -> Batch:
-    batches = Batch.objects.visible_to(request.user).select_related("owner", "engine", "template_version")
+    batches = Batch.objects.visible_to(request.user).select_related("owner", "engine", "template_version__template")
     return get_object_or_404(batches, pk=pk)
 
 
@@ -146,7 +146,7 @@ def _viewer(request: SignedInRequest, batch: Batch, view: str = "live") -> Viewe
     return Viewer(view, get_language() or "", fragments.role_of(batch, request.user))
 
 
-def _act(
+def act(
     request: SignedInRequest, batch: Batch, action: Callable[[Batch], object], card: Card | None = None
 ) -> HttpResponse:
     """Do it and answer: with the fragment that asked, or by going back. What cannot be done now is said, no more."""

@@ -13,6 +13,8 @@
   const SILENT = 45000; // the server says something every 20 s
   const RELOAD_AT_MOST_EVERY = 10000;
   const PROBLEMS_AT_MOST_EVERY = 30000;
+  const ASLEEP = 15000; // between two ticks of a second: the machine was
+  const READ = new Set(["completed", "failed"]);
   const LAST = new Set([4401, 4403, 4404]);
 
   const byId = (id) => document.getElementById(id);
@@ -21,6 +23,7 @@
   let after = root.dataset.after ?? "";
   const newer = new Set();
   const held = new Map(); // what came for rows that somebody is typing in, or that wait for an answer
+  const waiting = new Map(); // new rows of the live table, while nobody follows the newest
   let ended = false;
 
   // ---- drawing
@@ -62,23 +65,39 @@
     if (old) {
       if (row.html) replace(old, row.html);
       else old.remove();
-    } else if (row.html && liveRows) {
-      const fresh = parsed(row.html);
-      for (const other of liveRows.querySelectorAll(".fresh")) other.classList.remove("fresh");
-      fresh.classList.add("fresh");
-      liveRows.prepend(fresh);
-      window.htmx?.process(fresh);
-      while (liveRows.rows.length > KEPT) liveRows.lastElementChild.remove();
-    } else if (row.html && byId("newer-rows") && parsed(row.html)?.dataset.status !== "processing") {
-      newer.add(row.id);
+    } else if (liveRows && byId("follow")?.checked === false) {
+      if (row.html) waiting.set(row.id, row.html);
+      else waiting.delete(row.id);
+    } else if (row.html && liveRows) prepend(row.html);
+    else if (row.html && byId("newer-rows")) {
+      // One that has only begun, or was given back, has nothing new to show yet.
+      if (READ.has(parsed(row.html)?.dataset.status)) newer.add(row.id);
+      else newer.delete(row.id);
     }
   }
-  function countNewer() {
-    const bar = byId("newer-rows");
-    if (!bar || newer.size === 0) return;
-    bar.hidden = false;
-    for (const number of bar.querySelectorAll("[data-count]")) number.textContent = String(newer.size);
+  function prepend(html) {
+    const fresh = parsed(html);
+    for (const other of liveRows.querySelectorAll(".fresh")) other.classList.remove("fresh");
+    fresh.classList.add("fresh");
+    liveRows.prepend(fresh);
+    window.htmx?.process(fresh);
+    while (liveRows.rows.length > KEPT) liveRows.lastElementChild.remove();
   }
+  function countNewer() {
+    for (const [bar, size] of [[byId("newer-rows"), newer.size], [byId("held-rows"), waiting.size]]) {
+      if (!bar) continue;
+      bar.hidden = size === 0;
+      for (const number of bar.querySelectorAll("[data-count]")) number.textContent = String(size);
+    }
+  }
+  for (const label of document.querySelectorAll("[data-follow]")) label.hidden = false;
+  function showWaiting() {
+    for (const html of waiting.values()) prepend(html);
+    waiting.clear();
+    countNewer();
+  }
+  document.addEventListener("click", (event) => event.target.closest?.("[data-show-held]") && showWaiting());
+  document.addEventListener("change", (event) => event.target.id === "follow" && event.target.checked && showWaiting());
   function apply(frame) {
     if (!Array.isArray(frame.version)) return; // a heartbeat
     for (const fragment of frame.fragments) {
@@ -88,6 +107,7 @@
     for (const row of frame.rows) place(row);
     after = frame.version.join(".");
     countNewer();
+    timeLeftAt = Date.now();
     byId("live-waiting")?.toggleAttribute("hidden", (liveRows?.rows.length ?? 0) > 0);
     tell();
     if (frame.reload) reload();
@@ -120,8 +140,8 @@
     location.reload();
   }
 
-  // ---- what is told: the title, one polite line, the icon of the tab
-  const told = { tenth: -1, failed: -1, phase: "", problemsAt: -Infinity };
+  // ---- what is told: the title and one polite line; tell.js tells those who look elsewhere
+  const told = { tenth: -1, failed: 0, phase: "", problemsAt: -Infinity };
   function say(text) {
     const line = byId("live-status");
     if (line && text) line.textContent = text;
@@ -133,20 +153,24 @@
     const tenth = Math.floor(Number(progress.percent) / 10);
     const failed = Number(progress.failed);
     const now = performance.now();
-    const begun = told.tenth < 0;
-    if (progress.phase !== told.phase || tenth > told.tenth) say(progress.say);
-    else if (failed > told.failed && now - told.problemsAt > PROBLEMS_AT_MOST_EVERY) {
-      say(progress.sayProblems);
-      told.problemsAt = now;
-    } else if (failed > told.failed) return; // told with the next problem, or the next tenth
-    if (!begun && progress.phase !== told.phase && document.hidden) attention(true);
+    const changed = told.tenth >= 0 && progress.phase !== told.phase;
+    const detail = { phase: progress.phase, percent: Number(progress.percent), say: progress.say, title: progress.title, changed };
+    document.dispatchEvent(new CustomEvent("live:progress", { detail }));
+    const more = failed - told.failed;
+    const problems = more > 0 ? progress.sayMore.replace("{n}", more) : "";
+    if (progress.phase !== told.phase) say(progress.say);
+    else if (tenth > told.tenth) say(`${progress.say} ${problems}`);
+    else if (problems && now - told.problemsAt < PROBLEMS_AT_MOST_EVERY) return; // counted with the next ones
+    else say(problems);
+    if (more > 0) told.problemsAt = now;
     Object.assign(told, { tenth, failed, phase: progress.phase });
   }
-  function attention(wanted) {
-    const icon = byId("favicon");
-    if (!icon) return;
-    icon.dataset.normal ??= icon.getAttribute("href");
-    icon.setAttribute("href", wanted ? icon.dataset.attention : icon.dataset.normal);
+  // A time left is true for a while only: half as long again as it said, and not past a machine's sleep.
+  let timeLeftAt = Date.now();
+  function forgetTimeLeft(atOnce = false) {
+    const line = byId("time-left");
+    const seconds = Number(line?.dataset.seconds);
+    if (line?.dataset.seconds && (atOnce || Date.now() - timeLeftAt > 1000 * Math.max(60, 1.5 * seconds))) line.replaceChildren();
   }
   const begun = new WeakMap();
   setInterval(() => {
@@ -162,6 +186,7 @@
   let delay = 500;
   let heard = performance.now(); // the socket
   let reached = performance.now(); // the server, by socket or by asking
+  let heardAt = new Date();
   let asked = 0;
   let retry = 0;
 
@@ -192,6 +217,7 @@
     socket = new WebSocket(address);
     socket.onmessage = (event) => {
       heard = reached = performance.now();
+      heardAt = new Date();
       delay = 500;
       show();
       apply(JSON.parse(event.data));
@@ -208,7 +234,7 @@
     delay = Math.min(2 * delay, 30000);
   }
   function now() {
-    if (ended || (socket?.readyState === WebSocket.OPEN && performance.now() - heard < SILENT)) return;
+    if (ended || (socket?.readyState === WebSocket.OPEN && Date.now() - heardAt < SILENT)) return;
     delay = 500;
     open();
   }
@@ -220,6 +246,7 @@
       else if (response.status === 403 || response.status === 404) end(4000 + response.status);
       else if (response.ok) {
         reached = performance.now();
+        heardAt = new Date();
         apply(await response.json());
       }
     } catch {
@@ -239,10 +266,18 @@
     place.dataset.shows = name;
     const words = name && byId(name);
     place.replaceChildren(...(words ? [words.content.cloneNode(true)] : []));
+    for (const last of place.querySelectorAll("[data-last-heard]")) {
+      last.querySelector("time").textContent = clock(heardAt);
+      last.hidden = false;
+    }
   }
+  const clock = (moment) => moment.toLocaleTimeString(document.documentElement.lang, { hour: "numeric", minute: "2-digit" });
   function light(on) {
     const lamp = byId("live-light");
-    if (lamp) lamp.hidden = !on;
+    if (!lamp) return;
+    lamp.hidden = !on;
+    const at = byId("live-at");
+    if (at) at.textContent = `, ${clock(heardAt)}`;
   }
   function show() {
     if (ended) return;
@@ -250,8 +285,18 @@
     light(!lost);
     banner(lost ? "live-offline" : "");
   }
+  let tick = Date.now();
   setInterval(() => {
     if (ended) return;
+    // A machine that slept has a clock that jumped: one new socket, and nothing that was true before it.
+    const slept = !document.hidden && Date.now() - tick > ASLEEP;
+    tick = Date.now();
+    forgetTimeLeft(slept);
+    if (slept && !document.hidden) {
+      delay = 500;
+      open();
+      return;
+    }
     const since = performance.now() - heard;
     const up = socket?.readyState === WebSocket.OPEN;
     if (up && since > SILENT) open();
@@ -268,7 +313,7 @@
   window.addEventListener("pageshow", (event) => event.persisted && now());
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return;
-    attention(false);
+    tick = Date.now(); // its timers were slowed down
     now();
   });
   document.addEventListener("click", (event) => event.target.closest?.("[data-live-retry]") && now());

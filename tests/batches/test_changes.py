@@ -141,7 +141,17 @@ def test_the_pace_ring_keeps_fifteen_minutes(batch):
     assert {cards for _minute, cards in batch.pace} == {3}
 
 
-@pytest.mark.parametrize("status", [BatchStatus.QUEUED, BatchStatus.RUNNING])
+def test_minutes_in_which_a_slow_call_ran_are_minutes_of_reading(batch):
+    start = timezone.now().replace(second=40, microsecond=0)
+    with changes.locked(batch) as change:
+        change.keep_pace(start, 1, 5.0)
+        change.keep_pace(start + timedelta(minutes=3), 1, 160.0)
+        change.keep_pace(start + timedelta(minutes=9), 1, 5.0)  # nobody read in between
+    batch.refresh_from_db()
+    assert [cards for _minute, cards in batch.pace] == [1, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("status", [BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.PAUSED])
 def test_a_started_batch_without_open_cards_is_finished(batch, make_cards, status):
     make_cards(1, CardStatus.FAILED)
     Batch.objects.filter(pk=batch.pk).update(status=status)

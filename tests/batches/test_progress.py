@@ -70,6 +70,19 @@ def test_minutes_without_a_card_are_taken_as_paused_save_for_the_present_one():
     assert progress.of(batch, NOON + timedelta(minutes=10, seconds=30)).cards_per_minute == pytest.approx(48)
 
 
+def test_calls_that_do_not_come_back_take_the_time_left_away():
+    """Or a machine that slept: what was true before says nothing about now."""
+    batch = running(pace=[[MINUTE, 60]], processing=4)
+    assert progress.of(batch, NOON + timedelta(minutes=3)).cards_per_minute == pytest.approx(20)
+    seen = progress.of(batch, NOON + timedelta(hours=8))
+    assert (seen.cards_per_minute, seen.time_left, seen.pace) == (None, "", "")
+
+
+def test_the_pace_of_a_slow_engine_is_the_mean_of_more_minutes():
+    ring = [[MINUTE + n, n % 2] for n in range(10)]
+    assert progress.of(running(pace=ring), NOON + timedelta(minutes=10)).cards_per_minute == pytest.approx(0.5)
+
+
 def test_a_paused_batch_has_no_time_left():
     batch = running(status=BatchStatus.PAUSED, pace=[[MINUTE, 60]])
     assert progress.of(batch, NOON + timedelta(minutes=1)).eta_seconds is None

@@ -155,9 +155,9 @@ def test_failed_cards_are_read_again(page: Client, started: Batch) -> None:
         started, started.cards.filter(pk__in=[c.pk for c in cards]), CardStatus.FAILED, error="reply_truncated"
     )
     text = page.get(address("batch_detail", started.pk)).text
-    assert "Retry 2" in text
+    assert "Retry all 2" in text
     assert "cut off" in text
-    assert "fewer fields" not in text  # advice is for administrators
+    assert "fewer fields" in text  # what helps
     one = page.post(address("card_retry", started.pk, cards[0].pk), headers=HTMX | {"HX-Target": f"card-{cards[0].pk}"})
     assert one.text.count(f'<tr id="card-{cards[0].pk}" ') == 1
     response = page.post(address("batch_retry", started.pk), headers=HTMX | {"HX-Target": "run-problems"})
@@ -167,6 +167,29 @@ def test_failed_cards_are_read_again(page: Client, started: Batch) -> None:
     assert page.post(address("card_retry", started.pk, cards[1].pk), {"from": "problems"}).headers[
         "Location"
     ] == address("batch_problems", started.pk)
+
+
+def test_each_cause_has_its_own_retry(page: Client, started: Batch) -> None:
+    changes.move_cards(started, started.cards.all(), CardStatus.PROCESSING)
+    cut = started.cards.filter(position__lte=2)
+    changes.move_cards(started, cut, CardStatus.FAILED, error="reply_truncated")
+    changes.move_cards(started, started.cards.filter(position__gt=2), CardStatus.FAILED, error="engine_timeout")
+    assert page.get(address("batch_detail", started.pk)).text.count("Retry these 2") == 2
+    response = page.post(
+        address("problems_retry", started.pk),
+        {"cause": "reply_truncated"},
+        headers=HTMX | {"HX-Target": "run-problems"},
+    )
+    assert response.text.lstrip().startswith('<section class="panel" id="run-problems"')
+    assert "2 cards are read again." in response.headers["HX-Trigger"]
+    started.refresh_from_db()
+    assert (started.failed, started.pending) == (2, 2)
+
+
+def test_what_else_is_read_is_said(page: Client, started: Batch) -> None:
+    assert "Read beside this one</dt><dd>nothing" in page.get(address("batch_detail", started.pk)).text
+    Batch.objects.create(name="Other", owner=started.owner, engine=started.engine, status="running", pending=318)
+    assert "1 batch, 318 cards left" in page.get(address("batch_detail", started.pk)).text
 
 
 def test_administrators_get_advice(client: Client, administrator: User, started: Batch) -> None:
