@@ -68,6 +68,7 @@ class ResultState(models.TextChoices):
     ACCEPTED = "accepted", _("accepted")
     REJECTED = "rejected", _("rejected")
     EARLIER = "earlier", _("replaced")
+    TRIED = "tried", _("tried before the start")
 
 
 _B, _C = BatchStatus, CardStatus

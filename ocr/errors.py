@@ -211,6 +211,16 @@ class EngineCrashed(ExtractionError):
     advice = gettext_noop("Enter the values by hand, and send the scan to whoever looks after cardocr.")
 
 
+class BrokenOff(ExtractionError):
+    """A try whose process ended: it is not begun again by itself, it may be what ended it."""
+
+    reason, retryable = "broken_off", False
+    sentence = gettext_noop("The program that read this card has ended meanwhile.")
+    advice = gettext_noop(
+        "Try again. If it happens again, leave this card out and send its scan to whoever looks after cardocr."
+    )
+
+
 def catalogue(kind: type[ExtractionError] = ExtractionError) -> Iterator[type[ExtractionError]]:
     """Every class that has a reason of its own, each before those below it."""
     if "reason" in vars(kind):

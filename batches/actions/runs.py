@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from batches import changes, tasks
 from batches.actions import activity
-from batches.drain import blocks, duplicates, gate
+from batches.drain import blocks, duplicates, gate, tries
 from batches.intake import order, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
 from batches.queries import besides, budgets, house, uploads
@@ -58,6 +58,8 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
             options["pilot"] = pilot
         change.batch.options = options
         change.batch.compared_upto = 0
+        tries.keep_in(change, engine)
+        pending = change.counted("pending")
         change.move_batch(
             BatchStatus.QUEUED,
             started_at=now,
@@ -65,8 +67,8 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
             fields=change.batch.fields,
             options=options,
             model=change.batch.model or engine.model,
-            currency=engine.currency,
-            pilot=options["pilot"] if 0 < options["pilot"] < change.batch.pending else None,
+            **_currency(change.batch, engine),
+            pilot=options["pilot"] if 0 < options["pilot"] < pending else None,
             prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
         )
         activity.record(change.batch, user, "start", change.batch.total, engine=engine.name)
@@ -76,6 +78,13 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
     if not started.is_active:  # every card was read before: nobody else comes by to give the folder its name
         store.settle(started)
     return started
+
+
+def _currency(batch: Batch, engine: Engine) -> dict[str, Any]:
+    """That of the engine. What tries with another engine have cost in another one cannot be added to it."""
+    if batch.cost and batch.currency != engine.currency:
+        return {"currency": engine.currency, "cost": 0, "unpriced": batch.calls}
+    return {"currency": engine.currency}
 
 
 def _require(batch: Batch) -> Engine:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from batches import changes, rows
 from batches.drain import blocks, candidates, duplicates
 from batches.drain.outcomes import Event, Outcome, Refund, Start
-from batches.drain.reading import clean, result_of
+from batches.drain.reading import attempt_of, clean, result_of
 from batches.drain.spending import Tally
 from batches.drain.spool import Spool
 from batches.models import Attempt, Batch, Card, CardResult, CardScan, Rereading
@@ -260,29 +260,9 @@ class Collector:
 
     def _note(self, group: _Group, outcome: Outcome, started_at: datetime) -> None:
         """The call as it was, whatever becomes of it."""
-        setup, reading, error = outcome.setup, outcome.reading, outcome.error
-        source = reading or error
-        attempt = rows.fresh(
-            Attempt,
-            card_id=outcome.card.pk,
-            claim=outcome.card.claim,
-            worker_uid=outcome.card.worker.uid if outcome.card.worker else "",
-            engine_id=setup.engine.pk,
-            engine_name=setup.engine.name,
-            model=clean(reading.model if reading else "")[:200] or setup.model,
-            revision=clean(reading.revision if reading else "")[:100],
-            prompt_hash=setup.prompt_hash,
-            schema_hash=setup.schema_hash,
-            started_at=started_at,
-            duration=outcome.duration,
-            error=error.reason if error else "",
-            error_message=clean(error.message) if error else "",
-            counted=error.counts if error else True,
-            finish_reason=clean(source.finish_reason)[:40] if source else "",
-            raw_reply=clean(source.raw) if source else "",
-            unknown_keys=reading.unknown_keys if reading else 0,
-        )
-        group.spent.add(attempt, setup.engine, source.usage if source is not None else Usage(), error)
+        attempt, source = attempt_of(outcome, started_at), outcome.reading or outcome.error
+        usage = source.usage if source is not None else Usage()
+        group.spent.add(attempt, outcome.setup.engine, usage, outcome.error)
         group.attempts.append(attempt)
 
     def _save(self, group: _Group, card: Card, outcome: Outcome, reading: Reading) -> None:

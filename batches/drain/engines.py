@@ -77,6 +77,7 @@ class _State:
     climbing: bool = True  # no limit met yet: one more call for each answer, later one more for a round of them
     answers: int = 0  # since the limit was changed
     in_flight: int = 0
+    awaited: int = 0  # calls that a person sits and waits for: the next free places are theirs
     probes: int = 0
     rest_until: float = 0.0
     told_until: datetime | None = None  # the rest that is known to the other processes, or from them
@@ -137,26 +138,59 @@ class Engines:
 
     # -- how many calls
 
+    @contextmanager
+    def ahead(self, engine: Engine, is_stopped: Callable[[], bool], seconds: float) -> Iterator[bool | None]:
+        """A call that a person waits for: cards of batches leave it the next free place. As `enter` and `leave`; None
+        where no place was free in so many seconds."""
+        with self._lock:
+            self._state(engine).awaited += 1
+        latest, probe = time.monotonic() + seconds, None
+        try:
+            while probe is None and not is_stopped():
+                probe = self._enter_ahead(engine)
+                if probe is not None or time.monotonic() > latest:
+                    break
+                threading.Event().wait(IN_FLIGHT_EVERY)
+        finally:
+            with self._lock:
+                self._state(engine).awaited -= 1
+        try:
+            yield probe
+        finally:
+            if probe is not None:
+                self.leave(engine, probe=probe)
+
+    def _enter_ahead(self, engine: Engine) -> bool | None:
+        with self._lock:
+            if not self._places(self._state(engine), engine):
+                return None
+            return self._enter(self._state(engine))
+
     def room(self, engine: Engine) -> int:
-        """How many more calls may start now."""
+        """How many more calls may start now, for cards of batches."""
         with self._lock:
             state = self._state(engine)
-            if state.is_tested or time.monotonic() < state.rest_until:
-                return 0
-            if state.refusal is not None or state.breaker.holds:
-                return 0
-            if state.breaker.is_open:
-                return max(0, 1 - state.probes)
-            return max(0, min(state.limit, cap(engine)) - state.in_flight)
+            return max(0, self._places(state, engine) - state.awaited)
+
+    def _places(self, state: _State, engine: Engine) -> int:
+        if state.is_tested or time.monotonic() < state.rest_until:
+            return 0
+        if state.refusal is not None or state.breaker.holds:
+            return 0
+        if state.breaker.is_open:
+            return max(0, 1 - state.probes)
+        return max(0, min(state.limit, cap(engine)) - state.in_flight)
 
     def enter(self, engine: Engine) -> bool:
         """A call begins; True: as a probe. `leave` wants to know."""
         with self._lock:
-            state = self._state(engine)
-            probe = state.breaker.is_open
-            state.in_flight += 1
-            state.probes += probe
-            return probe
+            return self._enter(self._state(engine))
+
+    def _enter(self, state: _State) -> bool:
+        probe = state.breaker.is_open
+        state.in_flight += 1
+        state.probes += probe
+        return probe
 
     def leave(self, engine: Engine, *, probe: bool = False) -> None:
         with self._lock:

@@ -9,9 +9,9 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from django.conf import settings
 from django.db import connection
@@ -55,6 +55,14 @@ class Call(NamedTuple):
     worker_id: int
     claim: int
     engine_id: int
+
+
+class Gate(Protocol):
+    """This module keeps it for cards of running batches."""
+
+    def look(self, call: Call) -> None: ...
+
+    def passing(self, call: Call) -> AbstractContextManager[None]: ...
 
 
 def look(call: Call) -> None:

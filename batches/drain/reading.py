@@ -1,9 +1,11 @@
 """From an engine's reading to the row that is stored."""
 
+from datetime import datetime
 from typing import Any
 
 from batches import rows
-from batches.models import CardResult
+from batches.drain.outcomes import Outcome
+from batches.models import Attempt, CardResult
 from batches.queries.means import Setup
 from ocr.reading import FieldReading, Reading
 
@@ -55,6 +57,32 @@ def result_of(setup: Setup, card_id: int, reading: Reading) -> CardResult:
     )
     result.search = searchable(result)
     return result
+
+
+def attempt_of(outcome: Outcome, started_at: datetime) -> Attempt:
+    """The row of a call, not saved nor priced yet."""
+    setup, reading, error = outcome.setup, outcome.reading, outcome.error
+    source = reading or error
+    return rows.fresh(
+        Attempt,
+        card_id=outcome.card.pk,
+        claim=outcome.card.claim,
+        worker_uid=outcome.card.worker.uid if outcome.card.worker else "",
+        engine_id=setup.engine.pk,
+        engine_name=setup.engine.name,
+        model=clean(reading.model if reading else "")[:200] or setup.model,
+        revision=clean(reading.revision if reading else "")[:100],
+        prompt_hash=setup.prompt_hash,
+        schema_hash=setup.schema_hash,
+        started_at=started_at,
+        duration=outcome.duration,
+        error=error.reason if error else "",
+        error_message=clean(error.message) if error else "",
+        counted=error.counts if error else True,
+        finish_reason=clean(source.finish_reason)[:40] if source else "",
+        raw_reply=clean(source.raw) if source else "",
+        unknown_keys=reading.unknown_keys if reading else 0,
+    )
 
 
 def searchable(result: CardResult) -> str:

@@ -23,6 +23,7 @@ from batches.drain.scheduler import Scheduler
 from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
 from batches.drain.threads import Rounds, keep_all, keep_loaded, spawn
+from batches.drain.trying import Trying
 from batches.drain.worker import Reader
 from batches.intake import looking, opening
 
@@ -53,7 +54,8 @@ class Service:
         self._no_more = threading.Event()
         reader = Reader(self.engines, self.collector.put, self._no_more)
         self._scheduler = Scheduler(self.worker, reader, self.engines, threads, batch_id)
-        self._preparation = Preparation(self._scheduler.prepared, batch_id)
+        self._trying = Trying(self.worker, self.engines, self.collector.put, batch_id)
+        self._preparation = Preparation(self._prepared, batch_id)
         self._probing = Probing(self.worker, self.engines)
         self._sweeper = Rounds("sweep", Sweeper(self.worker).sweep, EVERY)
         self._overviews = Overviews(batch_id)
@@ -71,6 +73,7 @@ class Service:
         self._filer.start()
         self._comparing.start()
         self._preparation.start()
+        self._trying.start()
         self._opening.start()
         self._looking.start()
         if batch_id is None:
@@ -85,6 +88,7 @@ class Service:
         """Something is to be done, for this batch at least; returns at once."""
         self._scheduler.wake()
         self._preparation.wake()
+        self._trying.wake()
         self._sweeper.wake()
         self._filer.wake()
         self._comparing.wake()
@@ -99,6 +103,7 @@ class Service:
             deadline = time.monotonic() + timeout
             ended = self._scheduler.stop(deadline - min(LAST_WORDS, timeout / 2))
             self._no_more.set()  # children that read a card alone are ended
+            self._trying.stop(deadline - time.monotonic())
             self._preparation.stop(deadline)
             self._probing.stop(0)  # it waits for an endpoint, and no longer than that
             self.collector.close()
@@ -121,6 +126,10 @@ class Service:
     @property
     def is_stopped(self) -> bool:
         return self._stopped.is_set()
+
+    def _prepared(self, batch_id: int) -> None:
+        self._scheduler.prepared(batch_id)
+        self._trying.prepared()
 
     def _saved(self, batch_id: int) -> None:
         self._filer.wake()

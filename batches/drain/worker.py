@@ -73,10 +73,11 @@ def _alone(card: Card) -> bool:
 class Reader:
     """Thread-safe: every thread of the pool reads with the same one."""
 
-    def __init__(self, engines: Engines, put: Callable[[Event], None], stopping: Flag) -> None:
+    def __init__(self, engines: Engines, put: Callable[[Event], None], stopping: Flag, gate: gate.Gate = gate) -> None:
         self._engines = engines
         self._put = put
         self._stopping = stopping
+        self._gate = gate
 
     def read(self, job: Job) -> None:
         """Never raises: whatever happens becomes the card's outcome."""
@@ -103,11 +104,11 @@ class Reader:
         card = job.card
         call = gate.Call(job.batch.pk, card.pk, card.worker_id or 0, card.claim, job.engine.pk)
         if job.card.error == UnreadableImage.reason:
-            gate.look(call)
+            self._gate.look(call)
             raise UnreadableImage(job.card.error_message)
         adapter = self._engines.adapter(job.engine, job.setup.model)
         if adapter.in_process or _alone(card):
-            gate.look(call)  # before a start is noted for it; others pass the gate once, as the request leaves
+            self._gate.look(call)  # before a start is noted for it; others pass the gate once, as the request leaves
         reading = self._fitting(job, adapter, call, outcome)
         reading = replace(reading, rotation=self._stood(card, reading.rotation, adapter))
         if card.back is not None:
@@ -157,7 +158,7 @@ class Reader:
         """The door that each of its requests passes; the first one is the card's start."""
         now = timezone.now()
         if adapter.in_process or _alone(job.card):
-            door: Door = partial(gate.passing, call)
+            door: Door = partial(self._gate.passing, call)
             self._mark(job.card, door)
         else:
             door = self._noting(call, Start(job.card, now))
@@ -169,7 +170,7 @@ class Reader:
 
         @contextmanager
         def door() -> Iterator[None]:
-            with gate.passing(call):
+            with self._gate.passing(call):
                 if starts:
                     self._put(starts.pop())
                 yield

@@ -19,6 +19,8 @@ from batches.models.reading import CardResult as CardResult
 from batches.models.reading import FieldRevision as FieldRevision
 from batches.models.reading import Rereading as Rereading
 from batches.models.reading import Spending as Spending
+from batches.models.trying import TryCard as TryCard
+from batches.models.trying import TryOut as TryOut
 from batches.models.upload import Upload as Upload
 from batches.models.upload import UploadQuerySet as UploadQuerySet
 from batches.models.worker import Worker as Worker

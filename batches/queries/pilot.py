@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.db.models import Q, QuerySet
 
 from batches import progress
-from batches.models import Batch, Card
+from batches.models import Attempt, Batch, Card
 from batches.queries import budgets
 from batches.states import BatchStatus, CardStatus, PauseReason
 
@@ -70,7 +70,8 @@ def report(batch: Batch) -> Report | None:
     seconds, rest = _seconds(cards), batch.pending
     paid = batch.engine is not None and not batch.engine.prices.free and batch.calls > batch.unpriced
     card_cost = (budgets.card_cost(batch, batch.engine) if batch.engine and paid else None) or 0
-    calls_each = batch.calls / len(cards)
+    tried = Attempt.objects.filter(card__batch=batch, claim=0).count()  # before the start
+    calls_each = max(0, batch.calls - tried) / len(cards)
     return Report(
         read=len(results),
         failed=sum(card.status == CardStatus.FAILED for card in cards),

@@ -74,6 +74,7 @@ def _other(holds: CardResult, other: CardResult, specs: Sequence[FieldSpec]) -> 
         ResultState.REJECTED: _("not taken"),
         ResultState.EARLIER: _("replaced"),
         ResultState.CURRENT: _("earlier"),
+        ResultState.TRIED: _("tried before the start"),
     }
     version = other.template_version.number if other.template_version else None
     return Other(other, words[ResultState(other.state)], version, pairs)
