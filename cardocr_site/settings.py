@@ -143,6 +143,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": DATA_DIR / "cardocr.sqlite3",
+        "CONN_MAX_AGE": None,  # making one costs as much as ten queries
         "OPTIONS": {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
