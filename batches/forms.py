@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from batches.actions import settings
 from batches.models import DEFAULT_OPTIONS, Batch
 from batches.queries import besides, rereading
 from ocr import offers
@@ -29,6 +30,48 @@ class NameForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={**TEXT, "list": "collections", "autocomplete": "off"}),
     )
+
+
+class SettingsForm(NameForm):
+    """All that may change at any time. Each input brings what it was drawn with: only what was changed is saved."""
+
+    tags = forms.CharField(
+        label=gettext_lazy("Tags"),
+        max_length=1000,
+        required=False,
+        widget=forms.TextInput(attrs={**TEXT, "autocomplete": "off"}),
+    )
+    private = forms.BooleanField(
+        label=gettext_lazy("Private: only its owner and administrators can see it"),
+        required=False,
+        widget=forms.CheckboxInput(attrs={"class": "box"}),
+    )
+
+    def __init__(self, batch: Batch, data: Any = None) -> None:
+        initial = {name: getattr(batch, name) for name in ("name", "collection", "private")}
+        initial["tags"] = ", ".join(tag.name for tag in batch.tags.all())
+        super().__init__(data, initial=initial)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    def clean_tags(self) -> list[str]:
+        return split_tags(self.cleaned_data["tags"])
+
+    def changed(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in self.changed_data}
+
+
+def split_tags(text: str) -> list[str]:
+    """Words between commas, each once whatever its case. Raises ValidationError where there are too many."""
+    tags: dict[str, str] = {}
+    for name in (" ".join(word.split()) for word in text.split(",")):
+        tags.setdefault(name.casefold(), name)
+    names = [name for name in tags.values() if name]
+    if len(names) > settings.MOST_TAGS:
+        raise forms.ValidationError(_("Not more than %(n)s tags."), params={"n": settings.MOST_TAGS})
+    if any(len(name) > settings.LONGEST_TAG for name in names):
+        raise forms.ValidationError(_("A tag has at most %(n)s characters."), params={"n": settings.LONGEST_TAG})
+    return names
 
 
 class BatchForm(NameForm):

@@ -70,7 +70,7 @@ def create(
             "template_version": template_version,
             "fields": [spec.to_dict() for spec in template_version.specs()] if template_version else [],
             "instruction": template_version.instruction if template_version else "",
-            "options": _marked(upright.first_options(), template_version),
+            "options": marked(upright.first_options(), template_version),
         },
     )
     if made:
@@ -90,15 +90,6 @@ def sample(user: User) -> Batch:
     adding.add_samples(batch)  # harmless where they are there already
     tasks.prepare(batch.pk)
     return batch
-
-
-def rename(batch: Batch, name: str, collection: str, by: User | None = None) -> None:
-    """At any time: the folder keeps its label."""
-    with changes.locked(batch) as change:
-        before = change.batch
-        if (before.name, before.collection) != (name, collection):
-            activity.record(before, by, "rename", name=name, was=before.name, collection=collection)
-        change.set(name=name, collection=collection)
 
 
 def set_fields(
@@ -134,12 +125,12 @@ def use_template(batch: Batch, version: FieldTemplateVersion, by: User | None = 
             template_version=version,
             fields=[spec.to_dict() for spec in version.specs()],
             instruction=version.instruction,
-            options=_marked(change.batch.options, version),
+            options=marked(change.batch.options, version),
         )
         activity.record(change.batch, by, "template", template=str(version))
 
 
-def _marked(options: dict[str, Any], version: FieldTemplateVersion | None) -> dict[str, Any]:
+def marked(options: dict[str, Any], version: FieldTemplateVersion | None) -> dict[str, Any]:
     """With the template's mark that its cards must not leave the house. A batch's own mark is never taken off."""
     return {**options, "stay_inside": True} if version and version.template.stay_inside else options
 

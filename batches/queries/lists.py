@@ -7,14 +7,18 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Lower
 
-from batches.models import Batch, BatchQuerySet, Card
-from batches.states import BatchStatus
+from batches.models import Batch, BatchQuerySet, Card, Tag
+from batches.states import BatchStatus, PauseReason
 
 S = BatchStatus
+WAIT_FOR_SOMEBODY = [PauseReason.CREDENTIALS, PauseReason.BUDGET, PauseReason.PILOT, PauseReason.DISK]
 STATES: dict[str, Q] = {
     "draft": Q(status=S.DRAFT),
-    "reading": Q(status__in=[S.QUEUED, S.RUNNING]),
-    "paused": Q(status=S.PAUSED),
+    "reading": Q(status=S.RUNNING),
+    "queued": Q(status=S.QUEUED),
+    "someone": Q(status=S.PAUSED, pause_reason__in=WAIT_FOR_SOMEBODY),
+    "endpoint": Q(status=S.PAUSED, pause_reason=PauseReason.ENDPOINT),
+    "paused": Q(status=S.PAUSED, pause_reason__in=["", PauseReason.PERSON]),
     "check": Q(status=S.COMPLETED, to_check__gt=0),
     "finished": Q(status=S.COMPLETED),
     "problems": Q(failed__gt=0),
@@ -36,25 +40,31 @@ _LOOK = ("rotation", "crop", "edition")  # what the address of an image depends 
 class Filters:
     """What the address of the list says. Unknown values are left out, never an error."""
 
-    mine: bool = False
+    whose: str = ""
     state: str = ""
     text: str = ""
     collection: str = ""
+    tag: str = ""
     owner: str = ""
     sort: str = DEFAULT_SORT
 
     @classmethod
     def from_query(cls, query: Any) -> "Filters":
-        words = {name: query.get(name, "").replace("\x00", "") for name in ("q", "collection", "owner")}
-        state, sort = query.get("state", ""), query.get("sort", "")
+        words = {name: query.get(name, "").replace("\x00", "") for name in ("q", "collection", "tag", "owner")}
+        whose, state, sort = query.get("whose", ""), query.get("state", ""), query.get("sort", "")
         return cls(
-            mine=query.get("whose") == "mine",
+            whose=whose if whose in {"mine", "shared"} else "",
             state=state if state in STATES else "",
             text=words["q"].strip()[:200],
             collection=words["collection"][:200],
+            tag=words["tag"][:60],
             owner=words["owner"][:150],
             sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
         )
+
+    @property
+    def any(self) -> bool:
+        return bool(self.whose or self.state or self.text or self.collection or self.tag or self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +89,15 @@ class Row:
 
 def narrowed(batches: BatchQuerySet, filters: Filters, user: Any) -> BatchQuerySet:
     """Everything but the state, which has counts of its own."""
-    if filters.mine:
-        batches = batches.filter(owner=user)
+    if filters.whose:
+        mine = Q(owner=user)
+        batches = batches.filter(mine if filters.whose == "mine" else ~mine)
     if filters.text:
         batches = batches.filter(Q(name__icontains=filters.text) | Q(label__icontains=filters.text))
     if filters.collection:
         batches = batches.filter(collection=filters.collection)
+    if filters.tag:
+        batches = batches.filter(tags__name=filters.tag)
     if filters.owner:
         batches = batches.filter(owner__username=filters.owner)
     return batches
@@ -104,15 +117,19 @@ def with_first_card(batches: QuerySet[Batch]) -> QuerySet[Batch]:
     readable = Card.objects.filter(batch=OuterRef("pk"), prepared_at__isnull=False).exclude(error="unreadable_image")
     first = readable.order_by("position", "id")
     columns = {"first_card": "pk"} | {f"first_{name}": name for name in _LOOK}
-    return batches.select_related("owner").annotate(
-        **{name: Subquery(first.values(column)[:1]) for name, column in columns.items()}
+    return (
+        batches.select_related("owner")
+        .prefetch_related("tags")
+        .annotate(**{name: Subquery(first.values(column)[:1]) for name, column in columns.items()})
     )
 
 
-def counts(batches: BatchQuerySet) -> dict[str, int]:
-    """How many batches are in each state, and all."""
+def counts(batches: BatchQuerySet, user: Any) -> dict[str, int]:
+    """How many batches are in each state, all, and one's own."""
     totals = {name: Count("pk", filter=condition) for name, condition in STATES.items()}
-    return batches.aggregate(all=Count("pk"), cards=Sum("total", default=0), **totals)
+    return batches.aggregate(
+        all=Count("pk"), mine=Count("pk", filter=Q(owner=user)), cards=Sum("total", default=0), **totals
+    )
 
 
 def rows(batches: Iterable[Batch]) -> list[Row]:
@@ -140,6 +157,10 @@ def row(batch: Batch) -> Row:
 
 def collections(batches: BatchQuerySet) -> list[str]:
     return list(batches.exclude(collection="").order_by("collection").values_list("collection", flat=True).distinct())
+
+
+def tags(batches: BatchQuerySet) -> list[str]:
+    return list(Tag.objects.filter(batch__in=batches).order_by("name").values_list("name", flat=True).distinct())
 
 
 def owners(batches: BatchQuerySet) -> list[tuple[str, str]]:

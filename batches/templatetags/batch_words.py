@@ -128,7 +128,7 @@ def _held_back(batch: Batch) -> State:
 
 def _note(batch: Batch, status: BatchStatus) -> str:
     if status == BatchStatus.DRAFT:
-        return "" if batch.total else _("no scans yet")
+        return _draft(batch)
     if status == BatchStatus.RUNNING:
         return progress.of(batch).time_left
     unseen = batch.completed - batch.reviewed
@@ -137,6 +137,15 @@ def _note(batch: Batch, status: BatchStatus) -> str:
             return _("every card checked")
         return ngettext("%(n)s card nobody has looked at", "%(n)s cards nobody has looked at", unseen) % {"n": unseen}
     return ""
+
+
+def _draft(batch: Batch) -> str:
+    """What a draft waits for."""
+    if not batch.total:
+        return _("no scans yet")
+    if not batch.pending:
+        return _("no card is chosen") if batch.not_chosen else _("every scan is blank")
+    return _("ready to be started") if any(spec.active for spec in batch.specs()) else _("no field is named yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +170,7 @@ def batch_steps(batch: Batch, current: str) -> list[Tab]:
         "confirm": False,
     }
     pages = (
-        ("name", _("Name"), "batch_rename"),
+        ("name", _("Name"), "batch_settings"),
         ("scans", _("Scans"), "batch_upload"),
         ("fields", _("Fields"), "batch_fields"),
         ("confirm", _("Start"), "batch_confirm"),

@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from batches.actions import drafts
-from batches.forms import BatchForm, NameForm
+from batches.actions import continuing, drafts, settings
+from batches.forms import BatchForm, SettingsForm
 from batches.models import Batch, new_uid
 from batches.queries import lists
 from cardocr_site.accounts.requests import SignedInRequest
 
 PAGE_SIZES = (25, 50, 100)
+TAGS_TOLD = 40
 
 
 @require_safe
@@ -40,7 +41,7 @@ def batch_list(request: SignedInRequest) -> HttpResponse:
         "filters": filters,
         "page": page,
         "rows": lists.rows(page.object_list),
-        "counts": lists.counts(narrowed),
+        "counts": lists.counts(narrowed, request.user),
         "per_page": per_page,
         "page_sizes": PAGE_SIZES,
         "states": _state_chips(),
@@ -49,9 +50,13 @@ def batch_list(request: SignedInRequest) -> HttpResponse:
     }
     if request.htmx.target == "batches":
         return render(request, "batches/_batch_table.html", context)
+    all_counts = lists.counts(visible, request.user)
     context |= {
-        "all_counts": lists.counts(visible),
+        "all_counts": all_counts,
+        "others": all_counts["all"] - all_counts["mine"],
+        "kept": [(name, request.GET[name]) for name in ("state", "sort", "per") if request.GET.get(name)],
         "collections": lists.collections(visible),
+        "tags": lists.tags(visible),
         "owners": lists.owners(visible),
     }
     return render(request, "batches/batch_list.html", context)
@@ -64,10 +69,13 @@ def _page_size(query: QueryDict) -> int:
 
 def _state_chips() -> list[tuple[str, str]]:
     return [
-        ("draft", _("Draft")),
-        ("reading", _("Reading or waiting")),
-        ("paused", _("Paused")),
+        ("reading", _("Reading")),
+        ("someone", _("Needs someone")),
+        ("endpoint", _("Held up by the engine")),
         ("check", _("To check")),
+        ("queued", _("Waiting")),
+        ("draft", _("Draft")),
+        ("paused", _("Paused")),
         ("finished", _("Finished")),
         ("problems", _("With problems")),
         ("stopped", _("Stopped or failed")),
@@ -85,7 +93,9 @@ def _columns(query: QueryDict, sort: str) -> list[dict[str, str]]:
         ("owner", _("Owner"), "c-own"),
         ("changed", _("Changed"), "c-when"),
     )
-    kept = {name: query[name] for name in ("whose", "state", "q", "collection", "owner", "per") if query.get(name)}
+    kept = {
+        name: query[name] for name in ("whose", "state", "q", "collection", "tag", "owner", "per") if query.get(name)
+    }
     columns = []
     for name, label, css in heads:
         down = name in {"check", "problems", "changed"}
@@ -118,17 +128,39 @@ def batch_new(request: SignedInRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def batch_rename(request: SignedInRequest, pk: int) -> HttpResponse:
-    batch = get_object_or_404(Batch.objects.editable_by(request.user), pk=pk)
-    initial = {"name": batch.name, "collection": batch.collection}
-    form = NameForm(request.POST if request.method == "POST" else None, initial=initial)
+def batch_settings(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Name, collection, tags, who sees it: at any time. Of a draft it is the first step."""
+    batches = Batch.objects.editable_by(request.user).select_related("owner", "continues")
+    batch = get_object_or_404(batches, pk=pk)
+    form = SettingsForm(batch, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        drafts.rename(batch, form.cleaned_data["name"], form.cleaned_data["collection"], request.user)
-        messages.success(request, _("Renamed."))
-        return redirect("batch_upload" if batch.is_draft else "batch_detail", pk=batch.pk)
-    collections = lists.collections(Batch.objects.visible_to(request.user))
-    context = {"form": form, "batch": batch, "can_edit": True, "collections": collections}
-    return render(request, "batches/batch_rename.html", context, status=422 if form.is_bound else 200)
+        settings.change(batch, request.user, **form.changed())
+        if "next" in request.POST:
+            return redirect("batch_upload", pk)
+        messages.success(request, _("Saved."))
+        return redirect("batch_settings", pk)
+    visible = Batch.objects.visible_to(request.user)
+    context = {
+        "form": form,
+        "batch": batch,
+        "can_edit": True,
+        "collections": lists.collections(visible),
+        "tags": lists.tags(visible)[:TAGS_TOLD],
+        "is_owner": batch.owner_id == request.user.pk,
+    }
+    return render(request, "batches/batch_settings.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@login_required
+def batch_continue(request: SignedInRequest, pk: int) -> HttpResponse:
+    """A new batch, read as this one was."""
+    batches = Batch.objects.editable_by(request.user).select_related("engine", "template_version__template")
+    batch = get_object_or_404(batches, pk=pk)
+    if batch.is_draft:
+        return redirect("batch_upload", pk)
+    made = continuing.continue_in_new(batch, request.user)
+    return redirect("batch_upload", made.pk)
 
 
 @require_POST

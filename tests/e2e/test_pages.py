@@ -17,7 +17,7 @@ from tests.e2e.conftest import PASSWORD, Console, Site
 PAGES = {
     "list": "/batches/",
     "new batch": "/batches/new/",
-    "rename": "/batches/{draft}/name/",
+    "a draft's name": "/batches/{draft}/settings/",
     "upload": "/batches/{draft}/upload/",
     "chosen scans": "/batches/{draft}/upload/?only=chosen",
     "no scan": "/batches/{draft}/upload/?name=nothing-like-this",
@@ -27,6 +27,8 @@ PAGES = {
     "empty draft's fields": "/batches/{empty}/fields/",
     "empty draft's last look": "/batches/{empty}/confirm/",
     "run": "/batches/{batch}/",
+    "settings": "/batches/{batch}/settings/",
+    "no batch": "/batches/?q=nothing-like-this",
     "rest": "/batches/{batch}/rest/",
     "stop": "/batches/{batch}/?stop=1",
     "results": "/batches/{batch}/cards/",

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from batches import changes
-from batches.actions import activity, cards, drafts, runs, trash
+from batches.actions import activity, cards, runs, settings, trash
 from batches.models import Activity, Batch, Card
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
@@ -73,8 +73,8 @@ def test_what_no_person_did_is_not_written_down(batch: Batch) -> None:
 
 def test_a_run_is_told_from_its_start_to_the_trash(batch: Batch, make_cards: Make, user: User) -> None:
     make_cards(3)
-    drafts.rename(batch, "Drawer 13", batch.collection, user)
-    drafts.rename(batch, "Drawer 13", batch.collection, user)
+    settings.change(batch, user, name="Drawer 13")
+    settings.change(batch, user, name="Drawer 13")
     runs.start(batch, user)
     runs.pause(batch, user)
     runs.pause(batch, user)

@@ -5,8 +5,8 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.asserts import assertTemplateNotUsed, assertTemplateUsed
 
-from batches.models import Batch, new_uid
-from batches.states import BatchStatus
+from batches.models import Batch, Tag, new_uid
+from batches.states import BatchStatus, PauseReason
 from cardocr_site.accounts.models import User
 from templates_app import versions
 from templates_app.models import FieldTemplate
@@ -84,10 +84,14 @@ def test_an_administrator_sees_private_batches(client: Client, administrator: Us
         ("?q=HERB", {"Herbarium"}),
         ("?collection=Maps", {"Box 4"}),
         ("?owner=magnus", {"Herbarium"}),
+        ("?whose=shared", {"Herbarium"}),
+        ("?tag=print", {"Box 4"}),
+        ("?tag=print&state=draft", set()),
         ("?state=nonsense&sort=nonsense&per=nonsense&page=nonsense", {"Drawer 12", "Box 4", "Herbarium"}),
     ],
 )
 def test_the_address_holds_the_filter(ingrid: Client, made: list[Batch], query: str, names: set[str]) -> None:
+    Tag.objects.create(batch=made[1], name="print")
     rows = ingrid.get(reverse("batch_list") + query).context["rows"]
 
     assert {row.batch.name for row in rows} == names
@@ -129,12 +133,14 @@ def test_a_list_without_a_match_says_so(ingrid: Client, made: list[Batch]) -> No
 def test_a_longer_list_asks_the_database_no_more(
     ingrid: Client, user: User, made: list[Batch], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(9):
+    Tag.objects.bulk_create(Tag(batch=one, name="print") for one in made)
+    with django_assert_num_queries(11):
         ingrid.get(reverse("batch_list"))
     Batch.objects.bulk_create(
         Batch(name=f"B{n}", owner=user, uid=new_uid(), status=BatchStatus.RUNNING, total=9) for n in range(20)
     )
-    with django_assert_num_queries(9):
+    Tag.objects.bulk_create(Tag(batch=one, name=f"tag {one.pk}") for one in Batch.objects.all())
+    with django_assert_num_queries(11):
         assert len(ingrid.get(reverse("batch_list")).context["rows"]) == 23
 
 
@@ -201,28 +207,6 @@ def test_somebody_elses_private_template_cannot_be_used(ingrid: Client, other_us
     assert response.status_code == 422
 
 
-def test_a_batch_can_be_renamed_after_its_start(ingrid: Client, batch: Batch) -> None:
-    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
-    response = ingrid.post(reverse("batch_rename", args=[batch.pk]), {"name": "Drawer 13", "collection": ""})
-    version = batch.version
-    batch.refresh_from_db()
-
-    assert response["Location"] == reverse("batch_detail", args=[batch.pk])
-    assert (batch.name, batch.collection) == ("Drawer 13", "")
-    assert batch.version == version + 1
-
-
-def test_a_renamed_batch_needs_a_name(ingrid: Client, batch: Batch) -> None:
-    assert ingrid.get(reverse("batch_rename", args=[batch.pk])).status_code == 200
-    assert ingrid.post(reverse("batch_rename", args=[batch.pk]), {"name": ""}).status_code == 422
-
-
-def test_only_the_owner_can_rename(client: Client, other_user: User, batch: Batch) -> None:
-    client.force_login(other_user)
-
-    assert client.post(reverse("batch_rename", args=[batch.pk]), {"name": "x"}).status_code == 404
-
-
 def test_the_sample_is_made_once_and_opens_on_its_fields(ingrid: Client, user: User, batch: Batch) -> None:
     template = versions.create(user, "Sample cards", batch.specs())
     FieldTemplate.objects.filter(pk=template.pk).update(shipped=True, owner=None)
@@ -260,3 +244,51 @@ def test_administrators_are_led_to_the_admin(client: Client, administrator: User
     client.force_login(administrator)
 
     assert reverse("admin:index") in client.get(reverse("batch_list")).text
+
+
+@pytest.mark.parametrize(
+    ("state", "values"),
+    [
+        ("reading", {"status": BatchStatus.RUNNING}),
+        ("queued", {"status": BatchStatus.QUEUED}),
+        ("someone", {"status": BatchStatus.PAUSED, "pause_reason": PauseReason.PILOT}),
+        ("someone", {"status": BatchStatus.PAUSED, "pause_reason": PauseReason.CREDENTIALS}),
+        ("endpoint", {"status": BatchStatus.PAUSED, "pause_reason": PauseReason.ENDPOINT}),
+        ("paused", {"status": BatchStatus.PAUSED, "pause_reason": PauseReason.PERSON}),
+        ("stopped", {"status": BatchStatus.CANCELLED}),
+    ],
+)
+def test_a_batch_is_found_by_what_it_waits_for(
+    ingrid: Client, batch: Batch, state: str, values: dict[str, str]
+) -> None:
+    Batch.objects.update(**values)
+    counts = ingrid.get(reverse("batch_list")).context["counts"]
+    found = {name for name, _label in ingrid.get(reverse("batch_list")).context["states"] if counts[name]}
+
+    assert found == {state}
+    assert len(ingrid.get(f"{reverse('batch_list')}?state={state}").context["rows"]) == 1
+
+
+def test_the_tags_that_one_may_see_can_be_chosen(ingrid: Client, made: list[Batch]) -> None:
+    Tag.objects.bulk_create([Tag(batch=made[0], name="scores"), Tag(batch=made[3], name="secret tag")])
+    text = ingrid.get(reverse("batch_list")).text
+
+    assert text.count("scores</") == 2  # in its row, and to be chosen
+    assert "secret tag" not in text
+
+
+def test_another_filter_keeps_the_state(ingrid: Client, made: list[Batch]) -> None:
+    text = ingrid.get(f"{reverse('batch_list')}?state=check&sort=name").text
+
+    assert '<input type="hidden" name="state" value="check">' in text
+    assert '<input type="hidden" name="sort" value="name">' in text
+
+
+@pytest.mark.parametrize(
+    ("total", "fields", "said"),
+    [(0, True, "no scans yet"), (2, False, "no field is named yet"), (2, True, "ready to be started")],
+)
+def test_a_draft_says_what_it_waits_for(ingrid: Client, batch: Batch, total: int, fields: bool, said: str) -> None:
+    Batch.objects.update(total=total, pending=total, fields=batch.fields if fields else [])
+
+    assert said in ingrid.get(reverse("batch_list")).text
