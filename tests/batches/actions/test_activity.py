@@ -91,7 +91,7 @@ def test_pages_say_who_it_was(client: Client, batch: Batch, read: list[Card], us
     client.post(f"{address}/cards/{read[0].pk}/values/author/", {"value": "Sinding", "version": "0", "was": "Grieg"})
     client.get(f"{address}/export/download/?format=json")
     client.head(f"{address}/export/download/?format=json")
-    client.post(f"{address}/name/", {"name": "Drawer 14", "collection": ""})
+    client.post(f"{address}/settings/", {"name": "Drawer 14", "collection": ""})
     assert kinds(batch) == [("correct", 1), ("export", 1), ("rename", 1)]
     assert {one.by for one in batch.activities.all()} == {user}
 
