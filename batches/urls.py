@@ -103,6 +103,7 @@ urlpatterns = [
     path("batches/<int:pk>/cards/<int:card_pk>/skip/", cards.card_skip, name="card_skip"),
     path("batches/<int:pk>/cards/<int:card_pk>/read/", cards.card_read, name="card_read"),
     path("batches/<int:pk>/cards/<int:card_pk>/image/<slug:size>/", images.card_image, name="card_image"),
+    path("batches/<int:pk>/sample/", run.sample_draw, name="sample_draw"),
     path("batches/<int:pk>/problems/", problems.batch_problems, name="batch_problems"),
     path("batches/<int:pk>/problems/retry/", problems.problems_retry, name="problems_retry"),
     path("batches/<int:pk>/problems/skip/", problems.problems_skip, name="problems_skip"),

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from batches import progress
 from batches.models import Batch, Card
-from batches.queries import budgets, engines, expected, house, live, outlook, pilot, rereading, results
+from batches.queries import budgets, engines, expected, house, live, outlook, pilot, rereading, results, samples
 from batches.states import PauseReason
 
 
@@ -55,6 +55,7 @@ FILES = {
     "run-problems": "batches/_run_problems.html",
     "run-facts": "batches/_run_facts.html",
 }
+USUAL_SAMPLE = 50
 ON_THE_GRID = ("batch-state", "batch-tabs")
 TABS = {"live": "run", "grid": "results"}  # where each view stands
 
@@ -77,6 +78,7 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
     causes, again = live.causes(batch), rereading.last(batch)
     # Otherwise the time from start to end is mostly that in which it waited for a person.
     in_one_go = again is None and not batch.option("pilot")
+    over = outlook.phase(batch) == outlook.OVER
     slots = live.being_read(batch) if batch.processing else []
     engine, reading = batch.reader, batch.is_active
     typical = live.typical_seconds(batch) if reading else None
@@ -101,7 +103,9 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "done_at": live.clock(now + timedelta(seconds=done.eta_seconds)) if done.eta_seconds else "",
         "elapsed": progress.time_in_words(done.elapsed_seconds) if in_one_go else "",
         "unseen": outlook.unseen(batch),
-        "blank": batch.blank if outlook.phase(batch) == outlook.OVER else 0,
+        "blank": batch.blank if over else 0,
+        "sample": samples.report(batch) if over else None,
+        "to_draw": _to_draw(batch) if over else None,
         "causes": causes,
         "slots": slots,
         "more_slots": max(0, batch.processing - len(slots)),
@@ -110,6 +114,12 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "others": live.others(batch) if reading else None,
         "seconds_per_card": outlook.seconds_per_card(batch, done) if in_one_go else None,
     }
+
+
+def _to_draw(batch: Batch) -> dict[str, int]:
+    """How many cards a sample may take, and what it would say should none of them need a change."""
+    size = min(USUAL_SAMPLE, max(0, outlook.unseen(batch)))
+    return {"size": size, "none_wrong": samples.none_wrong(size)}
 
 
 def of(batch: Batch, viewer: Viewer) -> list[Fragment]:

@@ -19,6 +19,9 @@ from batches.models.reading import CardResult as CardResult
 from batches.models.reading import FieldRevision as FieldRevision
 from batches.models.reading import Rereading as Rereading
 from batches.models.reading import Spending as Spending
+from batches.models.sample import DrawnCard as DrawnCard
+from batches.models.sample import Notice as Notice
+from batches.models.sample import Sample as Sample
 from batches.models.trying import TryCard as TryCard
 from batches.models.trying import TryOut as TryOut
 from batches.models.upload import Upload as Upload

@@ -90,6 +90,7 @@ class Batch(models.Model):
     nothing_found = models.PositiveIntegerField(default=0)
     reviewed = models.PositiveIntegerField(default=0)  # and not to be checked again
     check_again = models.PositiveIntegerField(default=0)  # another reading waits for a person; these are to check, too
+    sampled = models.PositiveIntegerField(default=0)  # cards drawn at random, to see how good the rest is
     tokens_in = models.BigIntegerField(default=0)  # the cached ones among them
     tokens_cached = models.BigIntegerField(default=0)
     tokens_out = models.BigIntegerField(default=0)  # the thinking ones among them

@@ -72,6 +72,7 @@ def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
         "problems": (_("Problems"), "count--bad"),
         "reviewed": (_("Checked"), ""),
         "read": (_("Not looked at"), ""),
+        "sample": (_("Drawn at random"), ""),
         "skipped": (_("Skipped"), ""),
         "blank": (_("Blank"), ""),
         "left-out": (_("Not chosen"), ""),

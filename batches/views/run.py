@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
-from batches.actions import drafts, runs
+from batches.actions import drafts, runs, sampling
 from batches.changes import TransitionRefused
 from batches.forms import BudgetForm
 from batches.live import feed, fragments, listing
@@ -111,6 +112,18 @@ def card_retry(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
         return _("“%(file)s” is read again.") % {"file": card.display_name}
 
     return act(request, batch, retry, card)
+
+
+@require_POST
+@login_required
+def sample_draw(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Draw cards at random from those that nobody has looked at, and show them."""
+    asked = request.POST.get("size", "")
+    size = int(asked) if asked.isdecimal() and len(asked) < 6 else sampling.USUAL
+    if sampling.draw(_editable(request, pk), request.user, size) is None:
+        messages.error(request, _("There is no card left that nobody has looked at."))
+        return redirect("batch_detail", pk)
+    return redirect(f"{reverse('batch_results', args=[pk])}?filter=sample")
 
 
 @require_safe
