@@ -25,10 +25,15 @@ def batch_problems(request: SignedInRequest, pk: int) -> HttpResponse:
     if batch.is_draft:
         return redirect("batch_upload", pk)
     opened = request.GET.get("cause", "")
+    groups = problems.groups(batch, opened)
+    may_work = [group for group in groups if group.may_work]
     context = {
         "batch": batch,
         "can_edit": can_edit(request, batch),
-        "groups": problems.groups(batch, opened),
+        "groups": groups,
+        "case": problems.case(groups, request.GET.get("card", "")),
+        "may_work": may_work,
+        "may_work_number": sum(group.number for group in may_work),
         "opened": opened,
     }
     return render(request, "batches/batch_problems.html", context)
@@ -37,10 +42,12 @@ def batch_problems(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def problems_retry(request: SignedInRequest, pk: int) -> HttpResponse:
-    """All cards of one cause, again. Answers the live page's panel, or the page one came from."""
+    """All cards of these causes, again, perhaps turned. Answers the live page's panel, or the page one came from."""
+    turned = int(request.POST["turn"]) if request.POST.get("turn") in {"90", "180", "270"} else 0
 
     def retry(batch: Batch) -> str:
-        number = actions.retry_cause(batch, request.POST.get("cause", ""), request.user)
+        causes = request.POST.getlist("cause")
+        number = sum(actions.retry_cause(batch, cause, request.user, turned=turned) for cause in causes)
         return ngettext("%(n)s card is read again.", "%(n)s cards are read again.", number) % {"n": number}
 
     return run.act(request, editable(request, pk), retry)

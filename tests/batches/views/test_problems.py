@@ -3,11 +3,12 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from batches import changes
 from batches.actions import problems
-from batches.models import Batch, Card
+from batches.models import Attempt, Batch, Card
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
 
@@ -83,7 +84,7 @@ def test_many_cards_of_a_cause_are_shown_on_demand(
     make_cards: Make,
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    with django_assert_num_queries(6) as few:
+    with django_assert_num_queries(7) as few:
         ingrid.get(f"/batches/{batch.pk}/problems/")
     make_cards(20, CardStatus.FAILED, error="reply_invalid")
     with django_assert_num_queries(len(few)):
@@ -144,3 +145,45 @@ def test_a_scan_that_cannot_be_opened_is_replaced_from_where_it_is_told(
         assert f"/cards/{cut_off.pk}/image/thumb/" not in page
         assert f"/cards/{cut_off.pk}/image/page/" not in page
     assert f"/cards/{other.pk}/image/thumb/" in problems
+
+
+def attempt(card: Card, message: str, raw: str = "", error: str = "reply_truncated") -> None:
+    Attempt.objects.create(
+        card=card, engine_name="stub", started_at=timezone.now(), error=error, error_message=message, raw_reply=raw
+    )
+
+
+def test_a_card_is_looked_at_with_what_came_back_each_time(ingrid: Client, batch: Batch, make_cards: Make) -> None:
+    card, other = make_cards(2, CardStatus.FAILED, error="reply_truncated")
+    attempt(card, "It reached the limit.")
+    attempt(card, "It reached the limit.", '{"author": "<script>alert(1)</script>')
+    attempt(other, "Of the other one.")
+    Batch.objects.update(status=BatchStatus.COMPLETED)
+    text = ingrid.get(f"/batches/{batch.pk}/problems/").text
+    assert text.count("It reached the limit.") == 1
+    assert "The same." in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; <mark>answer ends here</mark>" in text
+    assert "<script>alert" not in text
+    assert "Of the other one." not in text
+    assert "Of the other one." in ingrid.get(f"/batches/{batch.pk}/problems/?card={other.pk}").text
+    assert ingrid.get(f"/batches/{batch.pk}/problems/?card=x").status_code == 200
+
+
+def test_all_of_a_cause_are_turned_and_read_again(ingrid: Client, batch: Batch, make_cards: Make) -> None:
+    cards = make_cards(2, CardStatus.FAILED, error="reply_empty", prepared_at=timezone.now())
+    Card.objects.filter(pk=cards[1].pk).update(rotation=270)
+    Batch.objects.update(status=BatchStatus.COMPLETED)
+    ingrid.post(f"/batches/{batch.pk}/problems/retry/", {"cause": "reply_empty", "turn": "90", "from": "problems"})
+    found = list(batch.cards.order_by("position").values_list("status", "rotation", "turned_by", "prepared_at"))
+    assert found == [("pending", 90, "person", None), ("pending", 0, "person", None)]
+
+
+def test_those_that_may_work_now_are_read_again_together(ingrid: Client, batch: Batch, make_cards: Make) -> None:
+    make_cards(2, CardStatus.FAILED, error="reply_invalid")
+    make_cards(1, CardStatus.FAILED, error="reply_empty")
+    make_cards(4, CardStatus.FAILED, error="unreadable_image")
+    Batch.objects.update(status=BatchStatus.COMPLETED)
+    assert "Retry the 3 that may work now" in ingrid.get(f"/batches/{batch.pk}/problems/").text
+    ingrid.post(f"/batches/{batch.pk}/problems/retry/", {"cause": ["reply_invalid", "reply_empty"]})
+    batch.refresh_from_db()
+    assert (batch.failed, batch.pending) == (4, 3)
