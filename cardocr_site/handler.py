@@ -34,13 +34,16 @@ class Handler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body: IO[bytes] | None = scope.pop(BODY, None)
-        if body is None:
-            try:
-                body = await self.read_body(receive)
-            except RequestAborted:
-                return
-        response = await self._in_thread(self._answer, scope, body)
+        body: IO[bytes] | None = scope.get(BODY)
+        try:
+            read = await self.read_body(receive)
+        except RequestAborted:
+            if body is not None:
+                body.close()
+            return
+        if body is not None:
+            read.close()
+        response = await self._in_thread(self._answer, scope, read if body is None else body)
         if not response.streaming:
             await self.send_response(response, send)
             return

@@ -1,16 +1,83 @@
 """The web process: daphne, without Twisted's own reading of forms. `python -m cardocr_site.web HOST PORT`."""
 
+import errno
+import io
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from cardocr_site import lifeline
+from cardocr_site import handler, lifeline
 
+IN_MEMORY = 100_000  # bytes; larger bodies lie on the disk
 BESIDE = 16_000_000  # bytes of a request that are no file
-TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+TOO_LARGE, FULL, BROKEN = (
+    b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
+    for status in (b"413 Content Too Large", b"507 Insufficient Storage", b"500 Internal Server Error")
+)
+
+
+class Body(io.BufferedRandom):
+    """A large body on the disk: a file of its own that a view may move away. What is left goes when it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        super().__init__(io.FileIO(descriptor, "r+"))
+
+    def close(self) -> None:
+        super().close()
+        self.path.unlink(missing_ok=True)
+
+
+class OnDisk:
+    """What a request of ours does with its body: it goes to the disk once, as the file that it may become."""
+
+    channel: Any
+    content: io.BytesIO | Body
+    room: int
+
+    def gotLength(self, length: int | None) -> None:
+        from batches.intake import store
+
+        self.content = io.BytesIO()
+        self.room = settings.MAX_CONTAINER_BYTES + BESIDE
+        if length is not None and length > self.room:
+            self.refuse()
+        elif length is None or length > IN_MEMORY:
+            with self._written():
+                self.content = Body(store.part())
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self.room -= len(data)
+        if self.room < 0:
+            self.refuse()
+            return
+        with self._written():
+            self.content.write(data)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.room = -1
+            self.refuse(FULL if error.errno in {errno.ENOSPC, errno.EDQUOT} else BROKEN)
+
+    def refuse(self, answer: bytes = TOO_LARGE) -> None:
+        """Before it is on the disk, and before anybody knows who sends it; nothing more is read."""
+        self.channel.transport.write(answer)
+        self.channel.transport.loseConnection()
+
+    def give_body(self) -> io.BytesIO | Body:
+        """To Django, which closes it: daphne would copy it, piece by piece, through the loop."""
+        body, self.content = self.content, io.BytesIO()
+        return body
 
 
 def replace_request() -> None:
@@ -21,37 +88,18 @@ def replace_request() -> None:
     """
     from daphne import http_protocol
 
-    class Request(http_protocol.WebRequest):  # type: ignore[misc]
+    class Request(OnDisk, http_protocol.WebRequest):  # type: ignore[misc]
         # What daphne says by itself, before or beside Django: no inline style, since the CSP would not allow it.
         error_template = "<!doctype html><title>%(title)s</title><h1>%(title)s</h1><p>%(body)s</p>"
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "parsePOSTFormSubmission": False})
-            self.room = settings.MAX_CONTAINER_BYTES + BESIDE
-
-        def gotLength(self, length: int | None) -> None:
-            super().gotLength(length)
-            if length is not None and length > self.room:
-                self.refuse()
-
-        def handleContentChunk(self, data: bytes) -> None:
-            self.room -= len(data)
-            if self.room < 0:
-                self.refuse()
-            else:
-                super().handleContentChunk(data)
-
-        def refuse(self) -> None:
-            """Before it is on the disk, and before anybody knows who sends it; nothing more is read."""
-            self.channel.transport.write(TOO_LARGE)
-            self.channel.transport.loseConnection()
 
     http_protocol.WebRequest = Request
 
 
 def run(host: str, port: int) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cardocr_site.settings")
-    replace_request()
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server
 
@@ -59,12 +107,19 @@ def run(host: str, port: int) -> None:
 
     from batches.intake import store  # isort: skip  (models load after Django is set up)
 
+    replace_request()
+
+    class OurServer(Server):  # type: ignore[misc]
+        def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+            if hasattr(protocol, "give_body"):
+                scope[handler.BODY] = protocol.give_body()
+            return super().create_application(protocol, scope)
+
     tempfile.tempdir = str(store.part().parent)  # bodies on their way: not in memory, where that is what /tmp is
-    Server(
+    OurServer(
         application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
         server_name="cardocr",
-        request_buffer_size=256 * 1024,  # 8 kB would be a turn of the loop for each of the 128 pieces of a scan
         # Holds for both directions: what is larger is dropped without a word, so it lies above feed.LARGEST.
         # What a browser may send is limited by the frame size, and again by the consumers.
         websocket_max_message_size=8 * 1024 * 1024,

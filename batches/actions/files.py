@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from batches import tasks
 from batches.actions import activity
@@ -15,13 +16,19 @@ _rung: dict[int, float] = {}  # by batch
 
 
 def receive(
-    batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "", size: int = 0, by: User | None = None
+    batch: Batch,
+    name: str,
+    sent: Iterable[bytes] | Path,
+    *,
+    client_key: str = "",
+    size: int = 0,
+    by: User | None = None,
 ) -> Upload:
-    """Take one file in; say what came of it. Raises Refused where the batch takes none at all.
+    """Take one file in, as uploads.take; say what came of it. Raises Refused where the batch takes none at all.
 
     A container is opened as far as that goes in ten seconds; the consumer goes on with the rest.
     """
-    return _opened(uploads.take(batch, name, chunks, client_key=client_key, size=size), by)
+    return _opened(uploads.take(batch, name, sent, client_key=client_key, size=size), by)
 
 
 def append(upload: Upload, start: int, chunks: Iterable[bytes], by: User | None = None) -> Upload:

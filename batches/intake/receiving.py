@@ -55,9 +55,10 @@ def receive(part: Path, chunks: Iterable[bytes], *, sync: bool = True, in_archiv
     return Received(part, found, size, digest.hexdigest())
 
 
-def recognise(path: Path) -> Received:
+def recognise(path: Path, *, sync: bool = False) -> Received:
     """As receive, for a file that lies on the disk already. Raises Refused."""
     digest, size = hashlib.sha256(), path.stat().st_size
+    refuse_if_full()
     with path.open("rb") as file:
         head = file.read(sniff.HEAD)
         found = _told(head)
@@ -65,6 +66,8 @@ def recognise(path: Path) -> Received:
         digest.update(head)
         while chunk := file.read(1 << 20):
             digest.update(chunk)
+        if sync:
+            os.fsync(file.fileno())
     return Received(path, found, size, digest.hexdigest())
 
 

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from batches import changes
 from batches.intake import adding, names, sniff, store
-from batches.intake.receiving import Received, Refused, receive
+from batches.intake.receiving import Received, Refused, receive, recognise
 from batches.models import Batch, Upload
 from batches.states import UploadStatus as S
 
@@ -28,15 +29,18 @@ def key_of(sent: str) -> str:
     return sent if len(sent) <= KEY else hashlib.sha256(sent.encode(errors="replace")).hexdigest()
 
 
-def take(batch: Batch, name: str, chunks: Iterable[bytes], *, client_key: str = "", size: int = 0) -> Upload:
+def take(batch: Batch, name: str, sent: Iterable[bytes] | Path, *, client_key: str = "", size: int = 0) -> Upload:
     """Take a file in. File and row survive a crash once this has returned; one that may take long is being opened.
+
+    `sent`: its bytes, or where they lie already; from there they are moved away.
 
     Raises Refused where the batch takes no files at all; a refusal of this file is a row like any other outcome.
     """
-    entry, part = _Entry(batch, name, key_of(client_key)), store.part()
+    entry = _Entry(batch, name, key_of(client_key))
+    part = sent if isinstance(sent, Path) else store.part()
     try:
         adding.refuse_unless_open(batch)
-        return enter(entry, receive(part, chunks))
+        return enter(entry, recognise(part, sync=True) if isinstance(sent, Path) else receive(part, sent))
     except (Refused, OSError) as error:
         return refuse(batch, name, _refusal(error), client_key=client_key, size=size)
     finally:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections.abc import Iterator
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -15,11 +14,10 @@ from batches.actions import files
 from batches.intake import parts, uploads
 from batches.intake.receiving import Refused
 from batches.models import Batch, Upload
-from batches.views.uploads import CODES, row
+from batches.views.uploads import CODES, pieces, row
 from cardocr_site.accounts.requests import SignedInRequest
 
 VERSION = "1.0.0"
-PIECE = 1_000_000
 CONTENT = "application/offset+octet-stream"
 
 
@@ -73,17 +71,12 @@ def _patch(request: SignedInRequest, upload: Upload) -> HttpResponse:
     if start is None:
         return _answer(400)
     try:
-        upload = files.append(upload, start, _pieces(request), request.user)
+        upload = files.append(upload, start, pieces(request), request.user)
     except parts.Elsewhere:
         return _answer(409)
     except Refused as refused:
         return _refused(refused)
     return _answer(204, **{"Upload-Offset": str(parts.offset(upload))})
-
-
-def _pieces(request: HttpRequest) -> Iterator[bytes]:
-    while piece := request.read(PIECE):
-        yield piece
 
 
 def _wrong_version(request: HttpRequest) -> HttpResponse | None:

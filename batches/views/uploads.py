@@ -2,15 +2,16 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
@@ -29,8 +30,11 @@ from batches.queries import choosing, uploads
 from batches.states import CardStatus, UploadStatus
 from batches.streaming import stream
 from cardocr_site.accounts.requests import SignedInRequest
+from cardocr_site.handler import BODY
 
 PER_PAGE = 100
+RAW = "application/octet-stream"  # a body that is the file
+PIECE = 1_000_000
 CODES = {
     "FILE_TOO_LARGE": 413,
     "FILE_TYPE_INVALID": 415,
@@ -55,15 +59,17 @@ def batch_upload(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def card_add(request: SignedInRequest, pk: int) -> HttpResponse:
-    """One file from upload.js, answered by its row; or many from the plain form, answered by the page."""
+    """One file from upload.js, as it is; or many from the plain form, answered by the page."""
     batch = get_object_or_404(Batch.objects.editable_by(request.user), pk=pk)
-    sent = request.FILES.getlist("files")
-    alone = len(sent) == 1
-    path = request.POST.get("path", "") if alone else ""
-    key = request.POST.get("client_key", "") if alone else ""
-    if alone and request.headers.get("X-Requested-With") == "XMLHttpRequest":
-        return row(request, _add(request, batch, sent[0], path or sent[0].name or "", key))
-    outcomes = [_add(request, batch, file, path or file.name or "", key) for file in sent]
+    if request.content_type == RAW:
+        name, key = (unquote(request.headers.get(header, "")) for header in ("X-File-Path", "X-Client-Key"))
+        upload = _add(request, batch, _body(request), name, key, int(request.headers.get("Content-Length") or 0))
+        # Nothing is drawn for a file that is simply there: a thousand of them come one after the other.
+        return HttpResponse(status=204) if upload.status == UploadStatus.DONE else row(request, upload)
+    outcomes = [
+        _add(request, batch, file.chunks(), file.name or "", size=file.size or 0)
+        for file in request.FILES.getlist("files")
+    ]
     if outcomes:
         files.settle(batch)
     if any(upload.status == UploadStatus.REFUSED for upload in outcomes):
@@ -78,20 +84,38 @@ def card_add(request: SignedInRequest, pk: int) -> HttpResponse:
     return redirect("batch_upload", pk=pk)
 
 
+def _body(request: SignedInRequest) -> Path | Iterator[bytes]:
+    """Where the server has put it, or what it is."""
+    body = getattr(request, "scope", {}).get(BODY)
+    return getattr(body, "path", None) or pieces(request)
+
+
+def pieces(request: HttpRequest) -> Iterator[bytes]:
+    while piece := request.read(PIECE):
+        yield piece
+
+
 def row(request: SignedInRequest, upload: Upload) -> HttpResponse:
     """What came of one file; the code is for programs, the row for people."""
     status = CODES.get(upload.code, 422) if upload.status == UploadStatus.REFUSED else 200
     return render(request, "batches/_upload_row.html", {"upload": upload, "can_edit": True}, status=status)
 
 
-def _add(request: SignedInRequest, batch: Batch, file: "UploadedFile[Any]", name: str, client_key: str) -> Upload:
+def _add(
+    request: SignedInRequest,
+    batch: Batch,
+    sent: Iterable[bytes] | Path,
+    name: str,
+    client_key: str = "",
+    size: int = 0,
+) -> Upload:
     try:
-        return files.receive(batch, name, file.chunks(), client_key=client_key, size=file.size or 0, by=request.user)
+        return files.receive(batch, name, sent, client_key=client_key, size=size, by=request.user)
     except Refused as refusal:  # of any file: the batch was started meanwhile, perhaps
         return Upload(
             batch=batch,
             name=name,
-            size=file.size or 0,
+            size=size,
             status=UploadStatus.REFUSED,
             code=refusal.code,
             message=refusal.message,

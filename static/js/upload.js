@@ -8,10 +8,15 @@
   const PART_FROM = 100e6; // bytes; what is larger goes up in parts that can be resumed
   const PART = 8e6;
   const SHOWN_DONE = 8; // rows of files that were added
+  const ROW_AFTER = 400; // ms that a file takes before it gets a row: most are gone by then
+  const DRAW_EVERY = 250; // ms
+  const SLOW_REFRESH = 10000; // ms, while many files wait: drawing the scans would slow them down
   const IMAGES = /\.(jpe?g|jpe|jfif|png|webp|hei[cf]|hif|avif|jp2|j2k|bmp|gif)$/i;
   const queue = [];
   const known = new Map(); // what was chosen twice is one
   const waiting = []; // of the queue, those that nobody sends yet
+  const sending = new Set();
+  const rows = new Set(); // items with a row whose progress is drawn
   const sum = { files: 0, done: 0, bad: 0, bytes: 0, sent: 0, lost: 0 };
   const speed = []; // [time, bytes sent], of the last half minute
   let running = 0;
@@ -124,12 +129,10 @@
   async function send(item) {
     running += 1;
     item.state = "sending";
-    put(item, byId("upload-row"));
-    item.row.querySelector("button").addEventListener("click", () => {
-      forget(item);
-      show();
-    });
+    item.since = Date.now();
+    sending.add(item);
     const answer = await (item.file.size > PART_FROM ? sendParts(item) : sendWhole(item));
+    sending.delete(item);
     running -= 1;
     if (item.state === "sending") await answered(item, answer);
     next();
@@ -158,12 +161,15 @@
     });
   }
 
+  // The file is the body. What it is called stands in headers, and no longer there than the server keeps it.
   function sendWhole(item) {
-    const body = new FormData();
-    body.append("client_key", item.key);
-    body.append("path", item.path);
-    body.append("files", item.file, item.file.name);
-    return ask(item, "POST", root.dataset.url, {}, body);
+    const coded = (text) => encodeURIComponent(new TextDecoder().decode(new TextEncoder().encode(text)));
+    const headers = {
+      "Content-Type": "application/octet-stream",
+      "X-File-Path": coded(item.path.slice(-500)),
+      "X-Client-Key": coded(item.key.slice(-300)),
+    };
+    return ask(item, "POST", root.dataset.url, headers, item.file);
   }
 
   // In parts, by the tus protocol. Its server knows how far a file has come, also after a reload of this page.
@@ -197,8 +203,8 @@
 
   async function answered(item, { status, text }) {
     if (status === -1) enqueue(item); // paused between two parts
-    else if (status === 200 || [409, 413, 415, 422].includes(status)) {
-      finish(item, status === 200, text);
+    else if ([200, 204, 409, 413, 415, 422].includes(status)) {
+      finish(item, status < 300, text);
       if (status === 409) for (const other of waiting.splice(0)) fail(other, say("msgLocked"), false);
     }
     else if (status === 507) fail(item, say("msgFull"));
@@ -215,7 +221,7 @@
   }
 
   function finish(item, taken, html) {
-    const good = told(html) !== "duplicate" && taken;
+    const good = (!html || told(html) !== "duplicate") && taken;
     item.state = good ? "done" : "refused";
     sum[good ? "done" : "bad"] += 1;
     if (good) progress(item, item.file.size);
@@ -306,11 +312,30 @@
   function progress(item, sent) {
     sum.sent += sent - item.sent;
     item.sent = sent;
-    const percent = Math.round((100 * sent) / (item.file.size || 1));
-    item.row?.querySelector(".up rect")?.setAttribute("width", String(percent));
-    const text = item.row?.querySelector(".up__p");
-    if (text) text.textContent = `${percent} %`;
     show();
+  }
+
+  // Of those that are on their way for a while.
+  function drawRows() {
+    const now = Date.now();
+    for (const item of sending) {
+      if (rows.has(item) || item.state !== "sending" || now - item.since < ROW_AFTER) continue;
+      put(item, byId("upload-row"));
+      item.row.querySelector("button").addEventListener("click", () => (forget(item), show()));
+      rows.add(item);
+    }
+    for (const item of rows) {
+      const bar = item.row?.isConnected ? item.row.querySelector(".up rect") : null;
+      if (!bar) {
+        rows.delete(item);
+        continue;
+      }
+      const percent = Math.round((100 * item.sent) / (item.file.size || 1));
+      if (bar.getAttribute("width") === String(percent)) continue;
+      bar.setAttribute("width", String(percent));
+      item.row.querySelector(".up__p").textContent = `${percent} %`;
+    }
+    if (sending.size || rows.size) show();
   }
 
   function left() {
@@ -326,11 +351,12 @@
   }
 
   function show() {
-    if (!showing) showing = setTimeout(draw, 150);
+    if (!showing) showing = setTimeout(draw, DRAW_EVERY);
   }
 
   function draw() {
     showing = 0;
+    drawRows();
     const { files, done, bad, bytes, sent, lost } = sum;
     const message = done + bad < files ? "msgWaiting" : bad ? "msgFinishedSome" : "msgFinished";
     const text = say(message, { done, total: files, bad });
@@ -367,7 +393,7 @@
   async function refresh() {
     const due = refreshAt && Date.now() >= refreshAt;
     if (document.querySelector("dialog[open]") || document.hidden) return;
-    if (waiting.length > 20 && Date.now() - refreshedAt < 5000) return; // it would slow down the files themselves
+    if (waiting.length > 20 && Date.now() - refreshedAt < SLOW_REFRESH) return;
     const url = location.pathname + location.search;
     const wanted = [];
     if (due || "waiting" in (byId("scans")?.dataset ?? {})) wanted.push("#scans");

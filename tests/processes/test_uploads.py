@@ -122,11 +122,10 @@ def got_through(drawer: Drawer, send: Callable[..., bool], *about: Any) -> bool:
 
 def sent(_drawer: Drawer, browser: httpx.Client, pk: int, token: str, number: int, content: bytes) -> bool:
     """As upload.js sends a file: with a key, under which it stands once however often it is sent."""
-    given = {"csrfmiddlewaretoken": token, "client_key": f"key-{number}", "path": f"drawer/{number}.jpg"}
-    files = {"files": (f"{number}.jpg", content, "image/jpeg")}
-    script = {"X-Requested-With": "XMLHttpRequest"}
-    answer = browser.post(f"/batches/{pk}/files/", data=given, files=files, headers=script)
-    assert answer.status_code == 200, answer.text
+    about = {"X-CSRFToken": token, "X-Client-Key": f"key-{number}", "X-File-Path": f"drawer%2F{number}.jpg"}
+    headers = about | {"Content-Type": "application/octet-stream"}
+    answer = browser.post(f"/batches/{pk}/files/", content=content, headers=headers)
+    assert answer.status_code == 204, answer.text
     return True
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cardocr_site import web
 from tests.site.processes import ROOT, environment, free_port, manage, serve
 from tests.waiting import until
 
@@ -67,3 +68,40 @@ def test_a_body_that_is_larger_than_any_file_may_be_is_not_received(tmp_path: Pa
 
 def test_the_mark_would_be_left_without_our_request(tmp_path: Path):
     assert post_to_server(tmp_path, "plain")
+
+
+def test_a_large_body_lies_in_a_file_of_its_own_that_may_be_moved_away(tmp_path: Path):
+    body = web.Body(tmp_path / "body.part")
+    body.write(b"scan")
+    body.seek(0)
+    assert body.read() == b"scan"
+    body.path.rename(tmp_path / "scan")
+    body.close()
+    assert (tmp_path / "scan").read_bytes() == b"scan"
+    web.Body(tmp_path / "body.part").close()
+    assert [path.name for path in tmp_path.iterdir()] == ["scan"]
+
+
+class Line:
+    """A channel and its transport."""
+
+    def __init__(self) -> None:
+        self.transport, self.said = self, b""
+
+    def write(self, data: bytes) -> None:
+        self.said += data
+
+    def loseConnection(self) -> None:
+        self.said += b"bye"
+
+
+def test_a_full_disk_is_said_and_the_line_closed():
+    request = web.OnDisk()
+    request.channel = Line()
+    request.gotLength(200_000)
+    with open("/dev/full", "r+b", buffering=0) as full:
+        part, request.content = request.content, full
+        request.handleContentChunk(bytes(1000))
+    part.close()
+    assert request.channel.said.startswith(b"HTTP/1.1 507 ")
+    assert request.channel.said.endswith(b"bye")

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
@@ -18,6 +18,7 @@ from PIL import Image
 from batches.intake import decoders, derive, names, sandbox, store
 from batches.models import Batch
 from batches.states import UploadStatus
+from batches.views.uploads import RAW
 from cardocr_site.accounts.models import User
 from tests.batches.intake import corpus, corpus_zips, pictures
 from tests.batches.intake.corpus import File
@@ -74,11 +75,15 @@ def upload(client: Client, user: User, batch: Batch, settings) -> Callable[[File
     client.force_login(user)
 
     def send(file: File) -> int:
-        data = {"files": SimpleUploadedFile("file", file.make()), "path": file.name, "client_key": str(next(_numbers))}
-        response = client.post(
-            reverse("card_add", args=[batch.pk]), data, headers={"X-Requested-With": "XMLHttpRequest"}
-        )
-        return response.status_code
+        data = file.make()
+        about = {
+            "Content-Type": RAW,
+            "X-File-Path": quote(file.name, errors="replace"),
+            "X-Client-Key": str(next(_numbers)),
+        }
+        address = reverse("card_add", args=[batch.pk])
+        status: int = client.post(address, data, RAW, headers=about).status_code
+        return 200 if status == 204 else status
 
     return send
 

@@ -1,5 +1,7 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -10,12 +12,13 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.asserts import assertTemplateNotUsed
 
+from batches.intake import store
 from batches.models import Batch, Card, Upload
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
 from tests.conftest import image_bytes
 
-SCRIPT = {"X-Requested-With": "XMLHttpRequest"}
+RAW = "application/octet-stream"
 
 
 @pytest.fixture
@@ -30,7 +33,12 @@ def jpegs(*names: str) -> list[SimpleUploadedFile]:
 
 
 def send(client: Client, batch: Batch, file: SimpleUploadedFile, **fields: str) -> HttpResponse:
-    return client.post(reverse("card_add", args=[batch.pk]), {"files": file, **fields}, headers=SCRIPT)
+    """As upload.js does."""
+    names = {
+        "X-File-Path": quote(fields.get("path", file.name or "")),
+        "X-Client-Key": quote(fields.get("client_key", "")),
+    }
+    return client.post(reverse("card_add", args=[batch.pk]), file.read(), RAW, headers=names)
 
 
 def test_the_page_says_what_may_be_sent(ingrid: Client, batch: Batch) -> None:
@@ -40,19 +48,40 @@ def test_the_page_says_what_may_be_sent(ingrid: Client, batch: Batch) -> None:
     assert "No scans yet" in text
 
 
-def test_one_file_of_the_script_is_answered_by_its_row(ingrid: Client, batch: Batch) -> None:
-    response = send(ingrid, batch, jpegs("a.jpg")[0], client_key="k1", path="Drawer/a.jpg")
-    card = batch.cards.get()
+def test_a_file_of_the_script_is_a_card_and_nothing_more_to_say(ingrid: Client, batch: Batch) -> None:
+    response = send(ingrid, batch, jpegs("ä b.jpg")[0], client_key="k|1", path="Drawer/ä b.jpg")
+    card, upload = batch.cards.get(), batch.uploads.get()
 
+    assert (response.status_code, response.content) == (204, b"")
+    assert (card.original_name, card.upload, upload.client_key) == ("Drawer/ä b.jpg", upload, "k|1")
+    assert (card.size, upload.size) == (len(jpegs("ä b.jpg")[0].read()),) * 2
+
+
+def test_a_file_of_the_script_that_is_no_card_is_answered_by_its_row(ingrid: Client, batch: Batch) -> None:
+    send(ingrid, batch, jpegs("a.jpg")[0])
+    response = send(ingrid, batch, jpegs("a.jpg")[0], path="copy.jpg")
+
+    upload = batch.uploads.get(name="copy.jpg")
     assert response.status_code == 200
-    upload = batch.uploads.get()
-    assert response.text.strip().startswith(f'<tr id="upload-{upload.pk}" data-status="done">')
-    assert (card.original_name, card.upload, upload.client_key) == ("Drawer/a.jpg", upload, "k1")
+    assert response.text.strip().startswith(f'<tr id="upload-{upload.pk}" data-status="duplicate">')
+
+
+def test_a_file_that_the_server_has_on_the_disk_is_moved_not_copied(
+    ingrid: Client, batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = tmp_path / "body.part"
+    body.write_bytes(image_bytes())
+    inode = body.stat().st_ino
+    monkeypatch.setattr("batches.views.uploads._body", lambda _request: body)
+    assert send(ingrid, batch, jpegs("a.jpg")[0]).status_code == 204
+
+    assert not body.exists()
+    assert store.find(batch.cards.get()).stat().st_ino == inode
 
 
 def test_a_file_sent_again_with_its_key_stands_once(ingrid: Client, batch: Batch) -> None:
     for _try in range(2):
-        assert send(ingrid, batch, jpegs("a.jpg")[0], client_key="k1").status_code == 200
+        assert send(ingrid, batch, jpegs("a.jpg")[0], client_key="k1").status_code == 204
 
     assert batch.cards.count() == 1
 
@@ -279,7 +308,7 @@ def test_a_full_disk_is_said_and_may_be_tried_again(
     monkeypatch.setattr("batches.intake.room.free", lambda: 0)
     assert send(ingrid, batch, jpegs("a.jpg")[0], client_key="k").status_code == 507
     monkeypatch.undo()
-    assert send(ingrid, batch, jpegs("a.jpg")[0], client_key="k").status_code == 200
+    assert send(ingrid, batch, jpegs("a.jpg")[0], client_key="k").status_code == 204
     assert batch.uploads.get().status == "done"
 
 
