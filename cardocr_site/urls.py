@@ -2,6 +2,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from batches.views import failures
 from cardocr_site.accounts.views import admin_login
 from cardocr_site.views import favicon
 
@@ -12,6 +13,8 @@ urlpatterns = [
     path("accounts/", include("cardocr_site.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/login/", admin_login),
+    path("admin/errors/", failures.admin_errors, name="admin_errors"),
+    path("admin/errors/<int:card_pk>/", failures.admin_error, name="admin_error"),
     path("admin/", admin.site.urls),
     path("templates/", include("templates_app.urls")),
     path("", include("batches.urls")),

@@ -41,6 +41,7 @@ def batch_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     cursor = feed.cursor_at(batch)
     context = fragments.context(batch, viewer) | {
         "cursor": cursor,
+        "notices": batch.notices.filter(done_at=None).select_related("by") if viewer.can_edit else (),
         "rows": live.rows(batch, live.latest(batch)),
         "columns": live.columns(batch),
         "budget_form": BudgetForm(batch),

@@ -47,6 +47,8 @@ PAGES = {
     "password": "/accounts/password/",
     "not found": "/batches/999999/",
     "admin": "/admin/",
+    "admin's errors": "/admin/errors/?days=0",
+    "admin's error": "/admin/errors/{failed}/",
     "admin's engines": "/admin/ocr/engine/",
     "admin's engine": "/admin/ocr/engine/add/",
     "admin's cards": "/admin/batches/card/",

@@ -28,6 +28,7 @@ def address(batch: Batch, make_cards: Callable[..., list[Card]]) -> Callable[[UR
         "sheet_pk": Sheet.objects.create(batch=batch, **card.as_scan()).pk,
         "scan_pk": CardScan.objects.create(card=card, role=CardScan.Role.EARLIER, **card.as_scan()).pk,
         "result_pk": CardResult.objects.create(card=card).pk,
+        "notice_pk": 1,
         "size": "thumb",
         "key": "author",
     }

@@ -1,0 +1,103 @@
+"""Cards that could not be read, over all batches: what an administrator looks at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count, Max, QuerySet
+from django.utils import timezone
+
+from batches import progress
+from batches.models import Batch, Card
+from batches.states import CardStatus
+from ocr.models import Engine
+
+DAYS = (1, 7, 30, 0)  # 0: all
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address narrows the page to. Unknown values are left out, never an error."""
+
+    days: int = 7
+    cause: str = ""
+    batch: int = 0
+    engine: int = 0
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, Any]) -> "Asked":
+        days = query.get("days", "")
+        return cls(
+            days=int(days) if days in {str(one) for one in DAYS} else 7,
+            cause=str(query.get("cause", "")).replace("\x00", "")[:40],
+            batch=_number(query.get("batch", "")),
+            engine=_number(query.get("engine", "")),
+        )
+
+    def query(self, **changed: Any) -> str:
+        parts = {"days": self.days, "cause": self.cause, "batch": self.batch, "engine": self.engine} | changed
+        return urlencode({name: value for name, value in parts.items() if value or name == "days"})
+
+
+def _number(text: Any) -> int:
+    return int(text) if str(text).isascii() and str(text).isdecimal() and len(str(text)) < 16 else 0
+
+
+def failed(asked: Asked) -> QuerySet[Card]:
+    """The cards that the page is about. Batches without a failed card are not looked into."""
+    batches = Batch.objects.filter(deleted_at=None, failed__gt=0)
+    if asked.batch:
+        batches = batches.filter(pk=asked.batch)
+    if asked.engine:
+        batches = batches.filter(engine=asked.engine)
+    cards = Card.objects.filter(batch__in=batches, status=CardStatus.FAILED)
+    if asked.days:
+        cards = cards.filter(finished_at__gte=timezone.now() - timedelta(days=asked.days))
+    return cards.filter(error=asked.cause) if asked.cause else cards
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    code: str
+    cards: int
+    batches: int
+    last: datetime | None
+    sentence: str
+    advice: str
+
+
+def causes(asked: Asked) -> list[Cause]:
+    """The most frequent first: one query."""
+    found = (
+        failed(asked)
+        .order_by()
+        .values_list("error")
+        .annotate(cards=Count("pk"), batches=Count("batch", distinct=True), last=Max("finished_at"))
+        .order_by("-cards", "error")
+    )
+    return [
+        Cause(code, cards, batches, last, progress.error_sentence(code), progress.error_advice(code))
+        for code, cards, batches, last in found
+    ]
+
+
+def listed(asked: Asked) -> QuerySet[Card]:
+    return failed(asked).select_related("batch__owner").order_by("-finished_at", "-pk")
+
+
+def choices() -> dict[str, list[tuple[int, str]]]:
+    """Batches and engines that the page can be narrowed to: those with failed cards."""
+    batches = Batch.objects.filter(deleted_at=None, failed__gt=0).order_by("-changed_at")
+    engines = Engine.objects.filter(batches__in=batches).distinct().order_by("name")
+    return {
+        "batches": list(batches.values_list("pk", "name")[:200]),
+        "engines": list(engines.values_list("pk", "name")),
+    }
+
+
+def prompt_of(card: Card) -> str:
+    """What was asked of the card's last reader; empty where no words are asked, as of the local engine."""
+    return (card.rereading.prompt if card.rereading else "") or card.batch.prompt
