@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from batches.intake import barcodes, blank, examining, likeness
+from batches.intake import barcodes, blank, examining, likeness, sheets
 from benchmarks import common
 from benchmarks.accuracy import CARDS
 from benchmarks.orientation import page_image
@@ -31,6 +31,20 @@ def thumbnail(path: Path) -> Image.Image:
         return image.convert("L")
 
 
+def taken_for_sheets(pages: list[str]) -> int:
+    """Of all cards in all four directions."""
+    small = [sheets_size(page) for page in pages]
+    turned = [card.rotate(turn, expand=True) for card in small for turn in (0, 90, 180, 270)]
+    found = cost("cards on a sheet", lambda card: sheets.find(card, card.size), turned)
+    return sum(map(bool, found))
+
+
+def sheets_size(page: str) -> Image.Image:
+    with Image.open(page) as image:
+        image.thumbnail((sheets.LOOK_PX, sheets.LOOK_PX), reducing_gap=2)
+        return image.convert("RGB")
+
+
 def main() -> None:
     common.print_machine()
     sources = sorted([*CARDS.glob("*.png"), *CARDS.glob("*.jpg")])
@@ -41,9 +55,11 @@ def main() -> None:
         empty = cost("  blank or not", blank.is_blank, greys)
         cost("  64 bits, turned each way", likeness.bits, greys)
         cost("  barcodes", barcodes.read, greys)
+        cut = taken_for_sheets(pages)
         small = [thumbnail(page) for page in pages]
         cost("  laid over one other", lambda image: likeness.agreement(image, small[0]), small)
     print(f"{sum(empty)} of {len(sources)} cards are called blank")
+    print(f"{cut} of {4 * len(sources)} single cards, turned each way, are taken for sheets")
     closest = max(likeness.agreement(one, other) for one, other in combinations(small, 2))
     print(f"different cards agree to {closest:.2f} at most; the same card from {likeness.SAME} on")
 

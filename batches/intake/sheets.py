@@ -1,6 +1,7 @@
 """Where the cards lie on a scanned sheet. Plain Python: the sandbox uses it, so that nothing hostile is opened here.
 
-Cards are rectangles that differ from what lies behind them, lighter or darker, perhaps a little askew.
+Cards are rectangles that differ from what lies behind them, lighter or darker, perhaps a little askew; or white ones on
+white of which a shadow draws the edges; or equal ones that touch.
 """
 
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from batches.intake.regions import Region, in_order, overlap
+from batches.intake import seams
+from batches.intake.regions import Region, in_order, overlap, within
 
 Pixels = NDArray[np.uint8]
+Colour = NDArray[np.float32]
 
 LOOK_PX = 1000  # the longest side on which cards are looked for
 MOST = 12  # cards on a sheet
@@ -38,22 +41,74 @@ class _Try:
 def find(small: Image.Image, size: tuple[int, int]) -> list[Region]:
     """The cards in reading order, none where there are not at least two. `small`: the sheet, which is of this size."""
     pixels = np.asarray(small.convert("RGB"))
-    tries = (_stand_out(pixels, colour) for colour in _edge_colours(pixels))
+    colours = list(_edge_colours(pixels))
+    tries = [_stand_out(pixels, colour) for colour in colours]
     best = max(tries, key=lambda each: each.score, default=_Try([], 0.0))
-    if not best.score:
-        return []
+    grey = np.asarray(small.convert("L"))
+    cards = _parted(grey, best.cards) if best.score else _faint(pixels, grey, colours, tries)
     across, down = size[0] / small.width, size[1] / small.height
-    return [_scaled(card, across, down, size) for card in in_order(best.cards)]
+    return [_scaled(card, across, down, size) for card in in_order(cards)]
 
 
-def _edge_colours(pixels: Pixels) -> Iterator[NDArray[np.float32]]:
+def _parted(grey: Pixels, found: list[Region]) -> list[Region]:
+    """With those that touch each other parted, where all then are of about the same size."""
+    parts = [seams.parted(grey[top : top + high, left : left + wide]) for left, top, wide, high in found]
+    cards: list[Region] = []
+    for whole, some in zip(found, parts, strict=True):
+        cards += [[whole[0] + x, whole[1] + y, wide, high] for x, y, wide, high in some] or [whole]
+    return cards if _are_alike(cards) and len(cards) <= MOST else found
+
+
+def _are_alike(cards: list[Region]) -> bool:
+    sizes = [wide * high for _x, _y, wide, high in cards]
+    return min(sizes) >= 0.7 * max(sizes)
+
+
+def _faint(pixels: Pixels, grey: Pixels, colours: list[Colour], tries: list[_Try]) -> list[Region]:
+    """Where nothing stands out: by shadows and seams."""
+    blocks = [each.cards[0] for each in tries if len(each.cards) == 1]
+    for colour in colours:
+        boxes = _outermost(seams.outlined(_away(pixels, colour)))
+        if len(boxes) == 1:
+            blocks.append(within(boxes[0], (grey.shape[1], grey.shape[0])))
+        if len(boxes) >= 2:
+            cards = _parted(grey, [within(box, (grey.shape[1], grey.shape[0])) for box in boxes])
+            if _are_alike(cards) and all(map(seams.is_a_card, cards)) and _hold_all(cards, _away(pixels, colour)):
+                return cards
+    for block in [*blocks, [0, 0, grey.shape[1], grey.shape[0]]]:
+        left, top, wide, high = block
+        if found := seams.parted(grey[top : top + high, left : left + wide]):
+            return [[left + x, top + y, across, down] for x, y, across, down in found]
+    return []
+
+
+def _outermost(boxes: list[Region]) -> list[Region]:
+    """Without those that lie in another."""
+    kept: list[Region] = []
+    for box in sorted(boxes, key=lambda each: -each[2] * each[3]):
+        if all(overlap(box, other) < 0.9 for other in kept):
+            kept.append(box)
+    apart = not any(overlap(one, other) > OVERLAP for one, other in combinations(kept, 2))
+    return kept if apart else []
+
+
+def _hold_all(boxes: list[Region], away: Pixels) -> bool:
+    """Hardly anything is written beside them."""
+    ink = away >= seams.INK
+    inside = np.zeros_like(ink)
+    for left, top, wide, high in boxes:
+        inside[max(0, top - 2) : top + high + 2, max(0, left - 2) : left + wide + 2] = True
+    return int((ink & ~inside).sum()) <= 0.02 * max(1, int(ink.sum()))
+
+
+def _edge_colours(pixels: Pixels) -> Iterator[Colour]:
     """The most usual colours along the sheet's edge; cards may touch it."""
     deep = max(2, min(pixels.shape[:2]) // 60)
     strips = (pixels[:deep], pixels[-deep:], pixels[:, :deep], pixels[:, -deep:])
     edge = np.concatenate([strip.reshape(-1, 3) for strip in strips])
     coarse = (edge >> 4).astype(np.int32)
     codes = coarse[:, 0] << 8 | coarse[:, 1] << 4 | coarse[:, 2]
-    found: list[NDArray[np.float32]] = []
+    found: list[Colour] = []
     for code in np.argsort(np.bincount(codes, minlength=4096))[::-1]:
         members = edge[codes == code]
         if len(found) == _BACKGROUNDS or len(members) < max(1, len(edge) // 50):
@@ -64,14 +119,20 @@ def _edge_colours(pixels: Pixels) -> Iterator[NDArray[np.float32]]:
             yield colour
 
 
-def _stand_out(pixels: Pixels, background: NDArray[np.float32]) -> _Try:
+def _away(pixels: Pixels, background: Colour) -> Pixels:
+    """How unlike it each pixel is."""
     away = np.abs(pixels.astype(np.float32) - background).max(axis=2)
-    away = cv2.medianBlur(np.clip(away, 0, 255).astype(np.uint8), 5)
+    made: Pixels = np.clip(away, 0, 255).astype(np.uint8)
+    return made
+
+
+def _stand_out(pixels: Pixels, background: Colour) -> _Try:
+    away = cv2.medianBlur(_away(pixels, background), 5).astype(np.uint8)
     otsu, _ = cv2.threshold(away, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     mask = (away > max(FAINTEST, otsu * 0.5)).astype(np.uint8)
     # Close letters that reach the edge, fill what a card encloses, then part cards that a thread of dust joins.
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros_like(mask), outlines, -1, 1, cv2.FILLED)
     return _judged(cv2.morphologyEx(filled, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8)).astype(np.uint8))
 
