@@ -1,4 +1,7 @@
-"""Page images and thumbnails: made once per card, drafts included, as many at once as there are cores."""
+"""Page images and thumbnails: made once per card, drafts included, as many at once as there are cores.
+
+While files of drafts pour in or are being opened, their previews wait: one at a time, with a rest between two.
+"""
 
 import logging
 import os
@@ -6,21 +9,26 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from django.db.models import Q
+from django.utils import timezone
 
 from batches.drain.presence import run_folder
 from batches.drain.threads import Rounds
-from batches.intake import derive
+from batches.intake import derive, opening
 from batches.intake.alone import alone
-from batches.models import Card
+from batches.models import Card, Upload
 from batches.states import BatchStatus
 
 log = logging.getLogger(__name__)
 
 SLOTS = 64
 AHEAD = 50
+POURING, WITHIN = 10, timedelta(seconds=1)  # files; fewer leave the cores enough time
+REST = 1.0  # seconds
 AGAIN_AFTER = 30.0  # seconds, where preparing failed for a reason that is not the image's
 
 
@@ -37,7 +45,7 @@ class Preparation:
         self._busy: set[int] = set()
         self._ahead: deque[int] = deque()  # cards that come next
         self._not_before: dict[int, float] = {}
-        self._rounds = [Rounds(f"prepare-{n}", self._prepare_all, 5.0) for n in range(os.cpu_count() or 1)]
+        self._rounds = [Rounds(f"prepare-{n}", partial(self._prepare_all, n), 5.0) for n in range(os.cpu_count() or 1)]
 
     def start(self) -> None:
         for rounds in self._rounds:
@@ -55,9 +63,13 @@ class Preparation:
         for rounds in self._rounds:
             rounds.stop(deadline - time.monotonic())
 
-    def _prepare_all(self) -> None:
+    def _prepare_all(self, number: int = 0) -> None:
         while not self._rounds[0].is_stopping and (card := self._next()) is not None:
             try:
+                if card.batch.is_draft and self._others_need_the_cores():
+                    if number:  # the first goes on
+                        return
+                    self._rounds[0].rest(REST)
                 with alone(_slot(card.pk)) as mine:
                     if mine and Card.objects.filter(pk=card.pk, prepared_at=None).exists():  # not by another process
                         derive.prepare(card)
@@ -70,6 +82,10 @@ class Preparation:
             finally:
                 with self._lock:
                     self._busy.discard(card.pk)
+
+    def _others_need_the_cores(self) -> bool:
+        latest = Upload.objects.order_by("-pk").values_list("created_at", flat=True)[POURING - 1 : POURING]
+        return any(timezone.now() - at < WITHIN for at in latest) or bool(opening.due(self._batch_id))
 
     def _later(self, card: Card, seconds: float) -> None:
         with self._lock:

@@ -78,6 +78,10 @@ class Rounds:
         if self._thread is not None:
             self._thread.join(max(0.0, timeout))
 
+    def rest(self, seconds: float) -> None:
+        """Within a round; no longer than it may go on."""
+        self._stopping.wait(seconds)
+
     @property
     def is_stopping(self) -> bool:
         return self._stopping.is_set()

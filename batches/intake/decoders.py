@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -148,11 +149,14 @@ def _answer(descriptor: int, deadline: float) -> dict[str, Any]:
 
 
 class Pool:
-    """Asks children from any number of threads, as many at once as there are children."""
+    """Asks children from any number of threads, as many at once as there are children.
+
+    One more is there for what takes a millisecond, so that a file being added does not wait for pictures being made.
+    """
 
     def __init__(self, size: int, max_pixels: int, *, max_pages: int = 2000) -> None:
         self.size, self.max_pixels, self.max_pages = size, max_pixels, max_pages
-        self._room = threading.Semaphore(size)
+        self._room, self._quick_room = threading.Semaphore(size), threading.Semaphore(1)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
         self._busy: set[_Child] = set()
@@ -163,7 +167,7 @@ class Pool:
     def inspect(self, path: Path, *, seconds: float = INSPECT_SECONDS) -> Inspection:
         """Format and pages from the headers. Raises UnreadableImage. Lists at most max_pages + 1 pages."""
         request = {"do": "inspect", "path": str(path), "max_pages": self.max_pages, "cpu": INSPECT_CPU}
-        reply = self._ask(request, seconds)
+        reply = self._ask(request, seconds, quick=True)
         return Inspection(reply["format"], tuple(Page(*page) for page in reply["pages"]))
 
     def derive(
@@ -241,8 +245,19 @@ class Pool:
             child.kill()
         self._starter.shutdown(wait=False)
 
-    def _ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        with self._room:
+    @contextmanager
+    def _turn(self, *, quick: bool) -> Iterator[None]:
+        room = self._room
+        if not room.acquire(blocking=not quick):
+            room = self._quick_room
+            room.acquire()
+        try:
+            yield
+        finally:
+            room.release()
+
+    def _ask(self, request: dict[str, Any], seconds: float, *, quick: bool = False) -> dict[str, Any]:
+        with self._turn(quick=quick):
             try:
                 reply = self._once(request, seconds)
             except _Crashed:

@@ -81,6 +81,17 @@ def test_several_threads_share_the_children(pool: Pool, scan: Path, tmp_path: Pa
     assert len(pool.children()) <= 2
 
 
+def test_a_look_at_a_file_does_not_wait_for_pictures_being_made(scan: Path, stuck: Path, tmp_path: Path):
+    pool = Pool(1, PIXELS)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(pool.derive, stuck, 1, [target(tmp_path)])
+        until(lambda: any(reads(pid, stuck) for pid in pool.children()))
+        assert pool.inspect(scan).format == "JPEG"
+        pool.close()
+        with pytest.raises(Stopped):
+            waiting.result(10)
+
+
 def test_a_damaged_file_is_a_sentence_and_the_child_lives_on(pool: Pool, scan: Path, tmp_path: Path):
     scan.write_bytes(pictures.truncated(pictures.jpeg()))
     with pytest.raises(UnreadableImage, match="cut off"):
