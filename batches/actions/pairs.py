@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from batches import changes, tasks
 from batches.actions.drafts import Refused, draft
-from batches.intake import order
+from batches.intake import order, seeing
 from batches.models import Batch, Card, CardScan
 from batches.states import CardStatus, SkipReason
 
@@ -76,7 +76,10 @@ def part(batch: Batch, card: Card | None = None) -> int:
     with order.settled_afterwards(batch):
         for block in _blocks(keys):
             with draft(batch) as change:
-                _part(change, list(change.batch.cards.exclude(back=None).select_related("back").filter(pk__in=block)))
+                _part(
+                    change,
+                    list(change.batch.cards.exclude(back=None).select_related("back__sheet").filter(pk__in=block)),
+                )
     tasks.prepare(batch.pk)
     return len(keys)
 
@@ -145,7 +148,7 @@ def _part(change: changes.Change, cards: Sequence[Card]) -> None:
     for card in cards:
         back = card.back
         assert back is not None  # noqa: S101
-        trimmed = back.crop is not None and not back.cut
+        trimmed = back.crop != seeing.uncut(back, back.sheet)
         columns = back.as_scan() | {"sheet_id": back.sheet_id, "upload_id": back.upload_id, "trimmed": trimmed}
         restored.append(Card(position=card.position, **columns))
         change.touch_card(card, back=None, prepared_at=None, codes=[])

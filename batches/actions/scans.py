@@ -1,7 +1,7 @@
 """What people say about scans: which way up they are, that one is not blank, that two that look alike both stay."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import Q, QuerySet
 
@@ -10,11 +10,12 @@ from batches.actions import activity, runs
 from batches.actions.cards import NOT_BLANK
 from batches.actions.drafts import BatchLocked
 from batches.drain import blocks
-from batches.intake import upright
+from batches.intake import seeing, upright
 from batches.models import Batch, Card, CardScan, Likeness
 from batches.states import CardStatus, SkipReason, TurnedBy
 from cardocr_site.accounts.models import User
 
+T = TypeVar("T", Card, CardScan)
 NAMES = ("rotation", "pass_blank", "trim", "straighten")
 
 
@@ -53,11 +54,28 @@ def _turn_all(change: changes.Change) -> None:
 
 
 def _trim_all(change: changes.Change) -> None:
-    """Each is looked at again, as a whole. The file was never changed."""
-    whole: dict[str, Any] = {"crop": None, "trimmed": False, "width": 0, "height": 0}
-    change.touch_cards(Card.objects.filter(batch=change.batch, trimmed=True), **whole)
-    _backs(change).filter(cut=0).exclude(crop=None).update(crop=None, width=0, height=0)
-    change.touch_cards(Card.objects.filter(batch=change.batch, cut=0), prepared_at=None)
+    """Each is looked at again, as it was before. The file was never changed."""
+    untrimmed(change, Card.objects.filter(batch=change.batch))
+    change.touch_cards(Card.objects.filter(batch=change.batch), prepared_at=None)
+
+
+def untrimmed(change: changes.Change, cards: QuerySet[Card]) -> None:
+    """Each shows its whole scan, or the cut of its sheet; its back, too. They are to be prepared anew."""
+    backs = _backs(change).filter(card__in=cards)
+    whole: dict[str, Any] = {"crop": None, "width": 0, "height": 0}
+    change.touch_cards(cards.filter(trimmed=True, cut=0), **whole, trimmed=False, prepared_at=None)
+    backs.filter(cut=0).exclude(crop=None).update(**whole)
+    cut = [_uncut(card) for card in cards.filter(trimmed=True, cut__gt=0).select_related("sheet")]
+    change.touch_cards(cards.filter(trimmed=True), trimmed=False, prepared_at=None)
+    Card.objects.bulk_update(cut, tuple(whole), batch_size=500)
+    behind = [_uncut(back) for back in backs.filter(cut__gt=0).select_related("sheet")]
+    CardScan.objects.bulk_update(behind, tuple(whole), batch_size=500)
+
+
+def _uncut(scan: T) -> T:
+    if region := seeing.uncut(scan, scan.sheet):
+        scan.crop, (scan.width, scan.height) = region, region[2:]
+    return scan
 
 
 def _backs(change: changes.Change) -> QuerySet[CardScan]:

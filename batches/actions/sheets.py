@@ -9,8 +9,9 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from batches import changes, tasks
+from batches.actions import scans
 from batches.actions.drafts import draft
-from batches.intake import adding, names, order, store
+from batches.intake import adding, names, order, seeing, store
 from batches.intake.regions import Region, overlap, sameness, within
 from batches.intake.seeing import UNSEEN
 from batches.models import Batch, Card, CardScan, Sheet, Upload
@@ -29,7 +30,13 @@ Job = tuple[Sheet, Sequence[Region]]
 def look_for(batch: Batch, wanted: bool) -> None:
     """Whether the cards of a page are looked for. What was cut stays cut."""
     with draft(batch) as change:
-        change.set(options={**change.batch.options, "sheets": wanted})
+        change.batch.options = {**change.batch.options, "sheets": wanted}
+        change.set(options=change.batch.options)
+        pages = Card.objects.filter(batch=change.batch, cut=0)
+        if wanted:  # on the whole page
+            scans.untrimmed(change, pages.filter(sheet=None, back=None))
+        elif seeing.frames(change.batch):
+            change.touch_cards(pages.filter(crop=None), prepared_at=None)
     tasks.prepare(batch.pk)
 
 

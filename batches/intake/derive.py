@@ -14,7 +14,7 @@ from batches import changes
 from batches.intake import alike, decoders, seeing, sniff, store, upright
 from batches.intake.decoders import Target
 from batches.intake.sizes import fitted
-from batches.models import Card, CardScan
+from batches.models import Card, CardScan, Sheet
 from batches.states import CardStatus, TurnedBy
 from ocr.engines.base import Prepared
 from ocr.errors import UnreadableImage
@@ -63,6 +63,7 @@ class _Work:
     width: int = 0
     height: int = 0
     seen: seeing.Seen | None = None
+    sheet: Sheet | None = None  # the page that it was cut from, or may be
     region: list[int] | None = None  # that is left of the scan, trimmed and straightened
     picture: tuple[str, int, str] = ("", 0, "")  # that it was when it was begun
     unreadable: UnreadableImage | None = None
@@ -85,7 +86,7 @@ class _Work:
     def _see(self, source: Path) -> None:
         """Once for a card: what its page image shows; and its images as they then are to be trimmed and turned."""
         size = (self.width or self.card.width, self.height or self.card.height)
-        self.region = seeing.framed(self.card, size)
+        self.region = seeing.framed(self.card, size, self.sheet)
         if self.region is not None:
             self.card.crop = self.region
             made = _derive(source, self.scan, _missing(_pair(self.scan, self.scan.rotation)))
@@ -103,9 +104,18 @@ def _prepare_batch(cards: list[Card]) -> None:
     for card in cards:
         if card.prepared_at is None and (turned := upright.known(card)):
             card.rotation = turned.rotation  # its images are made that way at once
+    wanted = {card.sheet_id for card in cards if card.sheet_id} if seeing.frames(cards[0].batch) else set()
+    sheets: dict[int | None, Sheet] = {sheet.pk: sheet for sheet in Sheet.objects.filter(pk__in=wanted)}
     with store.writing(cards[0].batch):
         works = [
-            _Work(card, scan, _found(scan), _missing(_pair(scan, scan.rotation)), picture=_picture(scan))
+            _Work(
+                card,
+                scan,
+                _found(scan),
+                _missing(_pair(scan, scan.rotation)),
+                sheet=sheets.get(card.sheet_id),
+                picture=_picture(scan),
+            )
             for card in cards
             for scan in card.sides
         ]

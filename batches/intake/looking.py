@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from django.db.models import QuerySet
 
 from batches import changes
-from batches.intake import decoders, derive, store
+from batches.intake import decoders, derive, seeing, store
 from batches.models import Batch, Card, Sheet
 from batches.states import BatchStatus
 from ocr.errors import UnreadableImage
@@ -57,4 +57,6 @@ def _note(cards: Sequence[Card], found: Sequence[Found]) -> None:
                 continue
             scan = card.as_scan() | {"width": size[0], "height": size[1]}
             sheet = Sheet.objects.create(batch=change.batch, found=regions, **scan)
-            change.touch_card(card, sheet=sheet)
+            # One card alone is trimmed and set level, now that nobody is going to cut its page.
+            again = {"prepared_at": None} if len(regions) < 2 and seeing.frames(change.batch) else {}
+            change.touch_card(card, sheet=sheet, **again)

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import importlib
 import json
+import math
 import os
 import resource
 import signal
@@ -278,13 +279,26 @@ def cut_out(image: Image.Image, crop: Sequence[int]) -> Image.Image:
     """The region, as far as it lies on the page; with a fifth number after the page is turned, see Scan.crop."""
     left, top, width, height, *tilt = crop
     if tilt:
-        flat = opaque(resizable(image))
-        white = (255,) * len(flat.getbands())
-        image = flat.rotate(tilt[0] / 100, Image.Resampling.BICUBIC, fillcolor=white)
+        return _turned_out(opaque(resizable(image)), (left, top, width, height), math.radians(tilt[0] / 100))
     box = (max(0, left), max(0, top), min(image.width, left + width), min(image.height, top + height))
     if box[0] >= box[2] or box[1] >= box[3]:
         raise Refusal("damaged", "the region lies outside of the page")
     return image.crop(box)
+
+
+def _turned_out(image: Image.Image, box: tuple[int, int, int, int], tilt: float) -> Image.Image:
+    """The box of the page turned about its middle. It may reach beyond the page, where a card of a sheet is set level:
+    what lies there is turned into it.
+    """
+    left, top, width, height = box
+    if width <= 0 or height <= 0:
+        raise Refusal("damaged", "the region lies outside of the page")
+    cos, sin, x, y = math.cos(tilt), math.sin(tilt), image.width / 2, image.height / 2
+    across = (cos, -sin, cos * (left - x) - sin * (top - y) + x)
+    down = (sin, cos, sin * (left - x) + cos * (top - y) + y)
+    white = (255,) * len(image.getbands())
+    size = (min(width, image.width + image.height), min(height, image.width + image.height))
+    return image.transform(size, Image.Transform.AFFINE, (*across, *down), Image.Resampling.BICUBIC, fillcolor=white)
 
 
 def _largest_first(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:

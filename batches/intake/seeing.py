@@ -1,6 +1,7 @@
 """What preparation finds on a card's page image besides making it: blank, what it looks like, codes, which way up."""
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from django.utils import timezone
 from batches import changes
 from batches.intake import decoders, store, upright
 from batches.intake.decoders import Examined
-from batches.models import Card
+from batches.intake.store import AnyScan
+from batches.models import Batch, Card, Sheet
 from batches.states import CardStatus, SkipReason
 from ocr.errors import UnreadableImage
 
@@ -33,11 +35,30 @@ class Seen:
     turned: upright.Turned
 
 
-def framed(card: Card, size: tuple[int, int]) -> list[int] | None:
+def frames(batch: Batch) -> bool:
+    """Whether cards are looked for within their scans."""
+    return bool(batch.option("trim") or batch.option("straighten"))
+
+
+def uncut(scan: AnyScan, sheet: Sheet | None) -> list[int] | None:
+    """The region that it is without having been trimmed or set level."""
+    return list(sheet.cuts[scan.cut - 1]) if sheet and 0 < scan.cut <= len(sheet.cuts) else None
+
+
+def _waits(card: Card, sheet: Sheet | None) -> bool:
+    """It may still be cut, and a person sees the page for that as it lies; or nobody knows the page it was cut from."""
+    if card.cut:
+        return sheet is None or card.crop != uncut(card, sheet)
+    if card.crop:
+        return True
+    return bool(card.batch.option("sheets")) and (sheet is None or len(sheet.found) > 1)
+
+
+def framed(card: Card, size: tuple[int, int], sheet: Sheet | None) -> list[int] | None:
     """Where the card lies on its scan of this size, as Scan.crop has it, where the batch wants that to be known."""
     option = card.batch.option
     trim, straighten = option("trim"), option("straighten")
-    if not (trim or straighten) or card.crop or card.cut or option("sheets"):
+    if not (trim or straighten) or card.trimmed or _waits(card, sheet):
         return None
     try:
         page = store.derived(card, "page")
@@ -50,7 +71,17 @@ def framed(card: Card, size: tuple[int, int]) -> list[int] | None:
     (left, top, right, bottom), tilt = found
     width, height = size
     box = [round(left * width), round(top * height), round((right - left) * width), round((bottom - top) * height)]
+    if card.cut and card.crop and sheet:
+        box = _on_page(card.crop, box, math.radians(tilt), (sheet.width, sheet.height))
     return [*box, round(tilt * 100) % 36_000] if tilt else box
+
+
+def _on_page(cut: list[int], box: list[int], tilt: float, page: tuple[int, int]) -> list[int]:
+    """A box of a cut that was turned about its own middle: where it lies once the whole page is turned about its."""
+    x, y = cut[0] + (cut[2] - page[0]) / 2, cut[1] + (cut[3] - page[1]) / 2  # of the cut's middle, from the page's
+    cos, sin = math.cos(tilt), math.sin(tilt)
+    across, down = cos * x + sin * y + page[0] / 2, cos * y - sin * x + page[1] / 2
+    return [round(across - cut[2] / 2) + box[0], round(down - cut[3] / 2) + box[1], box[2], box[3]]
 
 
 def see(card: Card) -> Seen:

@@ -3,11 +3,11 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from batches.actions import drafts, replacing, runs, sheets
-from batches.intake import adding, derive, looking, store
+from batches.actions import drafts, replacing, runs, scans, sheets
+from batches.intake import adding, derive, frame, looking, store
 from batches.models import Batch, Card, CardScan, Likeness, Sheet, Upload
 from batches.states import CardStatus
-from tests.batches.intake import pictures
+from tests.batches.intake import papers, pictures
 from tests.batches.intake.test_sheets import DARK, drawn, laid
 
 pytestmark = pytest.mark.usefixtures("cut_short")
@@ -243,3 +243,82 @@ def test_a_page_is_whole_again_though_another_file_has_its_name(
     assert sheets.undo(batch) == 1
     names = sorted(card.filename for card in batch.cards.all())
     assert names == ["ledger-p001-c1.jpg", "ledger-p001.jpg"]
+
+
+@pytest.fixture
+def askew(batch: Batch) -> Callable[..., Sheet]:
+    """A sheet of two cards that lie a little askew, in a batch with these options."""
+
+    def scan(**options: bool) -> Sheet:
+        cards = [papers.written(papers.ruled(papers.paper(seed)), "Halvorsen", at=(200, 300)) for seed in (1, 2)]
+        for number, card in enumerate(cards):
+            for line in range(4):
+                papers.written(card, f"Seven Songs {number}", at=(200, 440 + 130 * line))
+        sheet = laid([card.resize((900, 600)) for card in cards], 1, (10, 10, 10), askew=3, gap=90)[0]
+        Batch.objects.filter(pk=batch.pk).update(options={"rotation": 0, "sheets": True, **options})
+        batch.refresh_from_db()
+        derive.prepare(adding.add_file(batch, "sheet.png", [pictures.encoded(sheet, "PNG")]).cards[0])
+        while looking.look(batch.pk):
+            pass
+        return batch.sheets.get()
+
+    return scan
+
+
+def page_of(card: Card) -> Image.Image:
+    return pictures.opened(store.derived(card, "page")).convert("L")
+
+
+def test_cuts_are_trimmed_and_set_level_where_the_batch_wants_it(batch: Batch, askew: Callable[..., Sheet]) -> None:
+    sheet = askew(trim=True, straighten=True)
+    sheets.cut(sheet, sheet.found)
+    before = cards(batch)
+    derive.prepare_many(batch.cards.select_related("batch"))
+    for card, rough in zip(cards(batch), before, strict=True):
+        assert card.trimmed
+        assert len(card.crop) == 5
+        page = page_of(card)
+        assert page.size == (card.width, card.height)
+        assert frame.find(page, trim=False, straighten=True) is None
+        assert rough.crop is not None
+        dark = sum(page.histogram()[:40]) / (page.width * page.height)
+        assert dark < 0.03  # the corners of a card that lay askew, and nothing of the sheet besides
+        assert card.width == pytest.approx(900, rel=0.03)
+        assert card.height == pytest.approx(600, rel=0.03)
+    assert sheet.cuts == [card.crop for card in before]
+
+
+def test_a_trimmed_cut_is_as_it_was_cut_once_that_is_not_wanted(batch: Batch, askew: Callable[..., Sheet]) -> None:
+    sheet = askew(trim=True)
+    sheets.cut(sheet, sheet.found)
+    derive.prepare_many(batch.cards.select_related("batch"))
+    assert all(card.trimmed and card.crop not in sheet.found for card in cards(batch))
+    derive.prepare_many(batch.cards.select_related("batch"))  # again changes nothing
+    trimmed = [card.crop for card in cards(batch)]
+    batch.cards.update(prepared_at=None)
+    derive.prepare_many(batch.cards.select_related("batch"))
+    assert [card.crop for card in cards(batch)] == trimmed
+    scans.set_options(batch, {"rotation": 0, "pass_blank": True, "trim": False, "straighten": False})
+    assert [card.crop for card in cards(batch)] == sheet.found
+    assert [[card.width, card.height] for card in cards(batch)] == [region[2:] for region in sheet.found]
+    assert not any(card.trimmed or card.prepared_at for card in cards(batch))
+
+
+def test_a_page_with_one_card_is_trimmed_once_it_was_looked_at(
+    batch: Batch, scanned: Callable[..., list[Sheet]]
+) -> None:
+    scanned("single.jpg", cards=1)
+    Batch.objects.update(options={"rotation": 0, "sheets": True, "trim": True})
+    Card.objects.update(prepared_at=None, sheet=None)
+    derive.prepare(batch.cards.select_related("batch").get())
+    assert not batch.cards.get().trimmed  # somebody may have to cut it
+    looking.look(batch.pk)
+    assert batch.cards.get().prepared_at is None
+    derive.prepare(batch.cards.select_related("batch").get())
+    assert batch.cards.get().trimmed
+    sheets.look_for(batch, True)
+    assert batch.cards.get().trimmed  # it was looked at
+    Card.objects.update(sheet=None)
+    sheets.look_for(batch, True)
+    card = batch.cards.get()
+    assert (card.trimmed, card.crop, card.prepared_at) == (False, None, None)
