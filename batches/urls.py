@@ -23,6 +23,7 @@ from batches.views import (
     results,
     run,
     sheets,
+    statistics,
     trash,
     uploads,
 )
@@ -109,6 +110,8 @@ urlpatterns = [
     path("batches/<int:pk>/problems/", problems.batch_problems, name="batch_problems"),
     path("batches/<int:pk>/problems/retry/", problems.problems_retry, name="problems_retry"),
     path("batches/<int:pk>/problems/skip/", problems.problems_skip, name="problems_skip"),
+    path("batches/<int:pk>/statistics/", statistics.batch_statistics, name="batch_statistics"),
+    path("statistics/", statistics.statistics_site, name="statistics_site"),
     path("batches/<int:pk>/export/", exports.batch_export, name="batch_export"),
     path("batches/<int:pk>/export/download/", exports.batch_download, name="batch_download"),
     path("batches/<int:pk>/delete/", trash.batch_delete, name="batch_delete"),

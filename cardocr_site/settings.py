@@ -63,6 +63,7 @@ CA_BUNDLE = env.str("CARDOCR_CA_BUNDLE", default="").strip()
 if CA_BUNDLE and not Path(CA_BUNDLE).is_file():
     raise ImproperlyConfigured("CARDOCR_CA_BUNDLE is not a file that can be read.")
 
+PERSON_FIGURES = env.bool("CARDOCR_PERSON_FIGURES", default=False)  # who checked how much, for administrators
 PRIVATE_BY_DEFAULT = env.bool("CARDOCR_PRIVATE_BY_DEFAULT", default=False)
 TURN_SCANS = env.str("CARDOCR_TURN_SCANS", default="auto").strip()  # of new batches; else 0, 90, 180, 270
 if TURN_SCANS not in {"auto", "0", "90", "180", "270"}:

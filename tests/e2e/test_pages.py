@@ -38,6 +38,8 @@ PAGES = {
     "problems": "/batches/{batch}/problems/",
     "frozen fields": "/batches/{batch}/fields/",
     "export": "/batches/{batch}/export/",
+    "statistics": "/batches/{batch}/statistics/",
+    "all statistics": "/statistics/",
     "delete": "/batches/{batch}/delete/",
     "trash": "/trash/",
     "templates": "/templates/",
