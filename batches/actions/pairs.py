@@ -130,6 +130,7 @@ def _pair(change: changes.Change, pairs: Sequence[tuple[Card, Card]]) -> None:
             card=front,
             role=CardScan.Role.BACK,
             blank=nothing,
+            turned_by=back.turned_by,
             sheet_id=back.sheet_id,
             upload_id=back.upload_id,
             **back.as_scan(),
@@ -150,7 +151,7 @@ def _part(change: changes.Change, cards: Sequence[Card]) -> None:
         assert back is not None  # noqa: S101
         trimmed = back.crop != seeing.uncut(back, back.sheet)
         columns = back.as_scan() | {"sheet_id": back.sheet_id, "upload_id": back.upload_id, "trimmed": trimmed}
-        restored.append(Card(position=card.position, **columns))
+        restored.append(Card(position=card.position, turned_by=back.turned_by, **columns))
         change.touch_card(card, back=None, prepared_at=None, codes=[])
         back.delete()
     change.add_cards(restored)

@@ -77,7 +77,7 @@ def _put(change: changes.Change, card: Card, scan: Card | CardScan, user: User, 
     earlier = CardScan.objects.create(card=card, role=CardScan.Role.EARLIER, by=user, **scan.as_scan())
     if isinstance(scan, CardScan):
         columns["rotation"] = upright.first_rotation(change.batch)  # nobody looks at the text of a back
-        CardScan.objects.filter(pk=scan.pk).update(**columns, sheet=None, blank=False)
+        CardScan.objects.filter(pk=scan.pk).update(**columns, sheet=None, blank=False, turned_by="")
         change.touch_card(card, prepared_at=None, files_due=True)
     else:
         change.touch_card(card, **columns, **UNSEEN, sheet=None, files_due=True)

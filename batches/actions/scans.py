@@ -49,7 +49,7 @@ def _turn_all(change: changes.Change) -> None:
     others = Card.objects.exclude(turned_by=TurnedBy.PERSON)
     change.touch_cards(others.filter(batch=change.batch), prepared_at=None, turned_by="", rotation=0)
     if (rotation := change.batch.option("rotation")) in upright.CHOICES:  # of backs the text is not looked at
-        _backs(change).update(rotation=rotation)
+        _backs(change).exclude(turned_by=TurnedBy.PERSON).update(rotation=rotation, turned_by=TurnedBy.SETTING)
         change.touch_cards(Card.objects.filter(batch=change.batch).exclude(back=None), prepared_at=None)
 
 

@@ -288,10 +288,9 @@ def _full(scan: Card | CardScan) -> Prepared:
 
 def _known_rotation(scan: Card | CardScan) -> int | None:
     """None where an engine that can see it should look itself."""
-    by = scan.turned_by if isinstance(scan, Card) else ""
-    if by in upright.CERTAIN:
+    if scan.turned_by in upright.CERTAIN:
         return scan.rotation
-    if by in {TurnedBy.OTHERS, TurnedBy.NOTHING}:
+    if scan.turned_by in {TurnedBy.OTHERS, TurnedBy.NOTHING}:
         return None
     return scan.rotation or None  # 0 is also what a card has that nobody has looked at
 

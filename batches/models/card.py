@@ -211,6 +211,7 @@ class CardScan(Scan):
     role = models.CharField(max_length=8, choices=Role)
     upload = models.ForeignKey(Upload, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     blank = models.BooleanField(default=False)  # a back that shows nothing: no engine gets it
+    turned_by = models.CharField(max_length=8, choices=TurnedBy, blank=True)  # as Card.turned_by, of a back
     at = models.DateTimeField(auto_now_add=True)  # paired, or replaced
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 from batches.actions import drafts, pairs, replacing, runs, scans
 from batches.intake import adding, derive, order, store
 from batches.models import Batch, Card, CardScan, Upload
-from batches.states import CardStatus, SkipReason
+from batches.states import CardStatus, SkipReason, TurnedBy
 from tests.batches.intake import papers, pictures
 
 Make = Callable[..., list[Card]]
@@ -193,6 +193,28 @@ def test_the_setting_for_all_scans_turns_backs_too(batch: Batch, scanned: Callab
     assert card.back is not None
     card = replacing.replace(card, batch.owner, "3.jpg", [pictures.jpeg((90, 60))], back=True)
     assert CardScan.objects.get(role=CardScan.Role.BACK).rotation == 90
+
+
+def test_a_back_that_a_person_has_turned_stays_as_it_was_turned(batch: Batch, scanned: Callable[..., None]) -> None:
+    scanned("1.jpg", "2.jpg", "3.jpg", "4.jpg")
+    turned = batch.cards.get(original_name="2.jpg")
+    scans.turn(turned, 180)
+    derive.prepare_many(batch.cards.select_related("batch"))
+    pairs.apply(batch, "order")
+    scans.set_options(batch, OPTIONS | {"rotation": 90})
+    backs = {back.original_name: back for back in CardScan.objects.all()}
+    assert {name: (back.rotation, back.turned_by) for name, back in backs.items()} == {
+        "2.jpg": (180, TurnedBy.PERSON),
+        "4.jpg": (90, TurnedBy.SETTING),
+    }
+    pairs.part(batch)
+    derive.prepare_many(batch.cards.select_related("batch"))
+    assert {card.original_name: card.rotation for card in batch.cards.all()} == {
+        "1.jpg": 90,
+        "2.jpg": 180,
+        "3.jpg": 90,
+        "4.jpg": 90,
+    }
 
 
 def test_nothing_is_paired_before_it_is_known_what_is_on_it(batch: Batch, make_cards: Make) -> None:
