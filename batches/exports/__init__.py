@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from batches.exports import csv, json
-from batches.exports.rows import Options
+from batches.exports import csv, json, txt, xlsx
+from batches.exports.options import Options
 from batches.models import Batch
 
 __all__ = ["FORMATS", "Format", "Options", "filename"]
@@ -21,7 +21,10 @@ FORMATS = {
     format.key: format
     for format in (
         Format("csv", "text/csv; charset=utf-8", csv.write),
+        Format("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", xlsx.write),
         Format("json", "application/json; charset=utf-8", json.write),
+        Format("jsonl", "application/x-ndjson; charset=utf-8", json.write_lines),
+        Format("txt", "text/plain; charset=utf-8", txt.write),
     )
 }
 

@@ -6,20 +6,29 @@ from typing import Any
 
 from batches.drain import files
 from batches.exports import rows
+from batches.exports.options import Form, Options
 from batches.models import Batch, Card
 from ocr.fields import FieldSpec
 
 
-def write(batch: Batch, options: rows.Options) -> Iterator[bytes]:
+def write(batch: Batch, options: Options) -> Iterator[bytes]:
     """Both forms of a value stand in `fields`, so only `values` heeds the options."""
     head = _dump(_batch(batch))
     yield f'{{"batch": {head}, "cards": ['.encode()
     specs = batch.specs()
     start = "\n"
-    for card in rows.cards(batch):
+    for card in rows.cards(batch, options):
         yield (start + _dump(_card(card, specs, options.form))).encode()
         start = ",\n"
     yield b"\n]}\n"
+
+
+def write_lines(batch: Batch, options: Options) -> Iterator[bytes]:
+    """One card on a line, each an object of its own, with the batch's id and name."""
+    specs = batch.specs()
+    head = {"batch_id": batch.pk, "batch": batch.name}
+    for card in rows.cards(batch, options):
+        yield (_dump(head | _card(card, specs, options.form)) + "\n").encode()
 
 
 def _dump(data: dict[str, Any]) -> str:
@@ -53,7 +62,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _card(card: Card, specs: list[FieldSpec], form: rows.Form) -> dict[str, Any]:
+def _card(card: Card, specs: list[FieldSpec], form: Form) -> dict[str, Any]:
     result = card.result
     take = rows.verbatim if form == "verbatim" else rows.value
     stored: dict[str, Any] = rows.fields(card, specs)
@@ -89,7 +98,7 @@ def _card(card: Card, specs: list[FieldSpec], form: rows.Form) -> dict[str, Any]
     }
 
 
-def _entries(card: Card, specs: list[FieldSpec], form: rows.Form) -> list[dict[str, Any]] | None:
+def _entries(card: Card, specs: list[FieldSpec], form: Form) -> list[dict[str, Any]] | None:
     """Where several were asked for; the first one's values are the card's."""
     if card.result is None or card.result.entries is None:
         return None

@@ -1,33 +1,21 @@
 """What every export reads: each card of a batch with its result, whatever its status, a page at a time."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from batches import progress
+from batches.exports import options as choices
 from batches.models import Batch, Card, CardResult
 from ocr.fields import FieldSpec
 
 PAGE = 500
 
-Form = Literal["value", "verbatim", "both"]
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`form`: the recorded value, the text as on the card, or both. `checked`: who has checked the card stands last."""
-
-    form: Form = "value"
-    delimiter: str = ","
-    bom: bool = False
-    checked: bool = False
-
-
-def cards(batch: Batch) -> Iterator[Card]:
+def cards(batch: Batch, options: choices.Options) -> Iterator[Card]:
     """In their order, by keyset: page 1,000 costs what page 1 costs, and a running batch disturbs nothing."""
-    rows = batch.cards.select_related("result__template_version", "reviewed_by", "back").order_by("position", "pk")
+    rows = _ordered(batch, options)
     after: Card | None = None
     while True:
         page = rows if after is None else rows.filter(_behind(after))
@@ -36,6 +24,15 @@ def cards(batch: Batch) -> Iterator[Card]:
         if len(found) < PAGE:
             return
         after = found[-1]
+
+
+def first(batch: Batch, options: choices.Options, number: int) -> Sequence[Card]:
+    return list(_ordered(batch, options)[:number])
+
+
+def _ordered(batch: Batch, options: choices.Options) -> QuerySet[Card]:
+    wanted = choices.of_cards(batch, options)
+    return wanted.select_related("result__template_version", "reviewed_by", "back").order_by("position", "pk")
 
 
 def _behind(card: Card) -> Q:
@@ -88,6 +85,22 @@ def verbatim(card: Card, key: str, entry: int = 1) -> str | None:
     stored = card.result.fields.get(key) or {} if entry == 1 else _further(card.result, key, entry)
     text: str | None = stored.get("verbatim") if now == stored.get("value") else now
     return text
+
+
+def machine(card: Card, key: str, entry: int = 1) -> str | None:
+    """What the machine read first, whatever a person made of it."""
+    return _stored(card, key, entry).get("value")
+
+
+def state(card: Card, key: str, entry: int = 1) -> str:
+    """value, absent, unreadable, …: as the machine found it."""
+    return str(_stored(card, key, entry).get("state", ""))
+
+
+def _stored(card: Card, key: str, entry: int) -> dict[str, Any]:
+    if card.result is None:
+        return {}
+    return card.result.fields.get(key) or {} if entry == 1 else _further(card.result, key, entry)
 
 
 def _further(result: CardResult, key: str, entry: int) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from batches.models.card import CardScan as CardScan
 from batches.models.card import Likeness as Likeness
 from batches.models.card import Scan as Scan
 from batches.models.card import Sheet as Sheet
+from batches.models.export import ExportSettings as ExportSettings
+from batches.models.export import ExportSettingsQuerySet as ExportSettingsQuerySet
 from batches.models.reading import Attempt as Attempt
 from batches.models.reading import CardResult as CardResult
 from batches.models.reading import FieldRevision as FieldRevision

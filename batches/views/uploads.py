@@ -21,7 +21,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from batches.actions import drafts, files
-from batches.exports.csv import BOM, safe
+from batches.exports.csv import BOM
+from batches.exports.table import safe
 from batches.forms import ScansForm
 from batches.intake import room, sniff
 from batches.intake.receiving import Refused

@@ -33,7 +33,7 @@ def test_json_goes_to_standard_output(batch: Batch, card: Card, capfdbinary: pyt
 
 def test_excel_gets_its_mark_and_semicolons(batch: Batch, card: Card, tmp_path: Path) -> None:
     export(batch.uid, out=str(tmp_path / "out.csv"), bom=True, delimiter=";")
-    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfcard_id;file;")
+    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbfcard_id;version;file;")
 
 
 def test_an_unknown_batch_is_told(db: None) -> None:

@@ -2,14 +2,20 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import openpyxl
 import pytest
+from django.conf import settings
+from django.http import QueryDict
 from django.utils import timezone
 
 from batches import exports
-from batches.exports import rows
-from batches.exports.csv import safe
+from batches.exports import rows, xlsx
+from batches.exports.table import safe
 from batches.models import Batch, Card, CardResult, CardScan
+from batches.queries import grid
 from batches.states import CardStatus
 from cardocr_site.accounts.models import User
 from tests.batches.reading import stored
@@ -47,7 +53,7 @@ def test_every_card_has_its_row_whatever_its_status(
     table = read(batch)
     assert [row["status"] for row in table] == ["completed", "pending", "failed", "skipped", "cancelled"]
     assert [bool(row["error"]) for row in table] == [False, False, True, False, False]
-    head = ["card_id", "file", "status", "error", "Author", "Title", "Year", "confidence", "transcription"]
+    head = ["card_id", "version", "file", "status", "error", "Author", "Title", "Year", "confidence", "transcription"]
     assert list(table[0]) == head
 
 
@@ -122,7 +128,7 @@ def test_cards_that_share_a_position_are_neither_lost_nor_doubled(
     make_cards(7)
     batch.cards.update(position=1)
     monkeypatch.setattr(rows, "PAGE", 2)
-    found = [card.pk for card in rows.cards(batch)]
+    found = [card.pk for card in rows.cards(batch, exports.Options())]
     assert found == sorted(batch.cards.values_list("pk", flat=True))
 
 
@@ -133,10 +139,12 @@ def test_the_file_is_named_after_the_batch(batch: Batch) -> None:
 
 
 def test_who_has_checked_a_card_stands_last_where_it_is_asked_for(batch: Batch, read_card: Card, user: User) -> None:
-    assert read(batch, checked=True)[0]["checked_by"] == ""
+    besides = exports.options.USUAL | {"checked"}
+    assert read(batch, besides=besides)[0]["checked_by"] == ""
+    assert read(batch, besides=besides)[0]["checked"] == "no"
     Card.objects.filter(pk=read_card.pk).update(reviewed=True, reviewed_by=user)
-    assert list(read(batch, checked=True)[0])[-1] == "checked_by"
-    assert read(batch, checked=True)[0]["checked_by"] == "ingrid"
+    assert list(read(batch, besides=besides)[0])[-1] == "checked_by"
+    assert read(batch, besides=besides)[0]["checked_by"] == "ingrid"
     assert "checked_by" not in read(batch)[0]
 
 
@@ -170,7 +178,7 @@ def several(batch: Batch, make_cards: Callable[..., list[Card]]) -> Card:
 
 def test_each_entry_has_a_row_of_its_own_with_the_cards_columns_repeated(batch: Batch, several: Card) -> None:
     table = read(batch)
-    assert list(table[0])[:5] == ["card_id", "file", "entry", "status", "error"]
+    assert list(table[0])[:6] == ["card_id", "version", "file", "entry", "status", "error"]
     assert [row["entry"] for row in table] == ["1", "2", "", ""]
     assert [row["Author"] for row in table] == ["Grieg", "Sinding", "", ""]
     assert [row["Title"] for row in table] == ["Peer Gynt", "'=Rustle", "", ""]
@@ -209,3 +217,130 @@ def test_the_json_says_which_part_of_which_file_a_card_is_and_what_its_back(batc
     told = json.loads(b"".join(exports.FORMATS["json"].write(batch, exports.Options())))["cards"][0]
     assert (told["image"]["source"], told["image"]["region"]) == ("sheet.jpg", [5, 6, 70, 80])
     assert told["back"]["sha256"] == "b" * 64
+
+
+def test_columns_are_chosen_one_by_one_and_named_by_key(batch: Batch, read_card: Card) -> None:
+    columns = frozenset({("author", "verbatim"), ("year", "value"), ("year", "verbatim")})
+    row = read(batch, columns=columns, besides=frozenset(), keys=True)[0]
+    assert list(row) == ["card_id", "version", "author_verbatim", "year", "year_verbatim"]
+    assert (row["author_verbatim"], row["year"]) == ("Grieg!", "1881")
+    alone = read(batch, columns=columns, besides=frozenset())[0]
+    assert list(alone)[2:] == ["Author", "Year", "Year (as on the card)"]
+
+
+def test_what_the_machine_read_first_and_by_what_can_be_taken_along(batch: Batch, read_card: Card) -> None:
+    CardResult.objects.update(values={"author": "Grieg, Edvard", "title": None, "year": None}, model="m-1")
+    row = read(batch, besides=frozenset({"engine", "machine"}))[0]
+    assert (row["Author"], row["Author (as the machine read it)"]) == ("Grieg, Edvard", "Grieg")
+    assert (row["engine"], row["model"]) == ("stub", "m-1")
+
+
+def test_several_entries_may_stand_in_one_row(batch: Batch, several: Card) -> None:
+    table = read(batch, joined=True)
+    assert [row["Author"] for row in table] == ["Grieg | Sinding", "", ""]
+    assert "entry" not in table[0]
+
+
+def test_what_cannot_be_read_is_marked_where_it_is_asked_for(batch: Batch, read_card: Card) -> None:
+    result = CardResult.objects.get()
+    result.fields["year"] |= {"state": "unreadable", "value": None}
+    result.values["year"] = None
+    result.save()
+    assert read(batch)[0]["Year"] == ""
+    assert read(batch, unreadable=True)[0]["Year"] == "[?]"
+
+
+def test_the_guard_against_formulas_can_be_switched_off(batch: Batch, read_card: Card) -> None:
+    CardResult.objects.update(values={"author": "=1+1", "title": None, "year": None})
+    assert read(batch)[0]["Author"] == "'=1+1"
+    assert read(batch, guard=False)[0]["Author"] == "=1+1"
+
+
+@pytest.mark.parametrize(
+    ("which", "more", "found"),
+    [
+        ("all", {}, [0, 1, 2, 3]),
+        ("read", {}, [0, 1, 2]),
+        ("checked", {}, [1]),
+        ("changed", {"since": 5}, [2]),
+        ("found", {"filters": grid.Filters(name="problems")}, [3]),
+        ("chosen", {"chosen": (0, 3)}, [0, 3]),
+    ],
+)
+def test_the_cards_are_chosen(
+    batch: Batch, make_cards: Callable[..., list[Card]], which: str, more: dict[str, object], found: list[int]
+) -> None:
+    cards = [*make_cards(3, CardStatus.COMPLETED), *make_cards(1, CardStatus.FAILED)]
+    Card.objects.filter(pk=cards[1].pk).update(reviewed=True)
+    Card.objects.filter(pk=cards[2].pk).update(version=6)
+    if "chosen" in more:
+        more = {"chosen": tuple(cards[n].pk for n in (0, 3))}
+    assert [row["card_id"] for row in read(batch, which=which, **more)] == [str(cards[n].pk) for n in found]
+
+
+def workbook(batch: Batch, **options: object) -> Any:
+    made = b"".join(exports.FORMATS["xlsx"].write(batch, exports.Options(**options)))  # type: ignore[arg-type]
+    return openpyxl.load_workbook(io.BytesIO(made))
+
+
+def test_a_workbook_holds_text_alone_under_a_frozen_head(batch: Batch, read_card: Card) -> None:
+    values = {"author": "=1+1", "title": "a\x00b\x1f<i>&", "year": "0123"}
+    CardResult.objects.update(values=values)
+    Card.objects.update(original_name="http://example.org/=x.jpg")
+    book = workbook(batch, guard=False)
+    sheet = book["Cards"]
+    head, row = list(sheet.iter_rows(values_only=True))
+    told = dict(zip(head, row, strict=True))
+    assert (told["Author"], told["Title"], told["Year"]) == ("=1+1", "ab<i>&", "0123")
+    assert {cell.data_type for cell in sheet[2] if cell.value is not None} == {"s"}
+    assert sheet.freeze_panes == "B2"
+    assert not sheet._hyperlinks
+    assert not list(Path(settings.DATA_DIR).glob("tmp*"))  # nothing is left behind
+
+
+def test_the_second_sheet_says_what_the_columns_are(batch: Batch, read_card: Card) -> None:
+    about = list(workbook(batch, form="both", unreadable=True)["About"].iter_rows(values_only=True))
+    facts = {line[0]: line[1] for line in about}
+    assert (facts["batch"], facts["rows"], facts["rows with status completed"]) == ("Drawer 12", "1", "1")
+    assert facts["unreadable text"] == "[?]"
+    assert ("Author (as on the card)", "author") in [line[:2] for line in about]
+    assert "apostrophe" in facts["formulas in CSV"]
+
+
+def test_a_sheet_that_is_full_is_told_and_not_cut_off(
+    batch: Batch, make_cards: Callable[..., list[Card]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_cards(3)
+    monkeypatch.setattr(xlsx, "MOST", 3)
+    with pytest.raises(xlsx.TooManyRows):
+        workbook(batch)
+
+
+def test_json_lines_are_one_card_each(batch: Batch, read_card: Card, make_cards: Callable[..., list[Card]]) -> None:
+    make_cards(1)
+    lines = b"".join(exports.FORMATS["jsonl"].write(batch, exports.Options())).decode().splitlines()
+    told = [json.loads(line) for line in lines]
+    assert [(one["batch"], one["values"]["author"]) for one in told] == [("Drawer 12", "Grieg"), ("Drawer 12", None)]
+
+
+def test_plain_text_has_the_whole_text_and_the_values_of_each_card(batch: Batch, several: Card) -> None:
+    text = b"".join(exports.FORMATS["txt"].write(batch, exports.Options(which="read"))).decode()
+    first, second = text.split("\n\n")[:2]
+    assert f"(card {several.pk}, version" in first
+    assert first.splitlines()[1:] == [
+        "all of it", "Author: Grieg", "Title: Peer Gynt", "Year: 1876", "Author: Sinding", "Title: =Rustle",
+    ]  # fmt: skip
+    assert second.splitlines()[1:] == ["all of it"]
+
+
+def test_options_go_into_an_address_and_back(batch: Batch) -> None:
+    options = exports.Options(
+        which="checked", form="both", columns=frozenset({("author", "value"), ("year", "verbatim")}),
+        besides=frozenset({"file", "machine"}), keys=True, joined=True, unreadable=True, guard=False,
+        delimiter="\t", bom=True,
+    )  # fmt: skip
+    query = QueryDict(exports.options.settings_of(options, "xlsx"))
+    assert exports.options.from_query(query, batch) == options
+    assert query["format"] == "xlsx"
+    other = QueryDict("columns=1&value=nothing-of-this-batch")
+    assert exports.options.from_query(other, batch).columns is None
