@@ -1,12 +1,13 @@
 """Files on their way into a draft, and what a person decides about them."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from batches import tasks
 from batches.actions import activity
 from batches.intake import opening, order, parts, uploads
+from batches.intake.entering import Sender
 from batches.models import Batch, Upload
 from batches.states import UploadStatus
 from cardocr_site.accounts.models import User
@@ -28,25 +29,33 @@ def receive(
 
     A container is opened as far as that goes in ten seconds; the consumer goes on with the rest.
     """
-    return _opened(uploads.take(batch, name, sent, client_key=client_key, size=size), by)
+    sender = Sender(by, _note) if by is not None else None
+    return _opened(uploads.take(batch, name, sent, client_key=client_key, size=size, sender=sender))
 
 
 def append(upload: Upload, start: int, chunks: Iterable[bytes], by: User | None = None) -> Upload:
     """Put a part behind the others, the last one as receive. Raises parts.Elsewhere and Refused."""
     upload = parts.append(upload, start, chunks)
-    return upload if upload.status == UploadStatus.RECEIVING else _opened(upload, by)
+    if upload.status in {UploadStatus.OPENING, UploadStatus.DONE} and by is not None:
+        _note(by, [upload])
+    return upload if upload.status == UploadStatus.RECEIVING else _opened(upload)
 
 
 def add_anyway(upload: Upload, by: User | None = None) -> None:
     """A duplicate that is wanted, too. Raises Refused."""
     if uploads.want(upload):
         upload.refresh_from_db()
-        _opened(upload, by)
+        if by is not None:
+            _note(by, [upload])
+        _opened(upload)
 
 
-def _opened(upload: Upload, by: User | None) -> Upload:
-    if upload.status in {UploadStatus.OPENING, UploadStatus.DONE}:
-        activity.record(upload.batch_id, by, "add_scans", group=True, name=upload.name[-200:])
+def _note(by: User, taken: Sequence[Upload]) -> None:
+    last = taken[-1]
+    activity.record(last.batch_id, by, "add_scans", len(taken), group=True, name=last.name[-200:])
+
+
+def _opened(upload: Upload) -> Upload:
     if upload.status == UploadStatus.OPENING:
         opening.go_on(upload.pk, opening.within(opening.HERE))
         upload.refresh_from_db()

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from batches import changes, tasks
 from batches.actions import scans
 from batches.actions.drafts import draft
-from batches.intake import adding, names, order, seeing, store
+from batches.intake import free_names, names, order, seeing, store
 from batches.intake.regions import Region, overlap, sameness, within
 from batches.intake.seeing import UNSEEN
 from batches.models import Batch, Card, CardScan, Sheet, Upload
@@ -174,7 +174,9 @@ def _cut(change: changes.Change, sheet: Sheet, regions: Sequence[Region]) -> lis
 
 def _others_names(batch: Batch, sheet: Sheet, cuts: int) -> set[str]:
     """Those that stand in the way of so many cuts; mostly none, which an index tells."""
-    if not adding.taken(batch, [names.part_of(sheet.filename, number, ()) for number in range(1, cuts + 1)], but=sheet):
+    if not free_names.taken(
+        batch, [names.part_of(sheet.filename, number, ()) for number in range(1, cuts + 1)], but=sheet
+    ):
         return set()
     start = names.stem(sheet.filename)
     mine = batch.cards.exclude(sheet=sheet).filter(filename__istartswith=start)
@@ -204,7 +206,7 @@ def _make_whole(change: changes.Change, sheet: Sheet) -> list[Card]:
     gone = [Card(**card.as_scan()) for card in there]
     change.remove_cards(others)
     whole = sheet.as_scan()
-    if adding.taken(change.batch, [sheet.filename], but=sheet):  # by a file that has come meanwhile
+    if free_names.taken(change.batch, [sheet.filename], but=sheet):  # by a file that has come meanwhile
         whole["filename"] = first.filename
     _rewrite(change, first, whole | UNSEEN)
     _count(first.upload_id, -len(others))

@@ -14,6 +14,7 @@ from pathlib import Path
 from django.conf import settings
 
 from batches.intake import order, uploads, upright
+from batches.intake.entering import stands
 from batches.intake.receiving import Refused
 from batches.models import Batch, Upload
 from batches.states import BatchStatus, UploadStatus
@@ -103,7 +104,7 @@ class Inbox:
         if self._old is None or found not in self._old:
             return None
         upload = Upload.objects.filter(batch__inbox=found.folder, client_key=found.key).first()
-        return upload if upload is not None and uploads.stands(upload) else None
+        return upload if upload is not None and stands(upload) else None
 
 
 def _files(failed: Callable[[Path, OSError], None]) -> Iterator[Found]:

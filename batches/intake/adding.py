@@ -5,7 +5,7 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +13,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Value
-from django.db.models.functions import Lower
+from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from batches import changes
-from batches.intake import containers, decoders, names, sniff, store
+from batches.intake import containers, decoders, free_names, names, sniff, store
 from batches.intake.receiving import Received, receive
 from batches.intake.receiving import Refused as Refused  # for whoever adds
-from batches.models import Batch, Card, CardScan, Sheet, Upload
+from batches.models import Batch, Card, CardScan, Upload
 from ocr.errors import UnreadableImage
 
 _ADDING = threading.Lock()
@@ -41,6 +40,7 @@ class MemberRefused:
     name: str
     code: str
     message: str
+    ready: "Ready | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,13 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
+class Ready:
     """A file that is read and about to become cards."""
 
     name: str
     received: Received
     pages: tuple[decoders.Page, ...]
-    key: str
+    key: str = ""
     index: int = 0
 
 
@@ -120,7 +120,7 @@ def steps(
         yield Step(len(kept), len(kept), kept)
         return
     pages = pages_of(received)
-    cards, refusals = _keep(batch, [_Ready(name, received, pages, client_key)], columns or {}, enter)
+    cards, refusals = keep(batch, [Ready(name, received, pages, client_key)], columns or {}, enter)
     if refusals:
         raise Refused(refusals[0].code, refusals[0].message)
     yield Step(len(pages), len(pages), cards)
@@ -149,7 +149,7 @@ class _Group:
     def __init__(self, batch: Batch, columns: dict[str, Any], enter: Enter | None) -> None:
         self._batch, self._columns, self._enter = batch, columns, enter
         self._there: dict[str, list[Card]] = {}
-        self._ready: list[_Ready] = []
+        self._ready: list[Ready] = []
         self._kept: list[Card] = []
         self._refusals: list[MemberRefused] = []
 
@@ -168,7 +168,7 @@ class _Group:
         part = store.part()
         try:
             received = receive(part, archive.unpack(member), sync=False, in_archive=True)
-            self._ready.append(_Ready(name, received, pages_of(received), key, member.index))
+            self._ready.append(Ready(name, received, pages_of(received), key, member.index))
         except BaseException as error:
             part.unlink(missing_ok=True)
             if not isinstance(error, Refused):
@@ -179,7 +179,7 @@ class _Group:
         store.flush([ready.received.path for ready in self._ready])
         made: tuple[list[Card], list[MemberRefused]] = ([], [])
         if self._ready:
-            made = _keep(self._batch, self._ready, self._columns, self._enter)
+            made = keep(self._batch, self._ready, self._columns, self._enter)
         kept = [*self._kept, *made[0]], [*self._refusals, *made[1]]
         self.drop()
         return kept
@@ -290,10 +290,17 @@ def pages_of(received: Received) -> tuple[decoders.Page, ...]:
     return pages
 
 
-def _keep(
-    batch: Batch, group: Sequence[_Ready], columns: dict[str, Any], enter: Enter | None
+def keep(
+    batch: Batch,
+    group: Sequence[Ready],
+    columns: dict[str, Any],
+    enter: Enter | None,
+    at_last: Callable[[], None] | None = None,
 ) -> tuple[list[Card], list[MemberRefused]]:
-    """The cards of these files, all in one transaction; and those that the batch has no room for."""
+    """The cards of these files, all in one transaction; and those that the batch has no room for.
+
+    `at_last`: called in it when the cards are made.
+    """
     made: list[Card] = []
     refusals: list[MemberRefused] = []
     moves: dict[Path, Path] = {}
@@ -302,6 +309,7 @@ def _keep(
             refuse_unless_open(change.batch)
             folder = store.make(change.batch)
             there = _kept_by_key(batch, [ready.key for ready in group])
+            last = change.batch.cards.order_by("-position").values_list("position", flat=True).first() or 0
             for ready in group:
                 if kept := there.get(ready.key):
                     made += kept
@@ -309,17 +317,20 @@ def _keep(
                 try:
                     _refuse_too_many(change, len(ready.pages))
                 except Refused as refusal:
-                    refusals.append(MemberRefused(ready.index, ready.name, refusal.code, refusal.message))
+                    refusals.append(MemberRefused(ready.index, ready.name, refusal.code, refusal.message, ready))
                     continue
                 further = enter(change, ready.received, len(ready.pages)) if enter else {}
                 if further is None:
                     continue
-                source, cards = _cards(change.batch, folder, ready)
+                source, cards = _cards(change.batch, folder, ready, last)
+                last += len(cards)
                 for card in cards:
                     for column, value in (columns | further).items():
                         setattr(card, column, value)
                 made += change.add_cards(cards)
                 moves[ready.received.path] = folder / source
+            if at_last is not None:
+                at_last()
             store.replace_all(moves)
     except BaseException:
         for part, target in moves.items():
@@ -343,51 +354,10 @@ def _refuse_too_many(change: changes.Change, pages: int) -> None:
         raise Refused("VALIDATION_ERROR", message)
 
 
-def free_source(batch: Batch, name: str, received: Received) -> str:
-    """A stored name for one more file. The caller holds the lock."""
-    return _free_names(batch, store.folder(batch), name, received.format.extension, 1)[0]
-
-
-def _free_names(batch: Batch, folder: Path, name: str, extension: str, pages: int) -> tuple[str, list[str]]:
-    """Names that no row and no file has. Of a thousand files with one name the next is found in a few looks."""
-
-    def look(number: int) -> tuple[bool, str, list[str]]:
-        source, filenames = names.stored(name, extension, pages, number)
-        # A file without a row was left by a crash before its commit: a person decides about it.
-        free = not taken(batch, {source, *filenames}) and not (folder / source).exists()
-        return free, source, filenames
-
-    last, number = 0, 1
-    while not (found := look(number))[0]:
-        last, number = number, 2 * number
-    while number - last > 1:
-        middle = (last + number) // 2
-        if (closer := look(middle))[0]:
-            found, number = closer, middle
-        else:
-            last = middle
-    return found[1], found[2]
-
-
-def taken(batch: Batch, wanted: Collection[str], *, but: Sheet | None = None) -> bool:
-    """Whether a row has one of these names, in whatever case: the folder may be copied to a disk that sees none."""
-    low = [Lower(Value(name)) for name in wanted]
-    others = batch.cards.exclude(sheet=but) if but else batch.cards.all()
-    beside = CardScan.objects.filter(card__batch=batch)
-    # A column is asked for that no index holds: SQLite would walk through one that holds the names as they are.
-    found = (
-        rows.alias(low=Lower(column)).filter(low__in=low).order_by().values_list("size")[:1]
-        for rows in (others, beside)
-        for column in ("filename", "source")
-    )
-    return any(map(bool, found))
-
-
-def _cards(batch: Batch, folder: Path, ready: _Ready) -> tuple[str, list[Card]]:
-    """The stored name, and a card for each page."""
+def _cards(batch: Batch, folder: Path, ready: Ready, last: int) -> tuple[str, list[Card]]:
+    """The stored name, and a card for each page, behind the last one."""
     pages, received = ready.pages, ready.received
-    source, filenames = _free_names(batch, folder, ready.name, received.format.extension, len(pages))
-    last = batch.cards.order_by("-position").values_list("position", flat=True).first() or 0
+    source, filenames = free_names.find(batch, folder, ready.name, received.format.extension, len(pages))
     return source, [
         Card(
             batch=batch,

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from batches import changes
 from batches.intake import adding, names, sniff, store, uploads
+from batches.intake.entering import stands
 from batches.intake.receiving import Refused, recognise, refuse_if_full, told
 from batches.models import Batch, Upload
 from batches.states import UploadStatus as S
@@ -40,7 +41,7 @@ def begin(batch: Batch, name: str, size: int, *, client_key: str = "") -> Upload
     with changes.locked(batch) as change:
         adding.refuse_unless_open(change.batch)
         upload = Upload.objects.filter(batch=batch, client_key=key).first() if key else None
-        if upload is not None and uploads.stands(upload):
+        if upload is not None and stands(upload):
             return upload
         if upload is not None and upload.status == S.RECEIVING and upload.size == size:
             return upload

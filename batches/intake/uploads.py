@@ -9,13 +9,13 @@ import hashlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from batches import changes
-from batches.intake import adding, names, sniff, store
+from batches.intake import adding, entering, names, sniff, store
+from batches.intake.entering import Entry, Sender, stands
 from batches.intake.receiving import Received, Refused, receive, recognise
 from batches.models import Batch, Upload
 from batches.states import UploadStatus as S
@@ -29,14 +29,22 @@ def key_of(sent: str) -> str:
     return sent if len(sent) <= KEY else hashlib.sha256(sent.encode(errors="replace")).hexdigest()
 
 
-def take(batch: Batch, name: str, sent: Iterable[bytes] | Path, *, client_key: str = "", size: int = 0) -> Upload:
+def take(
+    batch: Batch,
+    name: str,
+    sent: Iterable[bytes] | Path,
+    *,
+    client_key: str = "",
+    size: int = 0,
+    sender: Sender | None = None,
+) -> Upload:
     """Take a file in. File and row survive a crash once this has returned; one that may take long is being opened.
 
     `sent`: its bytes, or where they lie already; from there they are moved away.
 
     Raises Refused where the batch takes no files at all; a refusal of this file is a row like any other outcome.
     """
-    entry = _Entry(batch, name, key_of(client_key))
+    entry = Entry(batch, name, key_of(client_key), sender=sender)
     part = sent if isinstance(sent, Path) else store.part()
     try:
         adding.refuse_unless_open(batch)
@@ -49,21 +57,19 @@ def take(batch: Batch, name: str, sent: Iterable[bytes] | Path, *, client_key: s
 
 def take_received(upload: Upload, received: Received) -> Upload:
     """As take, for a file that has come in parts and has its row. Raises Refused where the batch takes none."""
-    entry = _Entry(upload.batch, upload.name, upload.client_key, upload)
+    entry = Entry(upload.batch, upload.name, upload.client_key, row=upload)
     try:
         return enter(entry, received)
     except (Refused, OSError) as error:
         return refuse(upload.batch, upload.name, _refusal(error), size=upload.size, row=upload)
 
 
-def enter(entry: "_Entry", received: Received) -> Upload:
+def enter(entry: Entry, received: Received) -> Upload:
     if received.format is sniff.ZIP or received.size > settings.MAX_IMAGE_BYTES:
         entry.hold(received)
     else:
-        for _step in adding.steps(entry.batch, entry.name, received, enter=entry):
-            continue
-    assert entry.upload is not None  # noqa: S101
-    return entry.upload
+        entering.enter(entry, adding.Ready(entry.name, received, adding.pages_of(received)))
+    return entry.row
 
 
 def _refusal(error: Refused | OSError) -> Refused:
@@ -92,13 +98,6 @@ def refuse(
     return upload
 
 
-def stands(upload: Upload) -> bool:
-    """Sent again it changes nothing. What was refused, or taken out again, is looked at anew."""
-    if upload.status == S.DONE:
-        return upload.cards_made > 0
-    return upload.status in {S.OPENING, S.DUPLICATE} and not upload.dismissed
-
-
 def standing(batch: Batch, client_key: str) -> Upload | None:
     """The row of a file that is there already."""
     upload = _row(batch, key_of(client_key))
@@ -107,70 +106,6 @@ def standing(batch: Batch, client_key: str) -> Upload | None:
 
 def _row(batch: Batch, key: str) -> Upload | None:
     return Upload.objects.filter(batch=batch, client_key=key).first() if key else None
-
-
-class _Entry:
-    """Makes the row under the batch's lock, or finds that there is one, or holds the file back."""
-
-    def __init__(self, batch: Batch, name: str, key: str, upload: Upload | None = None) -> None:
-        self.batch, self.name, self._key = batch, name, key
-        self._own = upload  # a file in parts has its row from its first part on
-        self.upload: Upload | None = None
-
-    def __call__(self, change: changes.Change, received: Received, cards: int) -> dict[str, Any] | None:
-        if self._stands(change, received) or self._is_twin(received):
-            return None
-        upload = self._upload
-        upload.status, upload.cards_made = S.DONE, cards
-        upload.save()
-        return {"upload": upload}
-
-    def hold(self, received: Received) -> None:
-        """It is opened step by step, as long as that takes."""
-        with changes.locked(self.batch) as change:
-            adding.refuse_unless_open(change.batch)
-            if self._stands(change, received) or self._is_twin(received):
-                return
-            self._upload.status = S.OPENING
-            self._upload.save()
-            store.hold(self._upload, received.path)
-
-    @property
-    def _upload(self) -> Upload:
-        assert self.upload is not None  # noqa: S101
-        return self.upload
-
-    def _stands(self, change: changes.Change, received: Received) -> bool:
-        """Whether the file is there already; otherwise its row is ready to be written."""
-        upload = self._own or _row(change.batch, self._key)
-        if upload is not None and stands(upload):
-            if upload.sha256 == received.sha256:
-                self.upload = upload
-                return True
-            upload, self._key = None, ""  # another file after all
-        upload = self.upload = upload or Upload(batch=change.batch, client_key=self._key)
-        upload.batch = change.batch
-        upload.name, upload.size, upload.sha256 = names.shown(self.name) or "?", received.size, received.sha256
-        upload.code, upload.message, upload.dismissed, upload.cards_made = "", "", False, 0
-        upload.pages_done = upload.pages_total = 0
-        return False
-
-    def _is_twin(self, received: Received) -> bool:
-        twin = twin_of(self._upload)
-        if twin:
-            self._upload.status, self._upload.message = S.DUPLICATE, twin
-            self._upload.save()
-            store.hold(self._upload, received.path)
-        return bool(twin)
-
-
-def twin_of(upload: Upload) -> str:
-    """The name of a file in this batch that has the same bytes; empty: there is none."""
-    card = upload.batch.cards.filter(sha256=upload.sha256).only("original_name").first()
-    if card is not None:
-        return card.original_name
-    others = upload.batch.uploads.filter(sha256=upload.sha256, status__in=[S.DONE, S.OPENING]).exclude(pk=upload.pk)
-    return others.exclude(status=S.DONE, cards_made=0).values_list("name", flat=True).first() or ""
 
 
 def want(upload: Upload) -> bool:

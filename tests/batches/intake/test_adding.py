@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches import changes
-from batches.intake import adding, derive, order, store
+from batches.intake import adding, derive, free_names, order, store
 from batches.models import Batch, Card
 from batches.states import BatchStatus
 from tests.batches.intake import pictures
@@ -248,7 +248,7 @@ def test_a_name_that_is_free_is_found_by_indexes_and_in_a_few_looks(batch: Batch
     Card.objects.filter(position=1).update(source="Card.jpg", filename="Card.jpg")
     folder = store.make(batch)
     with CaptureQueriesContext(connection) as asked:
-        assert adding._free_names(batch, folder, "card.jpg", ".jpg", 1) == ("card-41.jpg", ["card-41.jpg"])
+        assert free_names.find(batch, folder, "card.jpg", ".jpg", 1) == ("card-41.jpg", ["card-41.jpg"])
     assert len(asked) < 40
     for query in asked:
         with connection.cursor() as cursor:
