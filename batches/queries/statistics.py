@@ -111,6 +111,8 @@ def _bars(cards: QuerySet[Card]) -> list[Bar]:
         if seconds / unit < BARS
     )
     found = list(cards.order_by().values(at=trunc("finished_at")).annotate(n=Count("pk")).order_by("at"))[-BARS:]
+    if len(found) < 3:
+        return []
     most, step = max(row["n"] for row in found), WIDTH / len(found)
     return [
         Bar(_moment(row["at"], shape), row["n"], index * step, max(1.0, step - 2), HEIGHT * row["n"] / most)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
 from tests import vlm_server
 from tests.e2e import steps
@@ -47,6 +47,56 @@ def test_reload_dropped_socket_and_second_tab_show_the_same_rows_once(
         assert len(set(ids(tab))) == 24
     assert set(ids(page)) == set(ids(second))
     assert len(vlm.calls) >= 24
+
+
+def test_a_proxy_that_cuts_sockets_loses_and_doubles_nothing(
+    page: Page, console, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
+) -> None:
+    """Each socket is cut after its second message, as some proxies do it with long answers."""
+    sockets = []
+
+    def cut(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        messages = []
+
+        def passed_on(message: str) -> None:
+            messages.append(message)
+            route.send(message)
+            if len(messages) == 2:
+                server.close()
+                route.close(code=1001)
+
+        sockets.append(route)
+        server.on_message(passed_on)
+
+    page.route_web_socket(re.compile(r"/ws/batches/\d+/"), cut)
+    vlm.delay = 0.5
+    steps.begun(page, "Cut", scans(24, first=1000))
+    steps.finished(page)
+    expect(page.locator(ROWS)).to_have_count(24)
+    assert len(set(ids(page))) == 24
+    assert len(sockets) > 2
+
+
+def test_a_machine_that_slept_asks_once_and_shows_no_old_time(
+    page: Page, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
+) -> None:
+    page.clock.install()
+    vlm.delay = 1.0
+    steps.begun(page, "Asleep", scans(40, first=1100))
+    expect(page.locator("#time-left")).to_contain_text("left", timeout=20_000)
+    page.locator("#run-toggle").click()
+    expect(page.locator("#run-toggle")).to_contain_text("Resume")
+    page.locator("#time-left").evaluate("it => { it.textContent = 'About 6 minutes left'; it.dataset.seconds = 360 }")
+    opened = []
+    page.on("websocket", lambda one: opened.append(one))
+    page.clock.fast_forward("08:00:00")
+    expect(page.locator("#time-left")).not_to_contain_text("6 minutes")
+    expect(page.locator("#live-light")).to_be_visible()
+    assert len(opened) == 1
+    vlm.delay = 0.0
+    page.locator("#run-toggle").click()
+    steps.finished(page)
 
 
 def test_without_websocket_the_page_lives_by_asking(
