@@ -42,7 +42,7 @@ def batch_export(request: SignedInRequest, pk: int) -> HttpResponse:
     options = _options(request, batch, mine)
     context = {"batch": batch, "options": options, **_seen(request, batch, options)}
     if request.htmx.target == "export-seen":
-        return render(request, "batches/_export_seen.html", context)
+        return render(request, "batches/_export_seen.html", context | {"swapped": True})
     earlier = Activity.objects.filter(batch=batch, kind="export").select_related("by")[:EARLIER]
     context |= {
         "can_edit": can_edit(request, batch),
@@ -164,12 +164,17 @@ def _formats() -> list[tuple[str, str, str]]:
     return [(key, *words[key]) for key in exports.FORMATS]
 
 
-def _which(request: SignedInRequest, batch: Batch, mine: Activity | None) -> list[tuple[str, str, int | None, str]]:
-    """Name, label, number of cards if it is known without counting, and what more there is to say."""
+def _which(request: SignedInRequest, batch: Batch, mine: Activity | None) -> list[tuple[str, str, int, str]]:
+    """Name, label, number of cards, and what more there is to say."""
     unseen = batch.completed - batch.reviewed
     shown = [
         ("read", _("All cards that were read"), batch.completed, _("%(n)s nobody has looked at") % {"n": unseen}),
-        ("checked", _("Only cards checked by a person"), None, ""),
+        (
+            "checked",
+            _("Only cards checked by a person"),
+            _count(batch, replace(exports.Options(), which="checked")),
+            "",
+        ),
         ("all", _("Every card"), batch.total, _("with those that were not read; the column “status” says so")),
     ]
     if mine is not None:
