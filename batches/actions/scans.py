@@ -111,19 +111,6 @@ def read_blank(batch: Batch, by: User | None = None) -> int:
     return taken
 
 
-def turn(card: Card, degrees: int, by: User | None = None) -> Card:
-    """Turn a card that was not read, clockwise; nothing but a person turns it any more. Raises TransitionRefused."""
-    with changes.locked(card.batch_id) as change:
-        fresh = change.batch.cards.get(pk=card.pk)
-        if fresh.is_read or fresh.worker_id is not None or degrees not in upright.CHOICES:
-            raise changes.TransitionRefused(fresh.status, fresh.status)
-        rotation = (fresh.rotation + degrees) % 360
-        change.touch_card(fresh, rotation=rotation, turned_by=TurnedBy.PERSON, prepared_at=None)
-        activity.record(change.batch, by, "turn", group=True, **activity.about(fresh))
-    tasks.prepare(card.batch_id)
-    return fresh
-
-
 def keep_both(batch: Batch, card_id: int) -> None:
     """The card stays beside the one that it looks like. Raises BatchLocked."""
     with changes.locked(batch) as change:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from batches import changes
+from batches.intake.regions import turn_readings
 from batches.models import Batch, BatchQuerySet, Card, CardResult, FieldRevision
 from batches.queries import results
 from batches.queries.means import Picture, Setup, pictures, read_key, setup_of
@@ -171,6 +173,11 @@ def _copy(card: Card, source: CardResult, state: ResultState) -> CardResult:
     """The machine's reading as it was, and the values as they stand there now: corrected, where a person did that."""
     own = {"id", "card", "state", "taken_from", "rereading", "created_at", "engine"}
     same = {field.attname: getattr(source, field.attname) for field in CardResult._meta.fields if field.name not in own}
+    # The source's card may have been turned since it was read; this one lies as that did then.
+    same |= {"fields": deepcopy(source.fields), "entries": deepcopy(source.entries), "turned": 0, "back_turned": 0}
+    for fields in (same["fields"], *(same["entries"] or ())):
+        turn_readings(fields, -source.turned, back=False)
+        turn_readings(fields, -source.back_turned, back=True)
     return CardResult(card=card, state=state, taken_from=source, engine=source.engine, **same)
 
 

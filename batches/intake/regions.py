@@ -1,6 +1,7 @@
 """Rectangles on a page: how they lie to one another. Plain Python, without the libraries that look for them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 Region = Sequence[int]  # left, top, width, height
 
@@ -34,6 +35,21 @@ def in_order(regions: Sequence[Region]) -> list[Region]:
         else:
             rows.append([region])
     return [region for row in rows for region in sorted(row, key=lambda each: each[0])]
+
+
+def turned(box: Sequence[float], degrees: int) -> list[float]:
+    """A box in shares of its image's sides, once the image is turned clockwise."""
+    x, y, width, height = box
+    for _quarter in range(degrees // 90 % 4):
+        x, y, width, height = 1 - y - height, x, height, width
+    return [round(side, 9) for side in (x, y, width, height)]
+
+
+def turn_readings(fields: Mapping[str, dict[str, Any]], degrees: int, *, back: bool) -> None:
+    """Where the values of one side were read (see CardResult.fields), once that side is turned clockwise."""
+    for field in fields.values():
+        if bool(field.get("on_back")) == back and field.get("regions"):
+            field["regions"] = [turned(box, degrees) for box in field["regions"] if len(box) == 4]
 
 
 def within(region: Region, size: tuple[int, int]) -> list[int]:

@@ -15,7 +15,10 @@ from templates_app.models import FieldTemplateVersion
 
 
 class CardResult(models.Model):
-    """One reading of a card. `fields` is the machine's and never changes; `values` is what holds now."""
+    """One reading of a card. `fields` is the machine's and never changes; `values` is what holds now.
+
+    Regions lie on the scan as it stands: where a person turns it, they are turned, too.
+    """
 
     card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="results")
     state = models.CharField(max_length=10, choices=ResultState, default=ResultState.CURRENT)
@@ -40,6 +43,8 @@ class CardResult(models.Model):
     # Where several entries stand on one card: each {key: as in `fields`}; null: one was asked for.
     entries = models.JSONField(null=True, blank=True)
     by_hand = models.BooleanField(default=False)
+    turned = models.PositiveSmallIntegerField(default=0)  # degrees clockwise, by a person, since it was read
+    back_turned = models.PositiveSmallIntegerField(default=0)
     search = models.TextField(blank=True)  # lower-case values and transcription, for the text filter
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from batches.actions import cards as card_actions
-from batches.actions import drafts, scans
+from batches.actions import drafts, scans, turning
 from batches.changes import TransitionRefused
 from batches.forms import ScansForm
 from batches.models import Batch
@@ -91,12 +91,13 @@ def batch_scans(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def card_turn(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
-    """Turn a card that was not read, by 90, 180 or 270 degrees clockwise."""
+    """Turn the front of a card, or its back, by 90, 180 or 270 degrees clockwise."""
     batch = editable(request, pk)
     card = card_of(batch, card_pk)
     by = request.POST.get("by", "")
     try:
-        scans.turn(card, int(by) if by.isascii() and by.isdecimal() and len(by) < 4 else -1, request.user)
+        degrees = int(by) if by.isascii() and by.isdecimal() and len(by) < 4 else -1
+        turning.turn(card, degrees, request.user, back="back" in request.GET)
     except TransitionRefused:
         messages.error(request, _("This card cannot be turned now."))
     return _back(request, batch, card_pk)

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from batches.actions import drafts, pairs, replacing, runs, scans
+from batches.actions import drafts, pairs, replacing, runs, scans, turning
 from batches.intake import adding, derive, order, store
 from batches.models import Batch, Card, CardScan, Upload
 from batches.states import CardStatus, SkipReason, TurnedBy
@@ -198,7 +198,7 @@ def test_the_setting_for_all_scans_turns_backs_too(batch: Batch, scanned: Callab
 def test_a_back_that_a_person_has_turned_stays_as_it_was_turned(batch: Batch, scanned: Callable[..., None]) -> None:
     scanned("1.jpg", "2.jpg", "3.jpg", "4.jpg")
     turned = batch.cards.get(original_name="2.jpg")
-    scans.turn(turned, 180)
+    turning.turn(turned, 180)
     derive.prepare_many(batch.cards.select_related("batch"))
     pairs.apply(batch, "order")
     scans.set_options(batch, OPTIONS | {"rotation": 90})

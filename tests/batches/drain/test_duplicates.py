@@ -10,6 +10,7 @@ from batches import changes
 from batches.actions import cards as card_actions
 from batches.actions import drafts, runs, trash
 from batches.drain import duplicates
+from batches.intake.regions import turned
 from batches.models import Batch, Card, CardResult, CardScan, FieldRevision
 from batches.queries.means import Picture, pictures, read_key, setup_of
 from batches.states import BatchStatus, CardStatus, ResultState
@@ -180,6 +181,18 @@ def test_skip_takes_the_reading_over_without_a_call(drawer, user, engine):
     assert card.result.values == card.result.taken_from.values == {"author": "Grieg 2", "title": "Peer Gynt"}
     assert card.result.fields == card.result.taken_from.fields
     assert (card.result.state, card.tries, card.attempts.count(), card.files_due) == (ResultState.CURRENT, 0, 0, True)
+
+
+def test_a_reading_of_a_card_that_was_turned_since_is_taken_over_as_it_was_read(drawer, user, engine):
+    box, back = [0.1, 0.2, 0.3, 0.4], [0.5, 0.5, 0.1, 0.2]
+    fields = {
+        "author": stored("Grieg", regions=[turned(box, 90)]),
+        "title": stored("Peer Gynt", regions=[turned(back, 180)], on_back=True),
+    }
+    CardResult.objects.update(fields=fields, turned=90, back_turned=180)
+    card = start(user, engine, IMAGES[2]).cards.select_related("result").get()
+    assert [field["regions"] for field in card.result.fields.values()] == [[box], [back]]
+    assert (card.result.turned, card.result.back_turned) == (0, 0)
 
 
 def test_a_batch_of_nothing_new_is_finished_at_once_and_has_its_folder(drawer, user, engine):

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
-from batches.intake import alike
+from batches.intake import alike, derive
 from batches.models import Batch, Card, CardScan, Likeness
 from batches.states import BatchStatus, CardStatus, TurnedBy
 from cardocr_site.accounts.models import User
@@ -205,10 +206,34 @@ def test_a_person_turns_a_card(ingrid: Client, batch: Batch, make_cards: Make) -
     assert card.rotation == 90
 
 
-def test_a_card_that_was_read_is_not_turned(ingrid: Client, batch: Batch, make_cards: Make) -> None:
+def test_a_card_that_was_read_is_turned_and_reading_it_again_is_offered(
+    ingrid: Client, batch: Batch, make_cards: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derive, "turn", lambda scan, rotation: None)
     card = make_cards(1, CardStatus.COMPLETED, **PREPARED)[0]
+    card.back = CardScan.objects.create(card=card, role=CardScan.Role.BACK, filename="b", source="b")
+    card.save()
     give_result(card, {"author": stored("Grieg")})
     Batch.objects.update(status=BatchStatus.COMPLETED, label="d")
+    page = url(batch, f"cards/{card.pk}/")
+    assert "turned since it was read" not in ingrid.get(page).text
+    for side in ("", "?back"):
+        assert f'formaction="{page}turn/{side}"' in ingrid.get(page).text
+        ingrid.post(f"{page}turn/{side}", {"by": "90"})
+    text = ingrid.get(page).text
+    assert "turned since it was read" in text
+    assert f"{reverse('batch_reread', args=[batch.pk])}?card={card.pk}" in text
+    card.refresh_from_db()
+    card.back.refresh_from_db()
+    assert (card.rotation, card.back.rotation) == (90, 90)
+    for side in ("", "?back"):
+        ingrid.post(f"{page}turn/{side}", {"by": "270"})
+    assert "turned since it was read" not in ingrid.get(page).text
+
+
+def test_a_card_that_is_read_just_now_is_not_turned(ingrid: Client, batch: Batch, make_cards: Make) -> None:
+    card = make_cards(1, CardStatus.PROCESSING, **PREPARED)[0]
+    Batch.objects.update(status=BatchStatus.RUNNING, label="d")
     assert "To the right" not in ingrid.get(url(batch, f"cards/{card.pk}/")).text
     ingrid.post(url(batch, f"cards/{card.pk}/turn/"), {"by": "90"})
     card.refresh_from_db()
