@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from batches.actions import runs
+from batches.actions import runs, sheets
 from batches.forms import BudgetForm
+from batches.intake import looking
 from batches.models import Batch
 from batches.queries import besides, budgets, expected, house, preparing, uploads
 from batches.views import duplicates
@@ -42,6 +43,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         "problems": _problems(batch, specs),
         "unreadable": unreadable,
         **preparing.told(batch),
+        **_sheets(batch),
         "filed": uploads.filed(batch),
         **(_way(batch, batch.engine) if batch.engine else {}),
         **(_money(batch, batch.engine, before["unread"]) if batch.engine else {}),
@@ -75,6 +77,13 @@ def _problems(batch: Batch, specs: list[FieldSpec]) -> list[tuple[str, str]]:
     elif used_up := budgets.used_up(batch, batch.engine):
         problems.append((used_up, reverse("batch_budget", args=[batch.pk])))
     return problems
+
+
+def _sheets(batch: Batch) -> dict[str, int]:
+    """Pages that would be read as one card though several may lie on them, and those that nobody has looked at."""
+    if not batch.option("sheets"):
+        return {}
+    return {"uncut": sheets.several(batch).count(), "unlooked": looking.due(batch.pk).count()}
 
 
 def _way(batch: Batch, engine: Engine) -> dict[str, Any]:

@@ -105,6 +105,25 @@ def test_a_browser_keeps_no_picture_under_the_address_of_another(
     assert signed_in.get(f"{image}?r=0")["Cache-Control"] == "private, no-cache"  # so the whole page was shown
 
 
+def test_whoever_starts_is_warned_of_sheets_that_are_still_whole(
+    signed_in: Client, batch: Batch, sheets: list[Sheet]
+) -> None:
+    confirm = f"/batches/{batch.pk}/confirm/"
+    page = signed_in.get(confirm).text
+    assert "Several cards were found on 2 sheets that are still whole." in page
+    assert f'href="{at(batch)}"' in page
+    assert "still being looked for" not in page
+    signed_in.post(at(batch, f"{sheets[0].pk}/"), form(sheets[0].found, do="cut"))
+    assert "Several cards were found on 1 sheet that is still whole." in signed_in.get(confirm).text
+    signed_in.post(at(batch, "cut/"))
+    assert "still whole" not in signed_in.get(confirm).text
+    derive.prepare(adding.add_file(batch, "4.jpg", [pictures.jpeg()]).cards[0])
+    assert "On 1 page, cards are still being looked for." in signed_in.get(confirm).text
+    signed_in.post(at(batch, "whole/"))
+    signed_in.post(at(batch, "look/"), {"stop": "1"})  # nobody wants sheets to be cut
+    assert "still whole" not in signed_in.get(confirm).text
+
+
 def test_sheets_that_look_alike_follow(signed_in: Client, batch: Batch, sheets: list[Sheet]) -> None:
     signed_in.post(at(batch, f"{sheets[0].pk}/"), form(sheets[0].found, do="alike"))
     assert [sheet.cards.count() for sheet in sheets] == [2, 2, 1]
