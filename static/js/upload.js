@@ -8,7 +8,7 @@
   const PART_FROM = 100e6; // bytes; what is larger goes up in parts that can be resumed
   const PART = 8e6;
   const SHOWN_DONE = 8; // rows of files that were added
-  const ROW_AFTER = 400; // ms that a file takes before it gets a row: most are gone by then
+  const ROW_AFTER = 1000; // ms that a file takes before it gets a row: most are gone by then
   const DRAW_EVERY = 250; // ms
   const SLOW_REFRESH = 10000; // ms, while many files wait: drawing the scans would slow them down
   const IMAGES = /\.(jpe?g|jpe|jfif|png|webp|hei[cf]|hif|avif|jp2|j2k|bmp|gif)$/i;
