@@ -1,4 +1,4 @@
-"""How fast a commit reaches the sockets of one batch, and what 200 viewers cost against 50.
+"""How fast a commit reaches the sockets of one batch, and what 200 and 500 viewers cost against 50.
 
 `python -m benchmarks.live [--seconds 10] [--rate 20]`: a writer process commits cards, this process serves the viewers.
 """
@@ -159,10 +159,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         setup(folder)
         each = int(options.seconds * options.rate)
-        batch_id, cookie = make_batch(3 * each)
+        batch_id, cookie = make_batch(4 * each)
         print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {options.rate:g} cards/s, {options.seconds:g} s")
         spent = {}
-        for place, viewers in enumerate((50, 200)):
+        for place, viewers in enumerate((50, 200, 500)):
             result = asyncio.run(measure(batch_id, cookie, viewers, place * each + 1, options.seconds, options.rate))
             spent[viewers] = result["cpu"]
             print(f"{viewers:4d} viewers: " + ", ".join(f"{name} {value:.3f}" for name, value in result.items()))

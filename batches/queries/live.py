@@ -18,6 +18,7 @@ from batches.queries import results
 from batches.states import BatchStatus, CardStatus
 
 KEPT = 50  # rows in the live table
+KEPT_WHEN_OVER = 10  # there, more of them would only be in the way
 COLUMNS = 4  # fields shown in it
 SLOTS = 8  # cards named as being read now
 CAUSES_OF = 1000  # failed cards that are grouped by cause

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Avg, Count, F, Max, Min, Q, QuerySet, Sum, TextField, Value
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, NullIf, TruncDay, TruncHour, TruncMinute, TruncMonth
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -24,6 +24,7 @@ KEPT = 3600  # seconds that the figures of a version of a batch are kept
 BARS = 60  # at most, of the pace
 WIDTH, HEIGHT = 600, 120  # of the drawing of the pace, in its own units
 CAUSES = 30
+FLAGGED = 500  # cards looked into for the fields that are to be checked
 PEOPLE = 50
 SITE_BATCHES = 20
 
@@ -155,6 +156,52 @@ def _value(spec: FieldSpec) -> Any:
     """NULL where the field is empty. On SQLite Django gives a JSON null as the text "null"."""
     text = Cast(KeyTextTransform(spec.key, "result__values"), TextField())
     return NullIf(NullIf(text, Value("null", TextField())), Value("", TextField()))
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A field and the cards on which it is to be checked; `width` in per cent of the most frequent one."""
+
+    label: str
+    number: int
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    fields: list[Flag]  # the most frequent first
+    cards: int  # that were looked into
+    more: bool  # there are others
+
+    @property
+    def number(self) -> int:
+        return sum(one.number for one in self.fields)
+
+
+def flags(batch: Batch) -> Flags | None:
+    """Which fields are to be checked on the cards that are; of the first ones, should there be more."""
+    specs = batch.specs()
+    if not batch.to_check or not specs:
+        return None
+    key = f"flags-{batch.pk}-{batch.version}"
+    found: Flags | None = cache.get(key)
+    if found is None:
+        flagged = batch.cards.filter(status=CardStatus.COMPLETED, to_check=True).order_by("position")
+        ids = list(flagged.values_list("pk", flat=True)[:FLAGGED])
+        numbers = Card.objects.filter(pk__in=ids).aggregate(
+            **{f"f{n}": Count(_first_issue(spec)) for n, spec in enumerate(specs)}
+        )
+        most = max(1, *numbers.values())
+        told = [Flag(spec.label, numbers[f"f{n}"], 100 * numbers[f"f{n}"] / most) for n, spec in enumerate(specs)]
+        fields = sorted((one for one in told if one.number), key=lambda one: -one.number)
+        found = Flags(fields, len(ids), batch.to_check > len(ids))
+        cache.set(key, found, KEPT)
+    return found
+
+
+def _first_issue(spec: FieldSpec) -> Any:
+    """NULL where nothing is wrong with the field."""
+    return KeyTextTransform("0", KeyTransform("issues", KeyTransform(spec.key, "result__fields")))
 
 
 # ---- all batches that somebody may see

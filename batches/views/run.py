@@ -21,7 +21,7 @@ from batches.forms import BudgetForm
 from batches.live import feed, fragments, listing
 from batches.live.fragments import Viewer
 from batches.models import Batch, Card
-from batches.queries import live
+from batches.queries import live, outlook, statistics
 from batches.states import BatchStatus
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -38,11 +38,12 @@ def batch_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     viewer = _viewer(request, batch)
     if request.htmx.target in fragments.FILES:
         return HttpResponse(fragments.one(request.htmx.target, batch, viewer))
-    cursor = feed.cursor_at(batch)
+    cursor, over = feed.cursor_at(batch), outlook.phase(batch) == outlook.OVER
     context = fragments.context(batch, viewer) | {
         "cursor": cursor,
         "notices": batch.notices.filter(done_at=None).select_related("by") if viewer.can_edit else (),
-        "rows": live.rows(batch, live.latest(batch)),
+        "flags": statistics.flags(batch) if over else None,
+        "rows": live.rows(batch, live.latest(batch)[: live.KEPT_WHEN_OVER if over else live.KEPT]),
         "columns": live.columns(batch),
         "budget_form": BudgetForm(batch),
         "ask_stop": viewer.can_edit and "stop" in request.GET and batch.status in _STOPPABLE,

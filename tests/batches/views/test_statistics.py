@@ -125,3 +125,19 @@ def test_the_queries_do_not_grow_and_are_not_made_twice(
         client.get(f"/batches/{over.pk}/statistics/")
     with django_assert_max_num_queries(len(site)):
         client.get("/statistics/")
+
+
+def test_the_fields_to_be_checked_are_counted_on_the_finished_page(client: Client, user: User, over: Batch) -> None:
+    assert statistics.flags(over) is None
+    for card in over.cards.filter(status=CardStatus.COMPLETED, reviewed=False).select_related("result"):
+        card.result.fields["author"]["issues"] = ["confidence"]
+        card.result.fields["year"] = {"value": None, "issues": ["type", "required"]} if card.position == 3 else {}
+        card.result.save()
+        Card.objects.filter(pk=card.pk).update(to_check=True)
+    Batch.objects.update(to_check=2)
+    over.refresh_from_db()
+    flags = statistics.flags(over)
+    assert flags is not None
+    assert [(one.label, one.number, one.width) for one in flags.fields] == [("Author", 2, 100), ("Year", 1, 50)]
+    client.force_login(user)
+    assert "3 fields on 2 cards" in client.get(f"/batches/{over.pk}/").text
