@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ocr import schema
 from ocr.coercion import UNREADABLE_MARK
-from ocr.engines.base import ReadTask
+from ocr.engines.base import Layout, ReadTask
 from ocr.fields import FieldSpec, FieldType
 
 _TYPES = {
@@ -48,10 +48,20 @@ There are two pictures: the first shows the front of the card, the second its ba
 from the side that gives it, the front where both do, and answer once for the whole card."""
 
 
-def build(task: ReadTask, *, reworded: bool = False, two_sides: bool = False) -> str:
+_JOINED = """\
+The picture shows both sides of one card, parted by a grey band: {front} its front, {back} its back. They are one \
+card: take each value from the side that gives it, the front where both do, and answer once for the whole card."""
+_SIDES = {
+    Layout.TWO: _TWO_SIDES,
+    Layout.BELOW: _JOINED.format(front="above", back="below"),
+    Layout.BESIDE: _JOINED.format(front="on the left", back="on the right"),
+}
+
+
+def build(task: ReadTask, *, reworded: bool = False, layout: Layout = Layout.ONE) -> str:
     """The prompt. The word JSON stands in it: some endpoints demand that. `reworded`: after no answer came."""
     parts = [_AGAIN, _RULES] if reworded else [_RULES]
-    parts += [_TWO_SIDES] if two_sides else []
+    parts += [_SIDES[layout]] if layout in _SIDES else []
     if task.instruction.strip():
         parts.append(f"About these cards:\n{task.instruction.strip()}")
     parts.append("Fields:\n" + "\n".join(_line(spec) for spec in task.fields))

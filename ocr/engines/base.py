@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -26,6 +27,15 @@ class Prepared:
     height: int
     rotation: int | None = None
     back: "Prepared | None" = None  # the other side of the same card
+
+
+class Layout(Enum):
+    """How the sides of a card are shown to a model."""
+
+    ONE = "one"  # a single side
+    TWO = "two"  # two pictures, the front first
+    BELOW = "below"  # one picture, the back below the front
+    BESIDE = "beside"  # one picture, the back on the right
 
 
 @dataclass(frozen=True, slots=True)

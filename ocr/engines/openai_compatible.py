@@ -1,11 +1,10 @@
 """Any chat-completions endpoint that takes images: OpenRouter, Ollama, vLLM, llama.cpp, DashScope, OpenAI, Mistral."""
 
-import base64
 import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import Any
@@ -14,9 +13,10 @@ import httpx
 
 from ocr import parsing, prompts, schema
 from ocr.engines import answers
-from ocr.engines.base import CALLS_LONG, EngineConfig, Prepared, ReadTask
+from ocr.engines.base import CALLS_LONG, EngineConfig, Layout, Prepared, ReadTask
 from ocr.engines.exchange import Exchange
 from ocr.engines.ladder import Ladder, Means, Step
+from ocr.engines.pictures import Pictures
 from ocr.engines.profile import QUIET, Profile
 from ocr.errors import (
     CallWithheld,
@@ -24,7 +24,6 @@ from ocr.errors import (
     ReplyInvalid,
     ReplyTruncated,
     RequestRefused,
-    UnreadableImage,
 )
 from ocr.reading import Reading
 
@@ -50,11 +49,11 @@ class OpenAICompatibleAdapter:
         self._lock = threading.Lock()
         self._profile = self._kept = Profile(quiet=_quiet(self._host)).known_from(config.profile)
         self.on_learnt: Callable[[dict[str, Any]], None] = lambda profile: None
-        self._requests: dict[tuple[int, Profile, int], tuple[ReadTask, list[bytes]]] = {}
+        self._requests: dict[tuple[int, Profile, Layout], tuple[ReadTask, list[bytes]]] = {}
 
     def read(self, image: Prepared, task: ReadTask) -> Reading:
         back = image.back
-        parsed, answer = self._parsed(task, [_picture(side) for side in (image, back) if side is not None])
+        parsed, answer = self._parsed(task, Pictures(image))
         return Reading(
             fields=parsed.fields,
             transcription=parsed.transcription,
@@ -71,7 +70,7 @@ class OpenAICompatibleAdapter:
             unknown_keys=parsed.unknown_keys,
         )
 
-    def _parsed(self, task: ReadTask, pictures: Sequence[bytes]) -> tuple[parsing.Parsed, answers.Answer]:
+    def _parsed(self, task: ReadTask, pictures: Pictures) -> tuple[parsing.Parsed, answers.Answer]:
         """A reply that can be used, after a few ways to ask for it; with what all of them said and cost."""
         ladder = Ladder()
         begun = time.monotonic()
@@ -135,21 +134,23 @@ class OpenAICompatibleAdapter:
         self._learn(profile, replace(profile, image_px=min(px, profile.image_px or px)))
         self._keep()
 
-    def _ask(self, task: ReadTask, pictures: Sequence[bytes], step: Step, end: float) -> answers.Answer:
+    def _ask(self, task: ReadTask, pictures: Pictures, step: Step, end: float) -> answers.Answer:
         """Ask, and ask again without what the endpoint says it does not take. What was learnt holds for all cards."""
         begun = profile = self._profile
         response = None
         for _ in range(_CORRECTIONS):
             profile = self._profile
             within = min(self.config.timeout, max(0.1, end - time.monotonic()))
-            around = self._around(task, profile, step, len(pictures))
-            response = self._exchange.post(b"".join(chain(*zip_longest(around, pictures, fillvalue=b""))), within)
+            layout, sent = pictures.of(profile.images, profile.image_px)
+            around = self._around(task, profile, step, layout)
+            response = self._exchange.post(b"".join(chain(*zip_longest(around, sent, fillvalue=b""))), within)
             if response.status == 200:
                 self._keep()
                 return answers.answer(response, self.config.model)
-            if response.status not in _MENDABLE:
+            # Some call it a failure of their own.
+            if response.status not in _MENDABLE and not profile.takes_one(response.said, len(sent)):
                 break
-            mended = profile.mended(response.said, quiet=step.quiet or not profile.thinking)
+            mended = profile.mended(response.said, quiet=step.quiet or not profile.thinking, pictures=len(sent))
             if mended is None:
                 break
             self._learn(profile, mended)
@@ -158,24 +159,25 @@ class OpenAICompatibleAdapter:
             self._learn(profile, begun)  # nothing of it has helped
         raise answers.refused(response)
 
-    def _around(self, task: ReadTask, profile: Profile, step: Step, sides: int) -> list[bytes]:
+    def _around(self, task: ReadTask, profile: Profile, step: Step, layout: Layout) -> list[bytes]:
         """A request before, between and after its pictures: a batch's cards differ in nothing else at first."""
-        kept = self._requests.get((id(task), profile, sides)) if step == _FIRST else None
+        kept = self._requests.get((id(task), profile, layout)) if step == _FIRST else None
         if kept is not None and kept[0] is task:
             return kept[1]
-        back = _PICTURE if sides == 2 else ""
-        body = self.payload(task, _PICTURE, profile, step, back=back)
+        body = self.payload(task, _PICTURE, profile, step, layout)
         around = json.dumps(body).encode().split(_PICTURE.encode())
         if step == _FIRST:
             if len(self._requests) >= _KEPT_REQUESTS:
                 self._requests = {}
-            self._requests[id(task), profile, sides] = task, around  # the task is kept, so that its id stays its own
+            self._requests[id(task), profile, layout] = task, around  # the task is kept, so that its id stays its own
         return around
 
-    def payload(self, task: ReadTask, picture: str, profile: Profile, step: Step, *, back: str = "") -> dict[str, Any]:
-        """The body of a request."""
+    def payload(
+        self, task: ReadTask, picture: str, profile: Profile, step: Step, layout: Layout = Layout.ONE
+    ) -> dict[str, Any]:
+        """The body of a request; of two pictures both have this address."""
         body: dict[str, Any] = {
-            "messages": _messages(task, [picture, back] if back else [picture], step),
+            "messages": _messages(task, picture, step, layout),
             profile.tokens_name: int(min(MOST_TOKENS, _tokens(task) * profile.tokens_factor)),
             "stream": False,
         }
@@ -215,19 +217,11 @@ class OpenAICompatibleAdapter:
             self._learn(profile, replace(profile, tokens_factor=2.0))
 
 
-def _picture(image: Prepared) -> bytes:
-    try:
-        data = image.path.read_bytes()
-    except OSError as error:
-        raise UnreadableImage("The prepared image cannot be opened.") from error
-    return b"data:%s;base64,%s" % (image.media_type.encode(), base64.b64encode(data))
-
-
-def _messages(task: ReadTask, pictures: Sequence[str], step: Step) -> list[dict[str, Any]]:
+def _messages(task: ReadTask, picture: str, step: Step, layout: Layout) -> list[dict[str, Any]]:
     """One user message: not every model takes a system message beside an image. A correction follows a reply."""
-    prompt = prompts.build(task, reworded=step.reworded, two_sides=len(pictures) == 2)
+    prompt = prompts.build(task, reworded=step.reworded, layout=layout)
     content: list[dict[str, Any]] = [{"type": "text", "text": prompt}]
-    content += [{"type": "image_url", "image_url": {"url": picture}} for picture in pictures]
+    content += [{"type": "image_url", "image_url": {"url": picture}}] * (2 if layout is Layout.TWO else 1)
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if step.corrected is not None:
         reply, why = step.corrected

@@ -18,6 +18,11 @@ _FORMAT_NAMED = re.compile(
     r"response.?format|json.?schema|json.?object|json.?mode|structured|grammar|guided|requested parameters|schema", re.I
 )
 _LENGTH_NAMED = re.compile(r"max.?(?:completion.?)?tokens|context length")
+_ONE_IMAGE = re.compile(
+    r"(?:at most|only|maximum|limit)\b.{0,40}?\b(?:1|one|a single)\b.{0,12}?\bimage"
+    r"|(?:multiple|several|two|more than (?:one|1)) images?\b|too many images|single image|limit.mm.per.prompt",
+    re.I | re.S,
+)
 _LEAST_ROOM = 0.25  # of the tokens for an answer; what still does not fit then is the image
 _TOO_MANY = re.compile(r"too (?:large|high|big|long)|exceed|maximum|at most|less than", re.I)
 
@@ -38,10 +43,17 @@ class Profile:
     thinking: bool = True
     quiet: tuple[str, ...] = ("reasoning_effort", "chat_template_kwargs")  # what turns thinking off
     image_px: int | None = None
+    images: int = 2  # that a request may hold: with one, front and back are joined
 
-    def mended(self, said: str, *, quiet: bool = False) -> "Profile | None":
+    def takes_one(self, said: str, pictures: int) -> bool:
+        """Whether a refusal of so many pictures says that one is all that it takes."""
+        return pictures > 1 and self.images > 1 and bool(_ONE_IMAGE.search(said))
+
+    def mended(self, said: str, *, quiet: bool = False, pictures: int = 1) -> "Profile | None":
         """The next thing to try where an endpoint names what it does not take; None where it names nothing of ours."""
         named = said.casefold()
+        if self.takes_one(said, pictures):
+            return replace(self, images=1)
         if quiet and (untaken := [name for name in self.quiet if name in named]):
             return replace(self, quiet=tuple(name for name in self.quiet if name not in untaken))
         if "temperature" in named and self.temperature:
@@ -94,5 +106,6 @@ _IS: Mapping[str, Any] = {
     "thinking": lambda value: isinstance(value, bool),
     "quiet": _is_names,
     "image_px": _is_side,
+    "images": lambda value: value in (1, 2) and not isinstance(value, bool),
 }
 _READ: Mapping[str, Any] = dict.fromkeys(_IS, lambda value: value) | {"formats": tuple, "quiet": tuple}

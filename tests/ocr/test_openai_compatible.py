@@ -5,16 +5,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image, ImageColor
 
 from ocr import engines, errors, pipeline
 from ocr.engines import exchange
-from ocr.engines.base import EngineConfig, Prepared, ReadOptions, ReadTask
+from ocr.engines.base import EngineConfig, Layout, Prepared, ReadOptions, ReadTask
 from ocr.engines.ladder import Step
+from ocr.engines.pictures import Pictures
 from ocr.reading import Usage
 from tests.ocr.endpoint import GOOD, KEY, TASK, adapter, asked, completion, error_of
 
@@ -393,3 +396,74 @@ def test_a_back_that_is_gone_is_told(image: Prepared, tmp_path: Path) -> None:
     both = replace(image, back=Prepared(tmp_path / "none.jpg", "image/jpeg", 3, 4))
     with pytest.raises(errors.UnreadableImage):
         adapter(completion()).read(both, TASK)
+
+
+def drawn(path: Path, size: tuple[int, int], colour: str) -> Prepared:
+    Image.new("RGB", size, colour).save(path, "PNG")
+    return Prepared(path, "image/png", *size, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "At most 1 image(s) may be provided in one request."),
+        (400, "You set image=1 (or defaulted to 1) in `--limit-mm-per-prompt`, but found 2 items in the same prompt."),
+        (500, "vision model only supports a single image per message"),
+        (422, "This model does not support multiple images."),
+        (400, "Too many images in the request"),
+    ],
+)
+def test_where_one_image_is_all_that_a_model_takes_both_sides_go_out_as_one(
+    tmp_path: Path, status: int, said: str
+) -> None:
+    front, back = drawn(tmp_path / "f.png", (80, 40), "red"), drawn(tmp_path / "b.png", (60, 40), "blue")
+    seen: list[list[dict[str, Any]]] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(asked(request)["messages"][0]["content"])
+        if len(seen[-1]) == 3:
+            return httpx.Response(status, json={"error": {"message": said}})
+        return httpx.Response(200, json=completion())
+
+    told: list[dict[str, Any]] = []
+    engine = adapter(reply)
+    engine.on_learnt = told.append
+    for _card in range(2):
+        reading = engine.read(replace(front, back=back), TASK)
+    assert (reading.rotation, reading.back_rotation) == (0, 0)
+    assert [len(content) for content in seen] == [3, 2, 2]  # what was learnt holds for the next card
+    assert told == [{"images": 1}]
+    text, picture = seen[-1]
+    assert "above its front, below its back" in text["text"]
+    joined = Image.open(BytesIO(base64.b64decode(picture["image_url"]["url"].partition(",")[2])))
+    assert joined.size == (80, 40 + 24 + 40)
+    places = {"red": (40, 20), "blue": (30, 84), "grey": (40, 52)}
+    for colour, place in places.items():
+        wanted = (128, 128, 128) if colour == "grey" else ImageColor.getrgb(colour)
+        assert joined.getpixel(place) == pytest.approx(wanted, abs=6)
+
+
+def test_upright_sides_are_laid_beside_each_other_and_fit(tmp_path: Path) -> None:
+    front, back = drawn(tmp_path / "f.png", (400, 800), "red"), drawn(tmp_path / "b.png", (400, 800), "blue")
+    pictures = Pictures(replace(front, back=back))
+    layout, (data,) = pictures.of(1, None)
+    assert layout is Layout.BESIDE
+    assert Image.open(BytesIO(base64.b64decode(data.partition(b",")[2]))).size == (824, 800)
+    _layout, (data,) = pictures.of(1, 412)
+    assert Image.open(BytesIO(base64.b64decode(data.partition(b",")[2]))).size == (412, 400)
+
+
+def test_sides_that_cannot_be_joined_are_told(image: Prepared, tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").write_bytes(b"no image")
+    both = replace(image, back=Prepared(tmp_path / "b.jpg", "image/jpeg", 3, 4))
+    with pytest.raises(errors.UnreadableImage):
+        adapter(completion(), profile={"images": 1}).read(both, TASK)
+
+
+def test_a_single_picture_is_never_called_too_many(image: Prepared) -> None:
+    told: list[dict[str, Any]] = []
+    engine = adapter(httpx.Response(400, json={"error": {"message": "Too many images in the request"}}))
+    engine.on_learnt = told.append
+    with pytest.raises(errors.ImageTooLarge):
+        engine.read(image, TASK)
+    assert told == []

@@ -11,7 +11,9 @@ from ocr.engines.base import Prepared
 from ocr.engines.profile import Profile
 from tests.ocr.endpoint import TASK, adapter, asked, completion
 
-FOUND = Profile(formats=("json_object", ""), temperature=False, tokens_name="max_completion_tokens", image_px=1200)
+FOUND = Profile(
+    formats=("json_object", ""), temperature=False, tokens_name="max_completion_tokens", image_px=1200, images=1
+)
 
 
 def test_a_profile_comes_back_as_it_was_stored() -> None:
@@ -27,6 +29,8 @@ def test_a_profile_comes_back_as_it_was_stored() -> None:
         {"formats": "json_schema", "temperature": "no", "tokens_name": "tokens", "tokens_factor": True},
         {"formats": [], "quiet": [1], "image_px": -5, "thinking": None, "tokens_factor": 1e9},
         {"formats": None, "image_px": True},
+        {"images": 0},
+        {"images": True},
         {"formats": [["json_schema"]], "quiet": {"a": 1}, "image_px": "1200"},
     ],
 )
