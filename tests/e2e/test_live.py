@@ -49,6 +49,38 @@ def test_reload_dropped_socket_and_second_tab_show_the_same_rows_once(
     assert len(vlm.calls) >= 24
 
 
+NOTES = """window.notes = [];
+window.Notification = class extends EventTarget {
+  static permission = "default";
+  static async requestPermission() { window.asked = true; return (this.permission = "granted"); }
+  constructor(title, options) { super(); window.notes.push([title, options.body]); }
+  close() {}
+};"""
+
+
+def test_who_asked_for_it_is_told_when_it_is_done(
+    new_context: Callable[..., BrowserContext], console, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
+) -> None:
+    context = new_context()
+    context.add_init_script(NOTES)
+    page = context.new_page()
+    console.watch(page)
+    vlm.delay = 1.0
+    steps.begun(page, "Told", scans(24, first=1200))
+    assert page.evaluate("window.asked") is None, "a page never asks by itself"
+    page.locator("#tell-me").check()
+    page.locator("#follow").uncheck()
+    expect(page.locator("#held-rows")).to_be_visible()
+    assert page.locator("#favicon").get_attribute("href").startswith("data:image/svg+xml")
+    steps.finished(page)
+    assert page.evaluate("window.notes") == [["Finished · Told", page.locator("#live-status").inner_text()]]
+    shown = page.locator(ROWS).count()
+    assert shown < 24
+    page.locator("[data-show-held]").click()
+    expect(page.locator(ROWS)).to_have_count(24)
+    assert not page.locator("#favicon").get_attribute("href").startswith("data:")
+
+
 def test_a_proxy_that_cuts_sockets_loses_and_doubles_nothing(
     page: Page, console, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
 ) -> None:
