@@ -91,7 +91,7 @@ def _replace(holds: CardResult, other: CardResult, values: dict[str, str | None]
         if not getattr(other, name):  # it was not asked for
             setattr(other, name, getattr(holds, name))
     if other.entries is None:
-        other.entries = holds.entries
+        other.entries, other.arranged = holds.entries, holds.arranged
     _set(other, values)
 
 

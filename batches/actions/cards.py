@@ -185,6 +185,11 @@ def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool | None
     change.touch_card(card, files_due=True, to_check=bool(card.candidates) or doubt, **fields)
 
 
+def stamped(change: changes.Change, card: Card, user: User) -> None:
+    """After its values were changed elsewhere, with nothing said about the card as a whole."""
+    _stamp(change, card, user, None)
+
+
 def is_in_doubt(batch: Batch, card: Card) -> bool:
     """Whether its values deserve a look, should nobody have taken one. What a person corrected does not."""
     if card.result is None:

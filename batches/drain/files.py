@@ -108,11 +108,11 @@ def image(scan: Scan) -> dict[str, Any]:
 
 def entries(result: CardResult) -> list[dict[str, Any]] | None:
     """Where several were asked for: of each, the values that hold now and the machine's reading."""
-    if result.entries is None:
+    if result.entries is None and result.arranged is None:
         return None
-    machine = [*result.entries, {}]  # a person may have entered the only one
     return [
-        {"values": now, "machine_reading": read} for now, read in zip(result.values_of_entries(), machine, strict=False)
+        {"values": now, "machine_reading": result.machine_of(number)}
+        for number, now in enumerate(result.values_of_entries(), 1)
     ]
 
 

@@ -100,11 +100,11 @@ def _card(card: Card, specs: list[FieldSpec], form: Form) -> dict[str, Any]:
 
 def _entries(card: Card, specs: list[FieldSpec], form: Form) -> list[dict[str, Any]] | None:
     """Where several were asked for; the first one's values are the card's."""
-    if card.result is None or card.result.entries is None:
+    result = card.result
+    if result is None or (result.entries is None and result.arranged is None):
         return None
     take = rows.verbatim if form == "verbatim" else rows.value
-    machine = [*card.result.entries, {}]  # a person may have entered the only one
     return [
-        {"values": {spec.key: take(card, spec.key, entry) for spec in specs}, "fields": machine[entry - 1]}
+        {"values": {spec.key: take(card, spec.key, entry) for spec in specs}, "fields": result.machine_of(entry)}
         for entry in rows.entries(card)
     ]

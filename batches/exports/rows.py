@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from batches import progress
 from batches.exports import options as choices
-from batches.models import Batch, Card, CardResult
+from batches.models import Batch, Card
 from ocr.fields import FieldSpec
 
 PAGE = 500
@@ -55,7 +55,8 @@ def value(card: Card, key: str, entry: int = 1) -> str | None:
     """The value that holds now: a person's correction, or the machine's."""
     if card.result is None:
         return None
-    return card.result.values.get(key) if entry == 1 else _further(card.result, key, entry).get("value")
+    held: str | None = card.result.standing()[entry - 1]["values"].get(key)
+    return held
 
 
 NOT_ASKED: dict[str, Any] = {
@@ -82,7 +83,7 @@ def verbatim(card: Card, key: str, entry: int = 1) -> str | None:
     if card.result is None:
         return None
     now = value(card, key, entry)
-    stored = card.result.fields.get(key) or {} if entry == 1 else _further(card.result, key, entry)
+    stored = _stored(card, key, entry)
     text: str | None = stored.get("verbatim") if now == stored.get("value") else now
     return text
 
@@ -100,12 +101,7 @@ def state(card: Card, key: str, entry: int = 1) -> str:
 def _stored(card: Card, key: str, entry: int) -> dict[str, Any]:
     if card.result is None:
         return {}
-    return card.result.fields.get(key) or {} if entry == 1 else _further(card.result, key, entry)
-
-
-def _further(result: CardResult, key: str, entry: int) -> dict[str, Any]:
-    """A field of the second entry or one behind it, as the machine read it."""
-    return (result.entries or [])[entry - 1].get(key) or {}
+    return card.result.machine_of(entry).get(key) or {}
 
 
 def checked_by(card: Card) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -42,6 +44,8 @@ class CardResult(models.Model):
     summary = models.TextField(blank=True)  # in a sentence
     # Where several entries stand on one card: each {key: as in `fields`}; null: one was asked for.
     entries = models.JSONField(null=True, blank=True)
+    # What persons made of `entries`: see arrangement(); null: nobody touched them. What the machine read stays there.
+    arranged = models.JSONField(null=True, blank=True)
     by_hand = models.BooleanField(default=False)
     turned = models.PositiveSmallIntegerField(default=0)  # degrees clockwise, by a person, since it was read
     back_turned = models.PositiveSmallIntegerField(default=0)
@@ -59,8 +63,33 @@ class CardResult(models.Model):
 
     def values_of_entries(self) -> list[dict[str, str | None]]:
         """The values that hold now, entry by entry: the first one's are the card's. None where nothing was found."""
-        further = [{key: field.get("value") for key, field in entry.items()} for entry in (self.entries or ())[1:]]
+        further = [one["values"] for one in self.standing()[1:]]
         return [self.values, *further] if further or any(self.values.values()) else []
+
+    def standing(self) -> list[dict[str, Any]]:
+        """Its entries without those that a person took out; each {"place", "machine", "values", "checked", "out"}.
+
+        `place`: where it stands in `arranged`; `machine`: its number in `entries`, null for one that a person added.
+        """
+        return [one | {"place": place} for place, one in enumerate(self.arrangement()) if not one["out"]]
+
+    def arrangement(self) -> list[dict[str, Any]]:
+        """What persons made of the entries, the first one with the card's values; as read where nobody touched them."""
+        if self.arranged is not None:
+            return [one | ({"values": self.values} if place == 0 else {}) for place, one in enumerate(self.arranged)]
+        read = [{key: field.get("value") for key, field in entry.items()} for entry in (self.entries or ({},))[1:]]
+        return [
+            {"machine": None if self.entries == [] else number, "values": values, "checked": False, "out": False}
+            for number, values in enumerate([self.values, *read])
+        ]
+
+    def machine_of(self, entry: int) -> dict[str, Any]:
+        """The fields as the machine read them, of an entry that stands, from 1; empty for one that a person added."""
+        number = self.standing()[entry - 1]["machine"]
+        if number is None:
+            return {}
+        read: dict[str, Any] = self.fields if entry == 1 else (self.entries or [])[number]
+        return read
 
 
 class Rereading(models.Model):
@@ -140,6 +169,7 @@ class FieldRevision(models.Model):
 
     card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="revisions")
     key = models.CharField(max_length=50)
+    entry = models.PositiveSmallIntegerField(default=1)  # of several on the card
     old = models.TextField(null=True)
     new = models.TextField(null=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -121,7 +121,7 @@ def corrections_of(cards: Sequence[Card]) -> dict[tuple[int, str], FieldRevision
 
 def corrections_since(made: Mapping[int, datetime]) -> dict[tuple[int, str], FieldRevision]:
     """The last correction of each value of these cards since the moments given."""
-    revisions = FieldRevision.objects.filter(card__in=made).select_related("by").order_by("pk")
+    revisions = FieldRevision.objects.filter(card__in=made, entry=1).select_related("by").order_by("pk")
     return {(one.card_id, one.key): one for one in revisions if one.at >= made[one.card_id]}
 
 
@@ -132,12 +132,11 @@ def is_to_check(batch: Batch, specs: Sequence[FieldSpec], result: CardResult, co
     engine = result.engine or batch.engine
     every_value = engine is not None and engine.kind == Engine.Kind.LOCAL
     open_specs = [spec for spec in specs if spec.key not in corrected]
-    if not corrected:
+    if not corrected and result.arranged is None:
         return checking.to_check(open_specs, result.fields, every_value=every_value, entries=result.entries)
-    if every_value:
-        return bool(open_specs)
-    further = (result.entries or ())[1:]  # they cannot be corrected yet, only be found right
-    return checking.in_doubt(open_specs, result.fields) or any(checking.in_doubt(specs, entry) for entry in further)
+    if every_value and open_specs:
+        return True
+    return checking.in_doubt(open_specs, result.fields) or _further_doubts(result, specs) > 0
 
 
 def nothing_found(specs: Sequence[FieldSpec], result: CardResult) -> bool:
@@ -155,7 +154,7 @@ def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections) -> Ro
     if card.codes:
         cells = [replace(one, codes=_offered(one, card)) for one in cells]
     certainty = result.confidence if result else None
-    further = _further_doubts(card, result, specs) if result else 0
+    further = _further_doubts(result, specs) if result and not card.reviewed else 0
     return Row(card, cells, _pill(card, cells, further), percent(certainty), further)
 
 
@@ -211,19 +210,73 @@ def _not_asked(result: CardResult, spec: FieldSpec) -> bool:
     return not result.by_hand and spec.key not in result.fields and result.values.get(spec.key) is None
 
 
-def further_entries(batch: Batch, card: Card) -> list[list[Cell]]:
-    """The entries of a card behind the first one, whose values are the card's; as the machine read them."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One of several on a card. `place` is what its address names; the first one's values are the card's."""
+
+    number: int
+    place: int
+    cells: list[Cell]
+    checked: bool
+    by_hand: bool
+
+
+def further_entries(batch: Batch, card: Card) -> list[Entry]:
+    """The entries of a card behind the first one, as they hold now."""
     if not card.is_read or card.result is None:
         return []
     return [
-        [cell(card, CardResult(fields=entry, values=_values(entry)), spec, None) for spec in batch.specs()]
-        for entry in (card.result.entries or ())[1:]
+        Entry(
+            number,
+            one["place"],
+            [_entry_cell(card, one["values"], card.result.machine_of(number), spec) for spec in batch.specs()],
+            one["checked"] or (card.reviewed and not card.to_check),
+            one["machine"] is None,
+        )
+        for number, one in enumerate(card.result.standing()[1:], 2)
     ]
 
 
-def _further_doubts(card: Card, result: CardResult, specs: Sequence[FieldSpec]) -> int:
-    further = () if card.reviewed else (result.entries or ())[1:]
-    return sum(bool(checking.doubts(spec, entry.get(spec.key, {}))) for entry in further for spec in specs)
+def taken_out(card: Card) -> list[tuple[int, str]]:
+    """Entries that a person took out: their places, and what stood in them."""
+    if not card.is_read or card.result is None:
+        return []
+    out = [(place, one["values"]) for place, one in enumerate(card.result.arrangement()) if one["out"]]
+    return [(place, ", ".join(value for value in values.values() if value)) for place, values in out]
+
+
+def _entry_cell(card: Card, values: Mapping[str, Any], machine: Mapping[str, Any], spec: FieldSpec) -> Cell:
+    stored, value = machine.get(spec.key, {}), values.get(spec.key)
+    if not _corrected(values, machine, spec):
+        return cell(card, CardResult(fields=machine, values=values), spec, None)
+    issues = list(coercion.normalise(spec, value)[1]) if value is not None else []
+    return Cell(
+        spec,
+        _kind(value, {}),
+        value=_text(value),
+        mark=_mark(issues, ""),
+        doubts=_sentences(issues, spec),
+        corrected=True,
+        machine=_text(stored.get("value")),
+        by_hand=not machine,
+        regions=_regions(stored),
+        on_back=stored.get("on_back", False),
+    )
+
+
+def _corrected(values: Mapping[str, Any], machine: Mapping[str, Any], spec: FieldSpec) -> bool:
+    return not machine or values.get(spec.key) != machine.get(spec.key, {}).get("value")
+
+
+def _further_doubts(result: CardResult, specs: Sequence[FieldSpec]) -> int:
+    """Fields behind the first entry that deserve a look; none of an entry that was found right."""
+    return sum(
+        bool(checking.doubts(spec, result.machine_of(number).get(spec.key, {})))
+        for number, one in enumerate(result.standing()[1:], 2)
+        if not one["checked"]
+        for spec in specs
+        if not _corrected(one["values"], result.machine_of(number), spec)
+    )
 
 
 def _values(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -303,7 +356,7 @@ def _skipped(card: Card) -> str:
 
 def _entries(card: Card) -> str:
     """How many stand on the card, where there are several."""
-    number = len(card.result.entries or ()) if card.result else 0
+    number = len(card.result.standing()) if card.result else 0
     return ngettext("%(n)s entry", "%(n)s entries", number) % {"n": number} if number > 1 else ""
 
 

@@ -75,6 +75,8 @@ def page(
         "enterable": _enterable(card),
         "fields": [(cell, (mine or {}).get(cell.key, cell.value), cell.key in (mine or {})) for cell in row.cells],
         "entries": results.further_entries(batch, card),
+        "out": results.taken_out(card),
+        "several": batch.option("multiple_entries"),
         "conflict": mine is not None,
         "query": filters.query(),
         "filter_label": _filter_label(batch, filters),

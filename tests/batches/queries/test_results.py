@@ -146,8 +146,8 @@ def test_the_entries_behind_the_first_one_are_shown_as_they_were_read(batch: Bat
         read.result.fields,
         {"author": stored("Grieg", confidence=0.3), "title": stored(None)},
     ]
-    (cells,) = results.further_entries(batch, read)
-    assert [(cell.key, cell.kind, cell.value, cell.mark) for cell in cells] == [
+    (entry,) = results.further_entries(batch, read)
+    assert [(cell.key, cell.kind, cell.value, cell.mark) for cell in entry.cells] == [
         ("author", "value", "Grieg", "unsure, 30 %"),
         ("title", "absent", "", ""),
         ("year", "absent", "", ""),

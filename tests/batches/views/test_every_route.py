@@ -29,6 +29,9 @@ def address(batch: Batch, make_cards: Callable[..., list[Card]]) -> Callable[[UR
         "scan_pk": CardScan.objects.create(card=card, role=CardScan.Role.EARLIER, **card.as_scan()).pk,
         "result_pk": CardResult.objects.create(card=card).pk,
         "notice_pk": 1,
+        "settings_pk": 1,
+        "place": 1,
+        "act": "up",
         "size": "thumb",
         "key": "author",
     }
@@ -56,8 +59,9 @@ def test_a_private_batch_is_not_there_for_others(
         assert response.status_code in {404, 405}, method
 
 
-# Whoever sees the fields of a batch may make a template of their own of them.
-CHANGING = [route for route in ROUTES if route.name != "fields_save_template"]
+# Whoever sees a batch may keep, as their own, a template of its fields and settings of its export.
+OWN = {"fields_save_template", "export_settings_save"}
+CHANGING = [route for route in ROUTES if route.name not in OWN]
 
 
 @pytest.mark.parametrize("route", CHANGING, ids=lambda route: route.name)

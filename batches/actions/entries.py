@@ -1,0 +1,141 @@
+"""Several entries on one card: corrected, added, laid in another order, found right, taken out and brought back.
+
+What the machine read stays in CardResult.entries; what persons made of it is CardResult.arranged.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from batches import changes
+from batches.actions import activity
+from batches.actions.cards import EditConflict, read_card, stamped
+from batches.drain.reading import searchable
+from batches.models import Batch, Card, CardResult, FieldRevision
+from cardocr_site.accounts.models import User
+from ocr import coercion
+
+Arrangement = list[dict[str, Any]]
+MOST = 500
+
+
+class NoSuchEntry(Exception):
+    """The card has no such entry any more, or the act makes no sense for it."""
+
+
+def correct(card: Card, user: User, version: int, place: int, values: Mapping[str, str | None]) -> Card:
+    """The values of an entry behind the first one, as a person says. Raises EditConflict, NoSuchEntry."""
+
+    def act(change: changes.Change, fresh: Card, result: CardResult, entries: Arrangement) -> None:
+        entry = _at(entries, place)
+        changed = _changed(change.batch, entry["values"], values)
+        number = [one["place"] for one in result.standing()].index(place) + 1
+        made = FieldRevision.objects.bulk_create(
+            FieldRevision(card=fresh, key=key, entry=number, old=entry["values"].get(key), new=value, by=user)
+            for key, value in changed.items()
+        )
+        activity.corrected(change.batch, user, fresh, made)
+        entry |= {"values": entry["values"] | changed, "checked": True}
+
+    return _arrange(card, user, version, act)
+
+
+def add(card: Card, user: User, version: int) -> tuple[Card, int]:
+    """One more entry, empty, at the end; also its place."""
+    places: list[int] = []
+
+    def act(change: changes.Change, fresh: Card, _result: CardResult, entries: Arrangement) -> None:
+        if len(entries) >= MOST:
+            raise NoSuchEntry
+        empty = {spec.key: None for spec in change.batch.specs()}
+        places.append(len(entries))
+        entries.append({"machine": None, "values": empty, "checked": False, "out": False})
+        activity.record(change.batch, user, "entry_add", group=True, **activity.about(fresh))
+
+    return _arrange(card, user, version, act), places[0]
+
+
+def move(card: Card, user: User, version: int, place: int, by: int) -> Card:
+    """One step up (-1) or down (1) among the entries that stand. The first one's values are the card's."""
+
+    def act(change: changes.Change, fresh: Card, result: CardResult, entries: Arrangement) -> None:
+        standing = [one["place"] for one in result.standing()]
+        if place not in standing or not 0 <= standing.index(place) + by < len(standing):
+            raise NoSuchEntry
+        other = standing[standing.index(place) + by]
+        entries[place], entries[other] = entries[other], entries[place]
+        activity.record(change.batch, user, "entry_move", group=True, **activity.about(fresh))
+
+    return _arrange(card, user, version, act)
+
+
+def take_out(card: Card, user: User, version: int, place: int) -> Card:
+    """Not one of the card any more. It is kept and can be brought back."""
+
+    def act(change: changes.Change, fresh: Card, _result: CardResult, entries: Arrangement) -> None:
+        _at(entries, place)["out"] = True
+        if all(one["out"] for one in entries):
+            raise NoSuchEntry
+        if entries[0]["out"]:  # the next one that stands is the card's first
+            first = next(number for number, one in enumerate(entries) if not one["out"])
+            entries.insert(0, entries.pop(first))
+        activity.record(change.batch, user, "entry_out", group=True, **activity.about(fresh))
+
+    return _arrange(card, user, version, act)
+
+
+def bring_back(card: Card, user: User, version: int, place: int) -> Card:
+    """At the end of those that stand."""
+
+    def act(change: changes.Change, fresh: Card, _result: CardResult, entries: Arrangement) -> None:
+        if place >= len(entries) or not entries[place]["out"]:
+            raise NoSuchEntry
+        entries.append(entries.pop(place) | {"out": False})
+        activity.record(change.batch, user, "entry_back", group=True, **activity.about(fresh))
+
+    return _arrange(card, user, version, act)
+
+
+def check(card: Card, user: User, version: int, place: int, right: bool) -> Card:
+    """A person says of one entry that it is right, or takes it back."""
+
+    def act(change: changes.Change, fresh: Card, _result: CardResult, entries: Arrangement) -> None:
+        _at(entries, place)["checked"] = right
+        activity.record(change.batch, user, "entry_check", group=True, **activity.about(fresh))
+
+    return _arrange(card, user, version, act)
+
+
+def _arrange(
+    card: Card, user: User, version: int, act: Callable[[changes.Change, Card, CardResult, Arrangement], None]
+) -> Card:
+    """Raises EditConflict, NoSuchEntry, and TransitionRefused for a card that was not read."""
+    with changes.locked(card.batch_id) as change:
+        fresh, result = read_card(change, card)
+        if fresh.version != version:
+            raise EditConflict(fresh)
+        entries = [dict(one) for one in result.arrangement()]
+        act(change, fresh, result, entries)
+        first = entries[0]
+        result.arranged, result.values = entries, first["values"]
+        if result.entries is not None:
+            result.fields = result.entries[first["machine"]] if first["machine"] is not None else {}
+        result.search = searchable(result)
+        result.save(update_fields=["arranged", "values", "fields", "search"])
+        stamped(change, fresh, user)
+    return fresh
+
+
+def _at(entries: Arrangement, place: int) -> dict[str, Any]:
+    if place >= len(entries) or entries[place]["out"]:
+        raise NoSuchEntry
+    return entries[place]
+
+
+def _changed(batch: Batch, held: Mapping[str, Any], values: Mapping[str, str | None]) -> dict[str, str | None]:
+    changed = {}
+    for spec in batch.specs():
+        if spec.key in values:
+            value = coercion.normalise(spec, values[spec.key])[0]
+            if value != held.get(spec.key):
+                changed[spec.key] = value
+    return changed
