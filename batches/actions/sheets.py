@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from batches import changes, tasks
 from batches.actions import scans
 from batches.actions.drafts import draft
-from batches.intake import free_names, names, order, seeing, store
+from batches.intake import free_names, order, seeing, store
 from batches.intake.regions import Region, overlap, sameness, within
 from batches.intake.seeing import UNSEEN
-from batches.models import Batch, Card, CardScan, Sheet, Upload
+from batches.models import Batch, Card, Sheet, Upload
 from batches.states import CardStatus
 from templates_app.editing import Refused
 
@@ -155,10 +155,10 @@ def _cut(change: changes.Change, sheet: Sheet, regions: Sequence[Region]) -> lis
     if not there:  # all of its cards were removed
         return []
     gone = [Card(**card.as_scan()) for card in there if card.cut]
-    taken = _others_names(change.batch, sheet, len(regions))
+    filenames = free_names.of_cuts(change.batch, sheet, len(regions))
     new: list[Card] = []
     for number, region in enumerate(regions, 1):
-        columns = sheet.as_scan() | UNSEEN | _columns(sheet, number, region, taken)
+        columns = sheet.as_scan() | UNSEEN | _columns(filenames[number - 1], number, region)
         if number <= len(there):
             _rewrite(change, there[number - 1], columns)
         else:
@@ -172,22 +172,10 @@ def _cut(change: changes.Change, sheet: Sheet, regions: Sequence[Region]) -> lis
     return gone
 
 
-def _others_names(batch: Batch, sheet: Sheet, cuts: int) -> set[str]:
-    """Those that stand in the way of so many cuts; mostly none, which an index tells."""
-    if not free_names.taken(
-        batch, [names.part_of(sheet.filename, number, ()) for number in range(1, cuts + 1)], but=sheet
-    ):
-        return set()
-    start = names.stem(sheet.filename)
-    mine = batch.cards.exclude(sheet=sheet).filter(filename__istartswith=start)
-    beside = CardScan.objects.filter(card__batch=batch, filename__istartswith=start)
-    return {name.lower() for rows in (mine, beside) for name in rows.values_list("filename", flat=True)}
-
-
-def _columns(sheet: Sheet, number: int, region: Region, taken: set[str]) -> dict[str, object]:
+def _columns(filename: str, number: int, region: Region) -> dict[str, object]:
     _left, _top, width, height = region
     columns: dict[str, object] = {
-        "filename": names.part_of(sheet.filename, number, taken),
+        "filename": filename,
         "cut": number,
         "crop": list(region),
         "width": width,

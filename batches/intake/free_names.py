@@ -1,6 +1,6 @@
 """Names for files in a batch's folder that no row and no file has. The caller holds the batch's lock."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +20,41 @@ def source(batch: Batch, name: str, received: Received) -> str:
 
 
 def find(batch: Batch, folder: Path, name: str, extension: str, pages: int) -> tuple[str, list[str]]:
-    """Names that no row and no file has. Of a thousand files with one name the next is found in a few looks."""
+    """Names that no row and no file has."""
 
-    def look(number: int) -> tuple[bool, str, list[str]]:
+    def is_free(number: int) -> bool:
         source, filenames = names.stored(name, extension, pages, number)
         # A file without a row was left by a crash before its commit: a person decides about it.
-        free = not taken(batch, {source, *filenames}) and not (folder / source).exists()
-        return free, source, filenames
+        return not taken(batch, {source, *filenames}) and not (folder / source).exists()
 
+    return names.stored(name, extension, pages, _first(is_free))
+
+
+def of_cuts(batch: Batch, sheet: Sheet, cuts: int) -> list[str]:
+    """Names for the cards that a sheet is cut into."""
+    parts = [names.part_of(sheet.filename, cut) for cut in range(1, cuts + 1)]
+    if not taken(batch, parts, but=sheet):
+        return parts
+
+    def part(cut: int) -> str:
+        first = _first(lambda number: not taken(batch, [names.part_of(sheet.filename, cut, number)], but=sheet))
+        return names.part_of(sheet.filename, cut, first)
+
+    return [part(cut) for cut in range(1, cuts + 1)]
+
+
+def _first(is_free: Callable[[int], bool]) -> int:
+    """Of a thousand files with one name the next is found in a few looks."""
     last, number = 0, 1
-    while not (found := look(number))[0]:
+    while not is_free(number):
         last, number = number, 2 * number
     while number - last > 1:
         middle = (last + number) // 2
-        if (closer := look(middle))[0]:
-            found, number = closer, middle
+        if is_free(middle):
+            number = middle
         else:
             last = middle
-    return found[1], found[2]
+    return number
 
 
 def taken(batch: Batch, wanted: Collection[str], *, but: Sheet | None = None) -> bool:

@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Collection
 
 from batches.intake import sniff
 
@@ -47,15 +46,10 @@ def stored(name: str, extension: str, pages: int, number: int = 1) -> tuple[str,
     return source, [source] if pages == 1 else [f"{base}-p{page:03d}{extension}" for page in range(1, pages + 1)]
 
 
-def part_of(filename: str, number: int, taken: Collection[str]) -> str:
-    """A name for a card that is cut out of another's scan. `taken`: names in lower case."""
+def part_of(filename: str, cut: int, number: int = 1) -> str:
+    """For a card that is cut out of another's scan. `number`: from 2 on where others have that name."""
     root, dot, extension = filename.rpartition(".")
-    again = 1
-    while True:
-        name = f"{root}-c{number}{'' if again == 1 else f'-{again}'}{dot}{extension}"
-        if name.lower() not in taken:
-            return name
-        again += 1
+    return f"{root}-c{cut}{'' if number == 1 else f'-{number}'}{dot}{extension}"
 
 
 def natural(name: str) -> tuple[tuple[str | int, ...], ...]:

@@ -1,10 +1,12 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
 from batches.actions import drafts, replacing, runs, scans, sheets
-from batches.intake import adding, derive, frame, looking, store
+from batches.intake import adding, derive, frame, free_names, looking, names, store
 from batches.models import Batch, Card, CardScan, Likeness, Sheet, Upload
 from batches.states import CardStatus
 from tests.batches.intake import papers, pictures
@@ -322,3 +324,23 @@ def test_a_page_with_one_card_is_trimmed_once_it_was_looked_at(
     sheets.look_for(batch, True)
     card = batch.cards.get()
     assert (card.trimmed, card.crop, card.prepared_at) == (False, None, None)
+
+
+def test_names_that_are_in_the_way_are_found_by_an_index_and_in_a_few_looks(
+    batch: Batch, sheet: Sheet, make_cards: Callable[..., list[Card]]
+) -> None:
+    for number, card in enumerate(make_cards(40), 1):
+        name = names.part_of("SHEET.jpg", 1, number)
+        Card.objects.filter(pk=card.pk).update(filename=name, source=name)
+    with CaptureQueriesContext(connection) as asked:
+        assert free_names.of_cuts(batch, sheet, 2) == ["sheet-c1-41.jpg", "sheet-c2.jpg"]
+    assert len(asked) < 20
+    for query in asked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            assert "_low" in " ".join(row[3] for row in cursor.fetchall())
+    sheets.cut(sheet, sheet.found)
+    assert [card.filename for card in batch.cards.filter(sheet=sheet).order_by("cut")] == [
+        "sheet-c1-41.jpg",
+        "sheet-c2.jpg",
+    ]
