@@ -101,6 +101,8 @@ def cards_per_minute(batch: Batch, now: datetime) -> float | None:
     recent = _recent(batch)
     if not recent or batch.started_at is None:
         return None
+    if batch.status == BatchStatus.PAUSED and len(recent) < 2:
+        return None  # nobody knows how much of its one minute it was read in
     begun = max(recent[0][0] * 60.0, batch.started_at.timestamp())
     seconds = sum(min(minute * 60 + 60.0, now.timestamp()) - max(minute * 60.0, begun) for minute, _cards in recent)
     quiet = now.timestamp() - recent[-1][0] * 60 - 60  # nothing was finished since

@@ -70,6 +70,13 @@ def test_minutes_without_a_card_are_taken_as_paused_save_for_the_present_one():
     assert progress.of(batch, NOON + timedelta(minutes=10, seconds=30)).cards_per_minute == pytest.approx(48)
 
 
+def test_a_pause_in_its_first_minute_tells_no_pace():
+    paused = running(status=BatchStatus.PAUSED, pace=[[MINUTE, 8]])
+    assert progress.of(paused, NOON + timedelta(seconds=50)).pace == ""
+    paused.pace = [[MINUTE, 8], [MINUTE + 1, 8]]
+    assert progress.of(paused, NOON + timedelta(minutes=5)).pace == "8 cards a minute"
+
+
 def test_calls_that_do_not_come_back_take_the_time_left_away():
     """Or a machine that slept: what was true before says nothing about now."""
     batch = running(pace=[[MINUTE, 60]], processing=4)
