@@ -1,10 +1,11 @@
-from django.urls import path
+from django.urls import path, register_converter
 
 from batches.views import (
     batches,
     budget,
     cards,
     choosing,
+    collections,
     confirm,
     duplicates,
     engines,
@@ -29,6 +30,8 @@ from batches.views import (
     trash,
     uploads,
 )
+
+register_converter(collections.NameConverter, "collection")
 
 urlpatterns = [
     path("", batches.home, name="home"),
@@ -131,6 +134,12 @@ urlpatterns = [
         name="export_settings_delete",
     ),
     path("batches/<int:pk>/delete/", trash.batch_delete, name="batch_delete"),
+    path("collections/", collections.collection_list, name="collection_list"),
+    path("collections/<collection:name>/", collections.collection_detail, name="collection_detail"),
+    path("collections/<collection:name>/cards/", collections.collection_cards, name="collection_cards"),
+    path("collections/<collection:name>/review/", collections.collection_review, name="collection_review"),
+    path("collections/<collection:name>/export/", collections.collection_export, name="collection_export"),
+    path("collections/<collection:name>/export/download/", collections.collection_download, name="collection_download"),
     path("trash/", trash.trash_list, name="trash_list"),
     path("trash/<int:pk>/restore/", trash.trash_restore, name="trash_restore"),
     path("trash/<int:pk>/empty/", trash.trash_empty, name="trash_empty"),

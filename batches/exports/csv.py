@@ -12,7 +12,10 @@ BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"  # what Excel needs to see UTF-8
 
 
 def write(batch: Batch, options: Options) -> Iterator[bytes]:
-    table = Table(batch, options)
+    return write_table(Table(batch, options), options)
+
+
+def write_table(table: Table, options: Options) -> Iterator[bytes]:
     yield _line(table.head(), options, BOM if options.bom else "")
     for row in table.rows():
         yield _line(row, options)

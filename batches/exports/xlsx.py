@@ -29,20 +29,23 @@ class TooManyRows(Exception):
 
 def write(batch: Batch, options: Options) -> Iterator[bytes]:
     """Raises TooManyRows while it is made."""
+    return write_table(batch, Table(batch, options), options)
+
+
+def write_table(batch: Batch, table: Table, options: Options) -> Iterator[bytes]:
     with tempfile.TemporaryDirectory(dir=settings.DATA_DIR) as folder:
         path = Path(folder) / "table.xlsx"
-        _make(path, folder, batch, options)
+        _make(path, folder, batch, table, options)
         with path.open("rb") as file:
             while chunk := file.read(CHUNK):
                 yield chunk
 
 
-def _make(path: Path, folder: str, batch: Batch, options: Options) -> None:
+def _make(path: Path, folder: str, batch: Batch, table: Table, options: Options) -> None:
     book = xlsxwriter.Workbook(
         path, {"constant_memory": True, "tmpdir": folder, "in_memory": False, "strings_to_formulas": False}
     )
     bold = book.add_format({"bold": True})
-    table = Table(batch, options)
     sheet = book.add_worksheet("Cards")
     sheet.freeze_panes(1, 1)
     head = table.head()

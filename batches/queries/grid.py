@@ -87,7 +87,11 @@ def found(batch: Batch, filters: Filters) -> QuerySet[Card]:
 
 
 def narrowed(batch: Batch, filters: Filters) -> QuerySet[Card]:
-    cards = batch.cards.all()
+    return narrow(batch.cards.all(), filters)
+
+
+def narrow(cards: QuerySet[Card], filters: Filters) -> QuerySet[Card]:
+    """The same of any cards, also of several batches."""
     if filters.name:
         cards = cards.filter(FILTERS[filters.name])
     if filters.cause:

@@ -99,10 +99,14 @@ Corrections = Mapping[tuple[int, str], FieldRevision]
 
 def rows(batch: Batch, cards: Sequence[Card]) -> list[Row]:
     """The same few queries, however many they are."""
-    specs = batch.specs()
+    return rows_of({batch.pk: batch.specs()}, cards)
+
+
+def rows_of(specs: Mapping[int, Sequence[FieldSpec]], cards: Sequence[Card]) -> list[Row]:
+    """The same for cards of several batches, each with the fields of its own."""
     prefetch_related_objects(cards, "result", "reviewed_by")
     corrections = corrections_of(cards)
-    return [_row(card, specs, corrections) for card in cards]
+    return [_row(card, specs[card.batch_id], corrections) for card in cards]
 
 
 def corrections_of(cards: Sequence[Card]) -> dict[tuple[int, str], FieldRevision]:

@@ -46,7 +46,7 @@ def batch_export(request: SignedInRequest, pk: int) -> HttpResponse:
     earlier = Activity.objects.filter(batch=batch, kind="export").select_related("by")[:EARLIER]
     context |= {
         "can_edit": can_edit(request, batch),
-        "formats": _formats(),
+        "formats": formats(),
         "which": _which(request, batch, mine),
         "fields": _fields(batch, options),
         "besides": [(name, label, name in options.besides) for name, label in _besides()],
@@ -153,7 +153,7 @@ def _count(batch: Batch, options: exports.Options) -> int:
     return known[options.which] if options.which in known else choices.of_cards(batch, options).count()
 
 
-def _formats() -> list[tuple[str, str, str]]:
+def formats() -> list[tuple[str, str, str]]:
     words = {
         "csv": ("CSV", _("For Excel, OpenRefine, R")),
         "xlsx": ("Excel", _("Every cell as text")),

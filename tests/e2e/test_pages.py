@@ -26,6 +26,11 @@ PAGES = {
     "empty draft": "/batches/{empty}/upload/",
     "empty draft's fields": "/batches/{empty}/fields/",
     "empty draft's last look": "/batches/{empty}/confirm/",
+    "collections": "/collections/",
+    "collection": "/collections/Music/",
+    "collection's cards": "/collections/Music/cards/",
+    "no card of a collection": "/collections/Music/cards/?q=nothing-like-this",
+    "collection's export": "/collections/Music/export/",
     "run": "/batches/{batch}/",
     "settings": "/batches/{batch}/settings/",
     "no batch": "/batches/?q=nothing-like-this",
@@ -73,6 +78,10 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
     vlm.fail(602, "400")
     batch = steps.begun(page, "All pages", paths)
     expect(page.locator("#live-rows tr")).to_have_count(4)
+    page.goto(f"/batches/{batch}/settings/")
+    page.get_by_label("Collection").fill("Music")
+    page.get_by_label("Tags").fill("print, 1900–1940")
+    page.get_by_role("button", name="Save").click()
     page.goto(f"/batches/{batch}/cards/")
     cards = [
         int(row.removeprefix("card-")) for row in page.locator("#card-rows tr").evaluate_all("r => r.map(x => x.id)")

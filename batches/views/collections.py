@@ -1,0 +1,173 @@
+"""Collections: the batches of one name, their cards together, and what can be taken away of them."""
+
+import re
+import unicodedata
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from batches import exports
+from batches.exports import collected
+from batches.exports import options as choices
+from batches.models import Batch
+from batches.queries import collections, grid, lists
+from batches.streaming import stream
+from batches.views.exports import NO_STORE, formats
+from batches.views.results import chips
+from cardocr_site.accounts.requests import SignedInRequest
+
+PER_PAGE = 50
+DOTS = {".", ".."}  # which a browser would take for folders
+
+
+class NameConverter:
+    """A collection's name as one part of an address: servers decode %2F before anybody looks at the path."""
+
+    regex = "[^/]+"
+
+    def to_python(self, value: str) -> str:
+        return value.replace("~2", ".").replace("~1", "/").replace("~0", "~")
+
+    def to_url(self, value: str) -> str:
+        name = value.replace("~", "~0").replace("/", "~1")
+        return name.replace(".", "~2") if name in DOTS else name
+
+
+@require_safe
+@login_required
+@never_cache
+def collection_list(request: SignedInRequest) -> HttpResponse:
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    page = Paginator(collections.shelves(request.user, text), PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "batches/collection_list.html", {"page": page, "text": text})
+
+
+def _batches(request: SignedInRequest, name: str) -> list[Batch]:
+    """404 also for a collection of which this person may not know."""
+    batches = collections.batches_of(request.user, name)
+    if not batches:
+        raise Http404
+    return batches
+
+
+def _shared(name: str, batches: list[Batch], current: str) -> dict[str, Any]:
+    """What every page of a collection shows."""
+    whole = collections.whole(name, collections.started(batches))
+    return {"name": name, "whole": whole, "batches": batches, "current": current, "cards": whole.total}
+
+
+@require_safe
+@login_required
+@never_cache
+def collection_detail(request: SignedInRequest, name: str) -> HttpResponse:
+    """Its batches, and how far they are together."""
+    batches = _batches(request, name)
+    page = Paginator(batches, PER_PAGE).get_page(request.GET.get("page"))
+    shown = [batch.pk for batch in page.object_list]
+    by_id = {batch.pk: batch for batch in lists.with_first_card(Batch.objects.filter(pk__in=shown))}
+    shared = _shared(name, batches, "batches")
+    context = shared | {
+        "page": page,
+        "rows": lists.rows(by_id[pk] for pk in shown if pk in by_id),
+        "sum": lists.row(shared["whole"]),
+        "drafts": sum(batch.is_draft for batch in batches),
+        "unseen": max(0, shared["whole"].completed - shared["whole"].reviewed - shared["whole"].to_check),
+    }
+    return render(request, "batches/collection_detail.html", context)
+
+
+@require_safe
+@login_required
+@never_cache
+@vary_on_headers("HX-Request", "HX-Target")
+def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
+    """The cards of its started batches, batch after batch; their fields are united by key."""
+    batches = _batches(request, name)
+    shared = _shared(name, batches, "cards")
+    whole, read = shared["whole"], collections.started(batches)
+    filters = collections.filters(request.GET, whole)
+    sheet = collections.page(read, filters, request.GET.get("page"))
+    context = shared | {
+        "filters": filters,
+        "query": filters.query(),
+        "sheet": sheet,
+        "specs": whole.specs(),
+        "rows": collections.rows(read, whole.specs(), sheet.cards),
+        "chips": [] if filters.cause else chips(whole, filters),
+        "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
+        "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
+    }
+    if request.htmx.target == "collection-grid":
+        return render(request, "batches/_collection_grid.html", context)
+    return render(request, "batches/collection_cards.html", context)
+
+
+@require_safe
+@login_required
+@never_cache
+def collection_review(request: SignedInRequest, name: str) -> HttpResponse:
+    """To the first of its batches in which cards are to check."""
+    waiting = next((batch for batch in _batches(request, name) if batch.to_check), None)
+    if waiting is None:
+        messages.success(request, _("No card of this collection is to check."))
+        return redirect("collection_detail", name)
+    return redirect(f"{reverse('batch_results', args=[waiting.pk])}?filter=check")
+
+
+@require_safe
+@login_required
+@never_cache
+def collection_export(request: SignedInRequest, name: str) -> HttpResponse:
+    """Which format and which cards of all its started batches."""
+    batches = _batches(request, name)
+    shared = _shared(name, batches, "export")
+    whole = shared["whole"]
+    read = collections.started(batches)
+    context = shared | {
+        "formats": [one for one in formats() if one[0] in collected.WRITERS],
+        "which": [
+            ("read", _("All cards that were read"), whole.completed),
+            ("checked", _("Only cards checked by a person"), None),
+            ("all", _("Every card"), whole.total),
+        ],
+        "separators": [("semicolon", _("Semicolon ;")), ("comma", _("Comma ,")), ("tab", _("Tab"))],
+        "read": len(read),
+        "unread": whole.total - whole.completed,
+        "unseen": max(0, whole.completed - whole.reviewed),
+        "columns": [spec.label for spec in whole.specs()],
+    }
+    return render(request, "batches/collection_export.html", context)
+
+
+@require_safe
+@login_required
+def collection_download(request: SignedInRequest, name: str) -> HttpResponseBase:
+    """Streamed, batch after batch."""
+    batches = collections.started(_batches(request, name))
+    key = request.GET.get("format", "csv")
+    write = collected.WRITERS.get(key)
+    if write is None or not batches:
+        raise Http404
+    content_type = exports.FORMATS[key].content_type
+    headers = NO_STORE | {"Content-Disposition": str(content_disposition_header(True, _filename(name, key)))}
+    if request.method == "HEAD":
+        return HttpResponse(content_type=content_type, headers=headers)
+    whole = collections.whole(name, batches)
+    body = stream(write(whole, batches, choices.from_query(request.GET, whole)))
+    return StreamingHttpResponse(body, content_type=content_type, headers=headers)
+
+
+def _filename(name: str, key: str) -> str:
+    """Safe on every system, as that of a batch."""
+    stem = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).strip("._-")
+    return f"{stem[:60] or 'collection'}.{key}"

@@ -1,0 +1,254 @@
+"""Collections: the batches of one name together, as far as somebody may see them."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import openpyxl
+import pytest
+from django.http import QueryDict
+from django.test import Client
+from django.urls import resolve, reverse
+from pytest_django import DjangoAssertNumQueries
+
+from batches.exports import collected
+from batches.exports import options as choices
+from batches.models import Batch, Card
+from batches.queries import collections, grid
+from batches.states import BatchStatus, CardStatus
+from cardocr_site.accounts.models import User
+from tests.batches.reading import give_result, stored
+
+Make = Callable[..., list[Card]]
+PAGES = ("collection_detail", "collection_cards", "collection_review", "collection_export", "collection_download")
+
+
+@pytest.fixture
+def ingrid(client: Client, user: User) -> Client:
+    client.force_login(user)
+    return client
+
+
+def add(owner: User, name: str, values: list[dict[str, str]], *, fields: list[dict[str, Any]], **more: Any) -> Batch:
+    batch = Batch.objects.create(
+        name=name, owner=owner, fields=fields, **({"collection": "Music", "status": BatchStatus.COMPLETED} | more)
+    )
+    for position, read in enumerate(values, start=1):
+        card = Card.objects.create(
+            batch=batch,
+            position=position,
+            filename=f"{position}.jpg",
+            source=f"{position}.jpg",
+            original_name=f"{name} {position}.jpg",
+            status=CardStatus.COMPLETED,
+        )
+        give_result(card, {key: stored(value) for key, value in read.items()})
+    Batch.objects.filter(pk=batch.pk).update(total=len(values), completed=len(values))
+    batch.refresh_from_db()
+    return batch
+
+
+def field(key: str, label: str) -> dict[str, Any]:
+    return {"key": key, "label": label, "type": "text"}
+
+
+@pytest.fixture
+def music(user: User, other_user: User, batch: Batch) -> list[Batch]:
+    """Ten after two, with other fields; a draft; another person's, and what he keeps to himself."""
+    old, new = [field("author", "Author"), field("place", "Place")], [field("author", "Composer"), field("key", "Key")]
+    ten = add(user, "Drawer 10", [{"author": "Grieg", "place": "Bergen"}, {"author": "Sinding"}], fields=old)
+    two = add(other_user, "Drawer 2", [{"author": "Backer", "key": "C"}], fields=new)
+    add(other_user, "Drawer 3", [{"author": "Secret"}], fields=new, private=True)
+    add(user, "Elsewhere", [{"author": "Foreign"}], fields=new, collection="Maps")
+    return [two, ten]
+
+
+def rows(client: Client, query: str = "", name: str = "Music") -> list[tuple[str, int]]:
+    response = client.get(reverse("collection_cards", args=[name]) + query)
+    return [(one.batch.name, one.row.card.position) for one in response.context["rows"]]
+
+
+# -- who sees what
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nobody_sees_one_before_signing_in(client: Client, music: list[Batch], page: str) -> None:
+    assert "/login/" in client.get(reverse(page, args=["Music"])).headers["Location"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_who_sees_none_of_its_batches_knows_of_no_such_collection(
+    client: Client, other_user: User, user: User, music: list[Batch], page: str
+) -> None:
+    client.force_login(other_user)
+    assert client.get(reverse(page, args=["Maps"])).status_code in {200, 302}
+    Batch.objects.filter(collection="Maps").update(private=True)
+    assert client.get(reverse(page, args=["Maps"])).status_code == 404
+    assert "Maps" not in client.get(reverse("collection_list")).text
+
+
+def test_only_what_one_may_see_is_in_it(ingrid: Client, music: list[Batch]) -> None:
+    assert "Drawer 3" not in ingrid.get(reverse("collection_detail", args=["Music"])).text
+    assert rows(ingrid) == [("Drawer 2", 1), ("Drawer 10", 1), ("Drawer 10", 2)]
+    assert rows(ingrid, "?q=secret") == []
+
+
+def test_a_batch_in_the_trash_is_in_none(ingrid: Client, music: list[Batch]) -> None:
+    Batch.objects.filter(pk=music[0].pk).update(deleted_at="2026-11-01T10:00Z")
+    assert rows(ingrid) == [("Drawer 10", 1), ("Drawer 10", 2)]
+
+
+# -- the list and the page of one
+
+
+def test_the_list_adds_up_what_its_batches_count(ingrid: Client, music: list[Batch]) -> None:
+    Batch.objects.filter(pk=music[1].pk).update(to_check=2, failed=1, total=3)
+    page = ingrid.get(reverse("collection_list"))
+    shelves = {shelf.name: shelf for shelf in page.context["page"].object_list}
+    assert list(shelves) == ["Maps", "Music"]
+    shelf = shelves["Music"]
+    assert (shelf.batches, shelf.drafts, shelf.whole.total, shelf.whole.to_check) == (3, 1, 4, 2)
+    assert [one.name for one in ingrid.get(reverse("collection_list"), {"q": "mus"}).context["page"]] == ["Music"]
+    assert "No collection matches" in ingrid.get(reverse("collection_list"), {"q": "zzz"}).text
+
+
+def test_without_any_the_list_says_how_to_get_one(ingrid: Client) -> None:
+    assert "No collection yet" in ingrid.get(reverse("collection_list")).text
+
+
+def test_its_page_shows_its_batches_in_their_order(ingrid: Client, music: list[Batch]) -> None:
+    page = ingrid.get(reverse("collection_detail", args=["Music"]))
+    assert [row.batch.name for row in page.context["rows"]] == ["Drawer 2", "Drawer 10", "Drawer 12"]
+    assert page.context["whole"].completed == 3
+
+
+@pytest.mark.parametrize("name", ["A/B", "..", ".", "~1", "a~0b/c", "Ære & 100 %", "x?y#z", "Sammlung Meyer, I."])
+def test_any_name_has_an_address(ingrid: Client, batch: Batch, name: str) -> None:
+    Batch.objects.update(collection=name)
+    address = reverse("collection_detail", args=[name])
+    assert resolve(address.split("?")[0]) is not None
+    assert ingrid.get(address).context["name"] == name
+    assert address in ingrid.get(reverse("batch_upload", args=[batch.pk])).text.replace("&amp;", "&")
+
+
+# -- its cards
+
+
+def test_fields_of_different_templates_are_united_by_key(ingrid: Client, music: list[Batch]) -> None:
+    page = ingrid.get(reverse("collection_cards", args=["Music"]))
+    assert [(spec.key, spec.label) for spec in page.context["specs"]] == [
+        ("author", "Composer"),
+        ("key", "Key"),
+        ("place", "Place"),
+    ]
+    values = [[cell.value if cell else None for cell in one.cells] for one in page.context["rows"]]
+    assert values == [["Backer", "C", None], ["Grieg", None, "Bergen"], ["Sinding", None, ""]]
+
+
+def test_its_cards_are_filtered_and_searched(ingrid: Client, music: list[Batch]) -> None:
+    assert rows(ingrid, "?q=grieg") == [("Drawer 10", 1)]
+    assert rows(ingrid, "?q=DRAWER 2") == [("Drawer 2", 1)]
+    Card.objects.filter(batch=music[1], position=2).update(to_check=True)
+    Batch.objects.filter(pk=music[1].pk).update(to_check=1)
+    assert rows(ingrid, "?filter=check") == [("Drawer 10", 2)]
+    assert "No card fits" in ingrid.get(reverse("collection_cards", args=["Music"]) + "?q=zzz").text
+
+
+def test_htmx_gets_the_grid_alone(ingrid: Client, music: list[Batch]) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "collection-grid"}
+    response = ingrid.get(reverse("collection_cards", args=["Music"]), headers=headers)
+    assert response.text.lstrip().startswith('<div id="collection-grid">')
+
+
+def test_a_page_may_begin_and_end_within_batches(user: User, batch: Batch) -> None:
+    batches = [
+        add(user, f"B{n}", [{"author": f"{n}.{card}"} for card in range(size)], fields=[field("author", "A")])
+        for n, size in enumerate((4, 1, 0, 2, 5))
+    ]
+    everything = [(one.batch_id, one.position) for one in Card.objects.order_by("batch_id", "position")]
+    for start in range(0, 12, 3):
+        filters = grid.Filters()
+        ids = collections._ids(batches, collections.numbers(batches, filters), filters, start, start + 3)
+        found = Card.objects.in_bulk(ids)
+        assert [(found[pk].batch_id, found[pk].position) for pk in ids] == everything[start : start + 3]
+
+
+def test_more_batches_and_cards_ask_the_database_no_more(
+    ingrid: Client, user: User, music: list[Batch], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    address = reverse("collection_cards", args=["Music"])
+    rows(ingrid)
+    with django_assert_num_queries(7):
+        ingrid.get(address)
+    for n in range(4):
+        add(user, f"More {n}", [{"author": f"{n}.{card}"} for card in range(3)], fields=[field("author", "A")])
+    with django_assert_num_queries(8):  # one more for all batches between the first and the last
+        assert len(ingrid.get(address).context["rows"]) == 15
+    with django_assert_num_queries(5):
+        ingrid.get(reverse("collection_detail", args=["Music"]))
+
+
+def test_the_review_begins_with_the_first_batch_in_which_cards_are_to_check(ingrid: Client, music: list[Batch]) -> None:
+    address = reverse("collection_review", args=["Music"])
+    assert "No card of this collection is to check." in ingrid.get(address, follow=True).text
+    Batch.objects.filter(pk=music[1].pk).update(to_check=1)
+    assert f"/batches/{music[1].pk}/" in ingrid.get(address).headers["Location"]
+
+
+# -- what is taken away
+
+
+def written(user: User, key: str, query: str = "") -> bytes:
+    """What a download would stream, from a thread that would not see a test's uncommitted rows."""
+    batches = collections.started(collections.batches_of(user, "Music"))
+    whole = collections.whole("Music", batches)
+    return b"".join(collected.WRITERS[key](whole, batches, choices.from_query(QueryDict(query), whole)))
+
+
+def table(user: User, query: str = "") -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(written(user, "csv", query).decode())))
+
+
+def test_a_table_of_the_whole_collection(user: User, music: list[Batch]) -> None:
+    assert [(row["batch"], row["Composer"], row["Key"], row["Place"]) for row in table(user)] == [
+        ("Drawer 2", "Backer", "C", ""),
+        ("Drawer 10", "Grieg", "", "Bergen"),
+        ("Drawer 10", "Sinding", "", ""),
+    ]
+
+
+def test_a_workbook_of_it(user: User, music: list[Batch]) -> None:
+    sheet = openpyxl.load_workbook(io.BytesIO(written(user, "xlsx")))["Cards"]
+    assert [row[0] for row in sheet.iter_rows(values_only=True)] == ["batch", "Drawer 2", "Drawer 10", "Drawer 10"]
+
+
+def test_no_formula_comes_with_the_name_of_a_batch(user: User, music: list[Batch]) -> None:
+    Batch.objects.filter(pk=music[0].pk).update(name="=1+1")
+    assert table(user)[0]["batch"] == "'=1+1"
+
+
+def test_everything_as_json(user: User, music: list[Batch]) -> None:
+    data = json.loads(written(user, "json"))
+    assert data["collection"] == "Music"
+    assert [one["batch"]["name"] for one in data["batches"]] == ["Drawer 2", "Drawer 10"]
+    assert [len(one["cards"]) for one in data["batches"]] == [1, 2]
+    lines = [json.loads(line) for line in written(user, "jsonl").decode().splitlines()]
+    assert [line["batch"] for line in lines] == ["Drawer 2", "Drawer 10", "Drawer 10"]
+
+
+def test_only_checked_cards(user: User, music: list[Batch]) -> None:
+    Card.objects.filter(batch=music[1], position=1).update(reviewed=True)
+    assert [row["Composer"] for row in table(user, "which=checked")] == ["Grieg"]
+
+
+def test_the_page_of_the_export(ingrid: Client, music: list[Batch]) -> None:
+    assert "Export the collection" in ingrid.get(reverse("collection_export", args=["Music"])).text
+    head = ingrid.head(reverse("collection_download", args=["Music"]))
+    assert 'filename="Music.csv"' in head.headers["Content-Disposition"]
+    Batch.objects.filter(collection="Music").update(status=BatchStatus.DRAFT)
+    for page in ("collection_export", "collection_cards"):
+        assert "Nothing was read yet" in ingrid.get(reverse(page, args=["Music"])).text
+    assert ingrid.get(reverse("collection_download", args=["Music"])).status_code == 404
+    assert ingrid.get(reverse("collection_download", args=["Music"]), {"format": "exe"}).status_code == 404
