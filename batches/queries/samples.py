@@ -1,12 +1,14 @@
 """What was changed in the cards that were drawn at random, and what that says of those that were not."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, comb
 
-from batches.models import Batch, DrawnCard
+from batches.models import Batch, CardResult, DrawnCard
 from batches.states import CardStatus
+
+Values = Mapping[str, str | None]
 
 CERTAIN = 0.95
 STEPS = 40  # of a bisection: far more exact than a per cent
@@ -45,20 +47,34 @@ def report(batch: Batch) -> Report | None:
     drawn = list(DrawnCard.objects.filter(sample__batch=batch).select_related("card__result"))
     specs = batch.specs()
     wrong: Counter[str] = Counter()
-    seen = cards = 0
+    seen = cards = values = 0
     for one in drawn:
         card = one.card
         unreadable = card.status == CardStatus.FAILED  # a person said so: it was read when it was drawn
         if not unreadable and not (card.reviewed and not card.to_check and card.result):
             continue
-        seen += 1
-        now = card.result.values if card.result else {}
-        changed = [spec.label for spec in specs if (one.values.get(spec.key) or "") != (now.get(spec.key) or "")]
-        wrong.update([] if unreadable else changed)
-        cards += bool(changed or unreadable)
+        pairs = [(one.values, {})] if unreadable or card.result is None else _entries(one.values, card.result)
+        changed = [
+            spec.label
+            for spec in specs
+            for before, now in pairs
+            if not unreadable and (before.get(spec.key) or "") != (now.get(spec.key) or "")
+        ]
+        wrong.update(changed)
+        seen, cards, values = seen + 1, cards + bool(changed or unreadable), values + len(pairs) * len(specs)
     whole = seen == len(drawn) and bool(seen)
     lowest, highest = limits(cards, seen) if whole else (None, None)
-    return Report(len(drawn), seen, cards, sum(wrong.values()), seen * len(specs), wrong.most_common(), lowest, highest)
+    return Report(len(drawn), seen, cards, sum(wrong.values()), values, wrong.most_common(), lowest, highest)
+
+
+def _entries(drawn: Values, result: CardResult) -> list[tuple[Values, Values]]:
+    """What was read and what holds, of each entry; nothing on one side where a person added it or took it out."""
+    read = [{key: field.get("value") for key, field in entry.items()} for entry in result.entries or ()]
+    pairs = []
+    for place, one in enumerate(result.arrangement()):
+        before = drawn if place == 0 else {} if one["machine"] is None else read[one["machine"]]
+        pairs.append((before, {} if one["out"] else one["values"]))
+    return pairs
 
 
 def limits(wrong: int, seen: int) -> tuple[int, int]:

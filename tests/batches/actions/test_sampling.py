@@ -25,7 +25,7 @@ def over(batch, make_cards):
 
 
 def drawn(batch):
-    return list(Card.objects.filter(drawn__sample__batch=batch).order_by("drawn__id"))
+    return list(Card.objects.filter(drawn__sample__batch=batch).order_by("drawn__id").select_related("result"))
 
 
 def right(batch, user, cards, **changed):
@@ -86,6 +86,24 @@ def test_a_card_that_a_person_could_not_read_was_wrong(over, user):
     changes.move_cards(over, over.cards.filter(pk=cards[0].pk), CardStatus.FAILED, error="unreadable_image")
     over.refresh_from_db()
     assert samples.report(over).cards == 1
+
+
+def test_entries_that_were_changed_or_added_were_wrong_too(over, user):
+    sampling.draw(over, user, 2)
+    first, second = drawn(over)
+    result = first.result
+    entry = {"author": {"value": "Sinding"}, "title": {"value": "Rustle"}}
+    result.entries = [{"author": {"value": result.values["author"]}}, entry]
+    result.arranged = [
+        {"machine": 0, "values": {}, "checked": True, "out": False},
+        {"machine": 1, "values": {"author": "Sinding, C.", "title": "Rustle"}, "checked": True, "out": False},
+        {"machine": None, "values": {"author": "Backer"}, "checked": True, "out": False},
+    ]
+    result.save()
+    right(over, user, [first, second])
+    over.refresh_from_db()
+    report = samples.report(over)
+    assert (report.cards, report.fields, report.values, report.by_field) == (1, 2, 12, [("Author", 2)])
 
 
 @pytest.mark.parametrize(
