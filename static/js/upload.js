@@ -357,6 +357,7 @@
   function draw() {
     showing = 0;
     drawRows();
+    root.toggleAttribute("data-busy", sending.size > 0); // nothing pulses meanwhile: that would take as much as the files
     const { files, done, bad, bytes, sent, lost } = sum;
     const message = done + bad < files ? "msgWaiting" : bad ? "msgFinishedSome" : "msgFinished";
     const text = say(message, { done, total: files, bad });
