@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from ocr import patterns
 from ocr.fields import POSITIONS, FieldSpec, FieldType, make_key
+from templates_app import scans as scan_options
 from templates_app import versions
 from templates_app.editing import MAX_FIELDS
 from templates_app.models import Field, FieldTemplate, FieldTemplateVersion
@@ -24,6 +25,7 @@ def dump(version: FieldTemplateVersion) -> dict[str, Any]:
         "description": version.template.description,
         "instruction": version.instruction,
         "stay_inside": version.template.stay_inside,
+        "scans": version.template.scans,
         "fields": [spec.to_dict() for spec in version.specs()],
     }
 
@@ -52,6 +54,14 @@ def stays_inside(data: Mapping[str, Any]) -> bool:
     return mark
 
 
+def scans_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """How its scans are prepared. Raises ValueError, with a sentence."""
+    try:
+        return scan_options.checked(data.get("scans"))
+    except ValueError as error:
+        raise ValueError(_("Scans: %(reason)s") % {"reason": error}) from None
+
+
 def create(
     name: str,
     specs: Sequence[FieldSpec],
@@ -61,6 +71,7 @@ def create(
     description: str = "",
     shared: bool = True,
     stay_inside: bool = False,
+    scans: dict[str, Any] | None = None,
 ) -> FieldTemplate:
     """A template with its first version. Raises ValueError, with a sentence."""
     name = name.strip()
@@ -76,6 +87,7 @@ def create(
         description=description,
         shared=shared,
         stay_inside=stay_inside,
+        scans=scans,
     )
 
 

@@ -1,6 +1,6 @@
 """One field, the adding of fields, and a template's own data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from ocr import patterns
 from ocr.fields import FieldSpec, FieldType, Hints, guess_type
+from templates_app import scans
 from templates_app.editing import MAX_FIELDS
 from templates_app.models import FieldTemplate
 
@@ -195,8 +196,48 @@ class InstructionForm(forms.Form):
     )
 
 
+def _box(label: Any) -> forms.BooleanField:
+    return forms.BooleanField(label=label, required=False, widget=forms.CheckboxInput(attrs={"class": "box"}))
+
+
+def _ending(label: Any, example: str) -> forms.CharField:
+    attrs = {"class": "in in--short", "placeholder": example, "autocomplete": "off"}
+    return forms.CharField(
+        label=label, max_length=scans.LONGEST_ENDING, required=False, strip=False, widget=forms.TextInput(attrs=attrs)
+    )
+
+
 class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Name, description, whether its cards may leave the house, and who may use it."""
+    """Name, description, whether its cards may leave the house, who may use it, and how its scans are prepared.
+
+    Of scans that alone is kept which is unlike a new batch.
+    """
+
+    turn = forms.ChoiceField(
+        label=gettext_lazy("Turn the scans"),
+        choices=[
+            ("", gettext_lazy("as in other new batches")),
+            *((str(key), word) for key, word in scans.TURNS.items()),
+        ],
+        required=False,
+        widget=forms.Select(attrs={"class": "in"}),
+    )
+    read_blank = _box(gettext_lazy("Blank scans are read, too"))
+    trim = _box(scans.SWITCHES["trim"])
+    straighten = _box(scans.SWITCHES["straighten"])
+    sheets = _box(scans.SWITCHES["sheets"])
+    pairing = forms.ChoiceField(
+        label=gettext_lazy("Front and back"),
+        choices=[
+            ("", gettext_lazy("are not scanned one by one")),
+            ("order", gettext_lazy("lie one after the other")),
+            ("names", gettext_lazy("have names that differ in the ending alone")),
+        ],
+        required=False,
+        widget=forms.Select(attrs={"class": "in"}),
+    )
+    front = _ending(gettext_lazy("Ending of fronts"), "_r")
+    back = _ending(gettext_lazy("Ending of backs"), "_v")
 
     class Meta:
         model = FieldTemplate
@@ -208,3 +249,40 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
             "stay_inside": forms.CheckboxInput(attrs={"class": "box"}),
             "shared": forms.CheckboxInput(attrs={"class": "box"}),
         }
+
+    def __init__(self, *args: Any, source: FieldTemplate | None = None, **more: Any) -> None:
+        """`source`: the template that a new one begins as."""
+        said = more["instance"].scans if more.get("instance") else source.scans if source else {}
+        pairing = said.get("pairing") or {}
+        initial = {
+            "turn": str(said.get("rotation", "")),
+            "read_blank": said.get("pass_blank") is False,
+            **{name: said.get(name, False) for name in ("trim", "straighten", "sheets")},
+            "pairing": pairing.get("how", ""),
+            "front": pairing.get("front", ""),
+            "back": pairing.get("back", ""),
+        }
+        super().__init__(*args, **{**more, "initial": initial | (more.get("initial") or {})})
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        try:
+            self.instance.scans = scans.checked(_scans(data))
+        except ValueError as error:
+            self.add_error("back", str(error).capitalize())
+        return data
+
+    def scan_fields(self) -> list[forms.BoundField]:
+        names = ("turn", "trim", "straighten", "sheets", "read_blank", "pairing", "front", "back")
+        return [self[name] for name in names]
+
+
+def _scans(data: Mapping[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {name: True for name in ("trim", "straighten", "sheets") if data.get(name)}
+    if turn := data.get("turn"):
+        said["rotation"] = int(turn) if turn.isdecimal() else turn
+    if data.get("read_blank"):
+        said["pass_blank"] = False
+    if how := data.get("pairing"):
+        said["pairing"] = {"how": how, "front": data.get("front", ""), "back": data.get("back", "")}
+    return said

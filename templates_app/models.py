@@ -34,6 +34,7 @@ class FieldTemplate(models.Model):
     )
     shared = models.BooleanField(_("everybody may use it"), default=True)
     stay_inside = models.BooleanField(_("these cards must not leave the house"), default=False)
+    scans = models.JSONField(default=dict, blank=True)  # how new batches prepare them, see scans.py
     shipped = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -20,9 +20,10 @@ def create(
     description: str = "",
     shared: bool = True,
     stay_inside: bool = False,
+    scans: dict[str, Any] | None = None,
 ) -> FieldTemplate:
     template = FieldTemplate.objects.create(
-        name=name, description=description, owner=user, shared=shared, stay_inside=stay_inside
+        name=name, description=description, owner=user, shared=shared, stay_inside=stay_inside, scans=scans or {}
     )
     version = template.versions.create(number=1, instruction=instruction, created_by=user)
     _write(version, specs)

@@ -16,7 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
-from templates_app import editing, field_views, versions
+from templates_app import editing, field_views, scans, versions
 from templates_app.forms import InstructionForm, TemplateForm
 from templates_app.models import FieldTemplate, FieldTemplateQuerySet, FieldTemplateVersion
 
@@ -55,7 +55,7 @@ def template_new(request: SignedInRequest) -> HttpResponse:
     if chosen := request.GET.get("from", ""):
         source = get_object_or_404(FieldTemplate.objects.visible_to(request.user), pk=chosen if chosen.isdigit() else 0)
     initial = {"stay_inside": source.stay_inside} if source else None
-    form = TemplateForm(request.POST if request.method == "POST" else None, initial=initial)
+    form = TemplateForm(request.POST if request.method == "POST" else None, initial=initial, source=source)
     if form.is_valid():
         newest = source.newest if source else None
         template = versions.create(
@@ -66,6 +66,7 @@ def template_new(request: SignedInRequest) -> HttpResponse:
             description=form.cleaned_data["description"],
             shared=form.cleaned_data["shared"],
             stay_inside=form.cleaned_data["stay_inside"],
+            scans=form.instance.scans,
         )
         return redirect("template_detail", pk=template.pk)
     context = {"form": form, "source": source}
@@ -85,6 +86,7 @@ def _page(request: SignedInRequest, template: FieldTemplate, *, status: int = 20
         "template": template,
         "version": newest,
         "specs": newest.specs(),
+        "scans": scans.told(template.scans),
         "open": FieldTemplate.objects.editable_by(request.user).filter(pk=template.pk).exists(),
         "editor": field_views.editor_of(request, _TemplateFields(request, template), **shown),
     }

@@ -70,7 +70,7 @@ def create(
             "template_version": template_version,
             "fields": [spec.to_dict() for spec in template_version.specs()] if template_version else [],
             "instruction": template_version.instruction if template_version else "",
-            "options": marked(upright.first_options(), template_version),
+            "options": marked({**upright.first_options(), **of_scans(template_version)}, template_version),
         },
     )
     if made:
@@ -125,9 +125,14 @@ def use_template(batch: Batch, version: FieldTemplateVersion, by: User | None = 
             template_version=version,
             fields=[spec.to_dict() for spec in version.specs()],
             instruction=version.instruction,
-            options=marked(change.batch.options, version),
+            options=marked(change.batch.options | ({} if change.batch.total else of_scans(version)), version),
         )
         activity.record(change.batch, by, "template", template=str(version))
+
+
+def of_scans(version: FieldTemplateVersion | None) -> dict[str, Any]:
+    """How the template wants scans to be prepared. Those that are there are not prepared anew for it."""
+    return dict(version.template.scans) if version else {}
 
 
 def marked(options: dict[str, Any], version: FieldTemplateVersion | None) -> dict[str, Any]:

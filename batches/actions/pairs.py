@@ -56,8 +56,10 @@ def suggested(batch: Batch) -> tuple[str, str] | None:
 
 def apply(batch: Batch, how: How, front: str = "", back: str = "") -> int:
     """Pair them; return how many pairs. Raises Refused."""
+    how_said = {"how": how, "front": front, "back": back} if how == "names" else {"how": how}
     with draft(batch) as change:
         order.settle(change)
+        change.set(options=change.batch.options | {"pairing": how_said})
     pairs = plan(batch, how, front, back).pairs
     if any(card.prepared_at is None for pair in pairs for card in pair):
         raise Refused(_("The previews are still being made. Pair the scans when they are there."))

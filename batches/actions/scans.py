@@ -11,7 +11,7 @@ from batches.actions.cards import NOT_BLANK
 from batches.actions.drafts import BatchLocked
 from batches.drain import blocks
 from batches.intake import seeing, upright
-from batches.models import Batch, Card, CardScan, Likeness
+from batches.models import DEFAULT_OPTIONS, Batch, Card, CardScan, Likeness
 from batches.states import CardStatus, SkipReason, TurnedBy
 from cardocr_site.accounts.models import User
 
@@ -41,6 +41,13 @@ def set_options(batch: Batch, after: Mapping[str, Any], by: User | None = None) 
         if "pass_blank" in changed:
             pass_over(change) if after["pass_blank"] else _take_back(change, {})
     tasks.prepare(batch.pk)
+
+
+def kept(batch: Batch) -> dict[str, Any]:
+    """What a template keeps of a batch: how its scans are prepared, where that is unlike a new batch."""
+    usual = DEFAULT_OPTIONS | upright.first_options()
+    said = {name: batch.option(name) for name in (*NAMES, "sheets", "pairing")}
+    return {name: value for name, value in said.items() if value != usual[name]}
 
 
 def _turn_all(change: changes.Change) -> None:

@@ -195,6 +195,7 @@ DEFAULT_OPTIONS: dict[str, Any] = {
     "trim": False,  # the scanner's background is cut off
     "straighten": False,  # scans that lie a little askew are set level
     "sheets": False,  # several cards may lie on a page: they are looked for
+    "pairing": None,  # how its scans become fronts and backs: {"how": "order"}, or "names" with "front" and "back"
     "max_image_px": 1600,
     "transcribe": False,
     "describe_pictures": False,

@@ -44,6 +44,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         "unreadable": unreadable,
         **preparing.told(batch),
         **_sheets(batch),
+        "unpaired": bool(batch.option("pairing")) and batch.total > 1 and not batch.cards.exclude(back=None).exists(),
         "filed": uploads.filed(batch),
         **(_way(batch, batch.engine) if batch.engine else {}),
         **(_money(batch, batch.engine, before["unread"]) if batch.engine else {}),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 
-from batches.actions import drafts
+from batches.actions import drafts, scans
 from batches.forms import EngineForm
 from batches.models import Batch
 from batches.queries import besides
@@ -179,6 +179,7 @@ def fields_save_template(request: SignedInRequest, pk: int) -> HttpResponse:
             batch.specs(active_only=False),
             instruction=batch.instruction,
             stay_inside=batch.option("stay_inside"),
+            scans=scans.kept(batch),
         )
     except IntegrityError:
         messages.error(request, _("There is a template called “%(name)s” already.") % {"name": name})

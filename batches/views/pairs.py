@@ -51,6 +51,9 @@ def _chosen(batch: Batch, data: QueryDict) -> tuple[pairs.How, str, str]:
         how: pairs.How = "names" if data["how"] == "names" else "order"
         if how == "order" or front or back:
             return how, front, back
+    said = batch.option("pairing") or {}
+    if "how" not in data and said:
+        return ("names", said.get("front", ""), said.get("back", "")) if said["how"] == "names" else ("order", "", "")
     found = pairs.suggested(batch)
     if "how" in data:
         return "names", *(found or pairs.SUFFIXES[0])

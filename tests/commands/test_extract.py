@@ -168,10 +168,17 @@ def test_a_template_gives_the_fields_by_name_or_as_a_file(
     extract(scans, template="Music", out=str(tmp_path / "a.csv"))
     assert table(tmp_path / "a.csv")[0]["Composer"] == "author 1"
     file = tmp_path / "fields.json"
-    file.write_text(json.dumps({"name": "x", "fields": [{"key": "title", "label": "Titel"}], "instruction": "Hm."}))
+    said = {
+        "name": "x",
+        "fields": [{"key": "title", "label": "Titel"}],
+        "instruction": "Hm.",
+        "scans": {"rotation": 90},
+    }
+    file.write_text(json.dumps(said))
     extract(scans, template=str(file), out=str(tmp_path / "b.csv"))
     assert table(tmp_path / "b.csv")[0]["Titel"] == "title 1"
-    assert Batch.objects.first().instruction == "Hm."  # type: ignore[union-attr]
+    batch = Batch.objects.get(instruction="Hm.")
+    assert batch.option("rotation") == batch.cards.get().rotation == 90
 
 
 def test_the_engine_is_chosen_by_name_and_model(

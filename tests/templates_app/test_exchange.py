@@ -27,6 +27,49 @@ def test_what_is_dumped_is_loaded_again(user: User) -> None:
     )
 
 
+SCANS = {
+    "rotation": 90,
+    "pass_blank": False,
+    "trim": True,
+    "straighten": True,
+    "sheets": True,
+    "pairing": {"how": "names", "front": "_r", "back": "_v"},
+}
+
+
+def test_how_scans_are_prepared_goes_along(user: User) -> None:
+    template = exchange.create("Drawers", exchange.load({"fields": [DATE]}), user, scans=SCANS)
+    dumped = json.loads(json.dumps(exchange.dump(template.newest)))
+    assert exchange.scans_of(dumped) == SCANS
+    assert exchange.scans_of({}) == exchange.scans_of({"scans": None}) == {}
+    assert exchange.scans_of({"scans": {"rotation": "auto", "pairing": {"how": "order", "front": "x"}}}) == {
+        "rotation": "auto",
+        "pairing": {"how": "order"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("scans", "sentence"),
+    [
+        ([], "must be an object"),
+        ({"tilt": 1}, "nothing called “tilt”"),
+        ({"rotation": 45}, "“rotation” must be"),
+        ({"rotation": False}, "“rotation” must be"),
+        ({"rotation": []}, "“rotation” must be"),
+        ({"trim": "yes"}, "“trim” must be true or false"),
+        ({"pairing": "order"}, "must say how"),
+        ({"pairing": {"how": "dice"}}, "must say how"),
+        ({"pairing": {"how": "names", "front": "_r", "back": "_R"}}, "end differently"),
+        ({"pairing": {"how": "names", "front": "_r"}}, "end differently"),
+        ({"pairing": {"how": "names", "front": 1, "back": "_v"}}, "must be texts"),
+        ({"pairing": {"how": "names", "front": "", "back": "v" * 41}}, "must be texts"),
+    ],
+)
+def test_what_is_wrong_about_scans_is_named(scans: object, sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^Scans: .*{sentence}"):
+        exchange.scans_of({"scans": scans})
+
+
 def test_a_key_and_a_type_are_found_where_they_are_missing() -> None:
     specs = exchange.load({"fields": [{"label": "Year"}, {"label": " Year "}]})
     assert [(spec.key, spec.label, spec.type) for spec in specs] == [

@@ -228,3 +228,34 @@ def test_an_administrator_edits_all(client: Client, administrator: User, shipped
 
     assert labels(shipped) == ["Author", "Year", "Title"]
     assert 'id="field-title"' in client.get(reverse("template_detail", args=[shipped.pk])).text
+
+
+def test_a_template_says_how_its_scans_are_prepared(client: Client, user: User) -> None:
+    client.force_login(user)
+    page = client.get("/templates/new/").text
+    assert "How its scans are prepared" in page
+    data = {"name": "Drawers", "shared": "on", "turn": "90", "trim": "on", "read_blank": "on", "pairing": "names"}
+    response = client.post("/templates/new/", data | {"front": "_r", "back": "_R"})
+    assert response.status_code == 422
+    assert "must end differently" in response.text
+    client.post("/templates/new/", data | {"front": "_r", "back": "_v"})
+    template = FieldTemplate.objects.get(name="Drawers")
+    names = {"how": "names", "front": "_r", "back": "_v"}
+    assert template.scans == {"rotation": 90, "trim": True, "pass_blank": False, "pairing": names}
+    page = client.get(f"/templates/{template.pk}/").text
+    for sentence in ("a quarter to the right", "frame is cut off", "Blank scans are read, too", "of backs in “_v”"):
+        assert sentence in page
+    edit = client.get(f"/templates/{template.pk}/edit/").context["form"]
+    assert {name: edit[name].value() for name in ("turn", "trim", "sheets", "read_blank", "pairing", "back")} == {
+        "turn": "90",
+        "trim": True,
+        "sheets": False,
+        "read_blank": True,
+        "pairing": "names",
+        "back": "_v",
+    }
+    copy = client.get(f"/templates/new/?from={template.pk}").context["form"]
+    assert copy["turn"].value() == "90"
+    client.post(f"/templates/{template.pk}/edit/", {"name": "Drawers", "shared": "on", "sheets": "on"})
+    template.refresh_from_db()
+    assert template.scans == {"sheets": True}

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from batches import changes, drain, progress
-from batches.actions import drafts, runs
+from batches.actions import drafts, runs, scans
 from batches.drain import duplicates
 from batches.intake import adding, names
 from batches.management.commands import export
@@ -24,6 +24,9 @@ from ocr.fields import FieldSpec, make_key
 from ocr.models import Engine
 from templates_app import exchange
 from templates_app.models import FieldTemplate
+
+# The fields, what is true of all cards, whether these must not leave the house, how their scans are prepared.
+Template = tuple[list[FieldSpec], str, bool, dict[str, Any]]
 
 CHUNK = 1 << 20
 TELL_EVERY = 5.0  # seconds between plain lines
@@ -92,13 +95,14 @@ class Command(BaseCommand):
         user = User.objects.filter(username="admin").first() or User.objects.filter(is_superuser=True).first()
         if user is None:
             raise CommandError("There is no administrator to own the batch: manage.py createsuperuser makes one.")
-        specs, instruction, stay_inside = _fields(options["template"], options["fields"])
+        specs, instruction, stay_inside, said = _fields(options["template"], options["fields"])
         engine = _engine(options["engine"])
         batch = drafts.create(user, options["name"] or _name(options["paths"]))
         drafts.set_fields(batch, specs, instruction)
         drafts.set_engine(batch, engine, options["model"])
         if stay_inside:
             drafts.keep_inside(batch)
+        scans.set_options(batch, {name: said.get(name, batch.option(name)) for name in scans.NAMES})
         drafts.set_duplicates(batch, options["on_duplicate"])
         self._add(batch, files)
         try:
@@ -178,8 +182,8 @@ def _name(paths: list[str]) -> str:
     return Path(paths[0]).resolve().name[:200] or "Extract"
 
 
-def _fields(template: str | None, labels: str | None) -> tuple[list[FieldSpec], str, bool]:
-    """The fields, what is true of all cards, and whether these must not leave the house. Raises CommandError."""
+def _fields(template: str | None, labels: str | None) -> Template:
+    """Raises CommandError."""
     if bool(template) == bool(labels):
         raise CommandError('Say which fields: --template NAME or --fields "Author,Title,Year".')
     if labels:
@@ -188,20 +192,21 @@ def _fields(template: str | None, labels: str | None) -> tuple[list[FieldSpec], 
             if label:
                 key = make_key(label, [spec.key for spec in specs])
                 specs.append(FieldSpec.from_dict({"key": key, "label": label}))
-        return specs, "", False
+        return specs, "", False, {}
     known = FieldTemplate.objects.filter(name=template).first()
     if known is not None:
-        return known.newest.specs(), known.newest.instruction, known.stay_inside
+        return known.newest.specs(), known.newest.instruction, known.stay_inside, known.scans
     return _from_file(Path(template or ""))
 
 
-def _from_file(path: Path) -> tuple[list[FieldSpec], str, bool]:
+def _from_file(path: Path) -> Template:
     if not path.is_file():
         there = ", ".join(f"“{name}”" for name in FieldTemplate.objects.values_list("name", flat=True)[:20])
         raise CommandError(f"There is no template “{path}”, and no such file. There are: {there}.")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return exchange.load(data), str(data.get("instruction") or ""), exchange.stays_inside(data)
+        instruction = str(data.get("instruction") or "")
+        return exchange.load(data), instruction, exchange.stays_inside(data), exchange.scans_of(data)
     except (ValueError, UnicodeDecodeError) as error:
         raise CommandError(f"“{path}”: {error}") from error
 

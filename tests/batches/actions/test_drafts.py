@@ -3,13 +3,14 @@ from typing import Any
 
 import pytest
 
-from batches.actions import drafts
+from batches.actions import drafts, scans
 from batches.models import Batch, Card
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 from templates_app import editing, versions
+from templates_app import scans as template_scans
 
 
 def start(batch: Batch) -> None:
@@ -109,3 +110,34 @@ def test_a_started_sample_makes_room_for_a_new_one(user: User) -> None:
     start(first)
 
     assert drafts.sample(user) != first
+
+
+SCANS = {"rotation": 90, "trim": True, "sheets": True, "pairing": {"how": "order"}}
+
+
+def test_a_new_batch_prepares_its_scans_as_its_template_says(user: User, settings: Any) -> None:
+    settings.TURN_SCANS = "180"
+    version = versions.create(user, "Drawers", scans=SCANS).newest
+    batch = drafts.create(user, "New", template_version=version)
+    assert batch.options == SCANS
+    plain = versions.create(user, "Plain").newest
+    assert drafts.create(user, "Other", template_version=plain).options == {"rotation": 180}
+    empty = drafts.create(user, "Empty")
+    drafts.use_template(empty, version)
+    assert Batch.objects.get(pk=empty.pk).options == SCANS
+
+
+def test_scans_that_are_there_are_not_prepared_anew_for_a_template(
+    user: User, batch: Batch, make_cards: Callable[..., list[Card]]
+) -> None:
+    make_cards(1)
+    drafts.use_template(batch, versions.create(user, "Drawers", scans=SCANS).newest)
+    assert not set(Batch.objects.get(pk=batch.pk).options) & {"trim", "sheets", "pairing"}
+
+
+def test_a_template_made_of_a_batch_keeps_how_its_scans_were_prepared(batch: Batch) -> None:
+    batch.options = SCANS | {"straighten": False, "retries": 5, "rotation": "auto"}
+    assert scans.kept(batch) == {name: SCANS[name] for name in ("trim", "sheets", "pairing")}
+    batch.options = {"rotation": 90, "pass_blank": False}
+    assert scans.kept(batch) == batch.options
+    assert template_scans.checked(scans.kept(batch)) == batch.options

@@ -253,8 +253,10 @@ def test_somebody_elses_private_template_is_not_there(ingrid: Client, batch: Bat
 
 def test_the_fields_become_a_template(ingrid: Client, batch: Batch, user: User) -> None:
     url = reverse("fields_save_template", args=[batch.pk])
+    Batch.objects.update(options={"trim": True, "retries": 3})
     ingrid.post(url, {"name": "Music"})
     template = FieldTemplate.objects.get()
+    assert template.scans == {"trim": True}
 
     assert (template.name, template.owner) == ("Music", user)
     assert template.newest.specs() == batch.specs()

@@ -49,6 +49,18 @@ def test_the_preview_says_what_pairs_and_what_stays_alone(signed_in: Client, sca
     assert 'value="&lt;y&gt;"' in page
 
 
+def test_what_the_template_says_is_previewed_and_missed_before_the_start(signed_in: Client, scanned: Batch) -> None:
+    Batch.objects.update(options={"rotation": 0, "pairing": {"how": "order"}})
+    assert signed_in.get(at(scanned)).context["how"] == "order"
+    confirm = f"/batches/{scanned.pk}/confirm/"
+    assert "not paired yet" in signed_in.get(confirm).text
+    signed_in.post(at(scanned), {"how": "names", "front": "_r", "back": "_v"})
+    assert Batch.objects.get().option("pairing") == {"how": "names", "front": "_r", "back": "_v"}
+    context = signed_in.get(at(scanned)).context
+    assert (context["how"], context["front"], context["back"]) == ("names", "_r", "_v")
+    assert "not paired yet" not in signed_in.get(confirm).text
+
+
 def test_what_was_seen_is_paired_and_parted(signed_in: Client, scanned: Batch) -> None:
     done = signed_in.post(at(scanned), {"how": "names", "front": "_r", "back": "_v"}, follow=True).text
     assert "2 pairs are one card each now." in done
