@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.db.models import Count
+from django.db.models import Count, Sum
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from batches import progress
-from batches.models import Attempt, Batch, Card
+from batches.models import Activity, Attempt, Batch, Card
 from batches.states import CardStatus
 from ocr import errors
 
 SHOWN = 10  # cards of a cause that are drawn
+DONE = ("retry", "enter", "skip")
 TRIES = 10  # calls of the card that is looked at
 ICONS = {"reply_truncated": "text", "engine_timeout": "clock", "unreadable_image": "ban"}
 
@@ -69,6 +71,13 @@ def _group(batch: Batch, code: str, number: int, limit: int) -> Group:
         cards,
         kind.retryable,
     )
+
+
+def done_today(batch: Batch) -> dict[str, int]:
+    """Cards that were sent back, entered by hand and skipped since midnight, by people: {kind: number}."""
+    midnight = localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    acts = Activity.objects.filter(batch=batch, at__gte=midnight, kind__in=DONE, undone_at=None)
+    return dict(acts.order_by().values_list("kind").annotate(n=Sum("count")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def batch_problems(request: SignedInRequest, pk: int) -> HttpResponse:
         "can_edit": can_edit(request, batch),
         "groups": groups,
         "case": problems.case(groups, request.GET.get("card", "")),
+        "today": problems.done_today(batch),
         "may_work": may_work,
         "may_work_number": sum(group.number for group in may_work),
         "opened": opened,

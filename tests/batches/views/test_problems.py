@@ -84,7 +84,7 @@ def test_many_cards_of_a_cause_are_shown_on_demand(
     make_cards: Make,
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    with django_assert_num_queries(7) as few:
+    with django_assert_num_queries(8) as few:
         ingrid.get(f"/batches/{batch.pk}/problems/")
     make_cards(20, CardStatus.FAILED, error="reply_invalid")
     with django_assert_num_queries(len(few)):
@@ -187,3 +187,13 @@ def test_those_that_may_work_now_are_read_again_together(ingrid: Client, batch: 
     ingrid.post(f"/batches/{batch.pk}/problems/retry/", {"cause": ["reply_invalid", "reply_empty"]})
     batch.refresh_from_db()
     assert (batch.failed, batch.pending) == (4, 3)
+
+
+def test_what_was_done_today_is_said(ingrid: Client, batch: Batch, failed: list[Card]) -> None:
+    assert "Done today" not in ingrid.get(f"/batches/{batch.pk}/problems/").text
+    ingrid.post(f"/batches/{batch.pk}/problems/skip/", {"cause": "unreadable_image"})
+    ingrid.post(f"/batches/{batch.pk}/cards/{failed[0].pk}/retry/", {"from": "problems"})
+    text = ingrid.get(f"/batches/{batch.pk}/problems/").text
+    assert "1 card was skipped." in text
+    assert "1 card was sent back to be read again." in text
+    assert "2 blank scans are no problem" in text
