@@ -101,26 +101,24 @@ def steps(
     *,
     client_key: str = "",
     columns: dict[str, Any] | None = None,
-    enter: Enter | None = None,
 ) -> Generator[Step, None, None]:
     """Make the cards of a received file, in as many steps as it needs, each of them committed when it is given.
 
     Again with the same file and `client_key`, it makes what is missing: it may be left off after any step, and begun
-    anew after a crash. `columns` are set on each card; `enter` is asked for further ones under the batch's lock, for
-    each file, and may keep it out. An image, a TIFF or a PDF is moved into the batch's folder; a ZIP is left where
-    it is. Raises Refused; what earlier steps made stays.
+    anew after a crash. `columns` are set on each card. An image, a TIFF or a PDF is moved into the batch's folder; a
+    ZIP is left where it is. Raises Refused; what earlier steps made stays.
     """
     refuse_unless_open(batch)
     if received.format is sniff.ZIP:
         with received.path.open("rb") as file:
             archive = containers.opened(received.path, file)
-            yield from _members(name, archive, client_key, _Group(batch, columns or {}, enter))
+            yield from _members(name, archive, client_key, _Group(batch, columns or {}))
         return
     if kept := _kept(batch, client_key):
         yield Step(len(kept), len(kept), kept)
         return
     pages = pages_of(received)
-    cards, refusals = keep(batch, [Ready(name, received, pages, client_key)], columns or {}, enter)
+    cards, refusals = keep(batch, [Ready(name, received, pages, client_key)], columns or {})
     if refusals:
         raise Refused(refusals[0].code, refusals[0].message)
     yield Step(len(pages), len(pages), cards)
@@ -146,8 +144,8 @@ def _members(name: str, archive: containers.Archive, client_key: str, group: "_G
 class _Group:
     """Files of a ZIP that become cards in one transaction."""
 
-    def __init__(self, batch: Batch, columns: dict[str, Any], enter: Enter | None) -> None:
-        self._batch, self._columns, self._enter = batch, columns, enter
+    def __init__(self, batch: Batch, columns: dict[str, Any]) -> None:
+        self._batch, self._columns = batch, columns
         self._there: dict[str, list[Card]] = {}
         self._ready: list[Ready] = []
         self._kept: list[Card] = []
@@ -179,7 +177,7 @@ class _Group:
         store.flush([ready.received.path for ready in self._ready])
         made: tuple[list[Card], list[MemberRefused]] = ([], [])
         if self._ready:
-            made = keep(self._batch, self._ready, self._columns, self._enter)
+            made = keep(self._batch, self._ready, self._columns)
         kept = [*self._kept, *made[0]], [*self._refusals, *made[1]]
         self.drop()
         return kept
@@ -294,12 +292,13 @@ def keep(
     batch: Batch,
     group: Sequence[Ready],
     columns: dict[str, Any],
-    enter: Enter | None,
+    enter: Enter | None = None,
     at_last: Callable[[], None] | None = None,
 ) -> tuple[list[Card], list[MemberRefused]]:
     """The cards of these files, all in one transaction; and those that the batch has no room for.
 
-    `at_last`: called in it when the cards are made.
+    `enter` is asked for each file under the batch's lock: further columns of its cards, or None to keep it out.
+    `at_last` is called when the cards are made.
     """
     made: list[Card] = []
     refusals: list[MemberRefused] = []

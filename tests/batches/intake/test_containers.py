@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from batches import changes
 from batches.intake import adding, containers, receiving, store
 from batches.models import Batch
 from tests.batches.intake import pictures, zips
@@ -82,19 +81,10 @@ def test_a_zip_is_taken_in_steps_and_resumed(batch: Batch, tmp_path: Path, monke
     assert received.path.is_file()
 
 
-def test_who_enters_a_file_may_add_to_its_cards_or_keep_it_out(batch: Batch, tmp_path: Path):
-    seen: list[int] = []
-
-    def enter(change: changes.Change, received: receiving.Received, cards: int) -> dict[str, object] | None:
-        seen.append(cards)
-        return None if cards == 2 else {"rotation": 90}
-
-    data = packed({"1.jpg": pictures.jpeg(), "2.tif": pictures.tiff([(60, 40), (30, 80)])})
-    received = receiving.receive(tmp_path / "part", [data])
-    steps = list(adding.steps(batch, "box.zip", received, columns={"tries": 1}, enter=enter))
-    assert [(card.rotation, card.tries) for step in steps for card in step.cards] == [(90, 1)]
-    assert seen == [1, 2]
-    assert files(batch) == ["1.jpg"]
+def test_each_card_gets_the_columns_that_are_wanted(batch: Batch, tmp_path: Path):
+    received = receiving.receive(tmp_path / "part", [packed({"1.jpg": pictures.jpeg()})])
+    steps = list(adding.steps(batch, "box.zip", received, columns={"tries": 1}))
+    assert [card.tries for step in steps for card in step.cards] == [1]
 
 
 @pytest.mark.parametrize(
