@@ -203,6 +203,14 @@ class UnreadableImage(ExtractionError):
     )
 
 
+class MarkedUnreadable(ExtractionError):
+    """A person has looked at what was read, and at the scan."""
+
+    reason = "marked_unreadable"
+    sentence = gettext_noop("Somebody has said that this card cannot be read.")
+    advice = gettext_noop("Scan the card again, or enter the values by hand.")
+
+
 class EngineCrashed(ExtractionError):
     """Reading the card ended the process that read it, twice, alone."""
 
