@@ -28,6 +28,7 @@ from batches.views import (
     sheets,
     statistics,
     trash,
+    trying,
     uploads,
 )
 
@@ -77,6 +78,9 @@ urlpatterns = [
     path("batches/<int:pk>/fields/row/<slug:key>/move/", fields.field_move, name="field_move"),
     path("batches/<int:pk>/fields/row/<slug:key>/remove/", fields.field_remove, name="field_remove"),
     path("batches/<int:pk>/engine/", fields.batch_engine, name="batch_engine"),
+    path("batches/<int:pk>/try/", trying.batch_try, name="batch_try"),
+    path("batches/<int:pk>/try/stop/", trying.batch_try_stop, name="batch_try_stop"),
+    path("batches/<int:pk>/try/cards/", trying.batch_try_cards, name="batch_try_cards"),
     path("engines/<int:pk>/models/", engines.engine_models, name="engine_models"),
     path("engines/<int:pk>/test/", engines.engine_test, name="engine_test"),
     path("batches/<int:pk>/confirm/", confirm.batch_confirm, name="batch_confirm"),

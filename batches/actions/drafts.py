@@ -87,6 +87,8 @@ def sample(user: User) -> Batch:
             template = FieldTemplate.objects.filter(shipped=True, name__startswith=SAMPLE_TEMPLATE).first()
             version = template.newest if template else None
             batch = create(user, _("Sample cards"), sample=True, template_version=version)
+            if (local := Engine.objects.filter(enabled=True, kind=Engine.Kind.LOCAL).first()) is not None:
+                set_engine(batch, local)  # it needs nothing and costs nothing: they are tried at once
     adding.add_samples(batch)  # harmless where they are there already
     tasks.prepare(batch.pk)
     return batch

@@ -9,9 +9,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches import tasks
+from batches.actions import drafts
 from batches.actions.drafts import Refused, draft
 from batches.models import Batch, Card, CardResult, TryCard, TryOut
 from batches.queries import trying
+from cardocr_site.accounts.models import User
+from ocr.models import Engine
 
 
 def ask(batch: Batch, user: Any, card_ids: Collection[int] = ()) -> TryOut:
@@ -53,6 +56,15 @@ def _put(tryout: TryOut, cards: Collection[Card], kept: dict[int, CardResult]) -
             if row.card_id in kept:
                 row.result, row.finished_at, row.fields = kept[row.card_id], timezone.now(), asked
     TryCard.objects.bulk_create(rows)
+
+
+def sample(user: User) -> Batch:
+    """The person's draft of sample cards, tried as soon as it is made where that costs nothing."""
+    batch = Batch.objects.select_related("engine").get(pk=drafts.sample(user).pk)
+    local = batch.engine is not None and batch.engine.kind == Engine.Kind.LOCAL
+    if local and batch.specs() and not TryOut.objects.filter(batch=batch).exists():
+        ask(batch, user)
+    return batch
 
 
 def give_up(batch: Batch) -> None:

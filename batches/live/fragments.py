@@ -13,7 +13,19 @@ from django.utils import timezone
 
 from batches import progress
 from batches.models import Batch, Card
-from batches.queries import budgets, engines, expected, house, live, outlook, pilot, rereading, results, samples
+from batches.queries import (
+    budgets,
+    engines,
+    expected,
+    house,
+    live,
+    outlook,
+    pilot,
+    rereading,
+    results,
+    samples,
+    trying,
+)
 from batches.states import PauseReason
 
 
@@ -27,7 +39,7 @@ class Role(StrEnum):
 class Viewer:
     """All that a fragment may depend on: nothing personal, so that many may share it."""
 
-    view: str  # live, grid
+    view: str  # live, grid, fields
     language: str
     role: Role
 
@@ -56,6 +68,7 @@ FILES = {
     "run-facts": "batches/_run_facts.html",
 }
 USUAL_SAMPLE = 50
+TRY_ON = "try-on"  # the one of the page of a draft's fields
 ON_THE_GRID = ("batch-state", "batch-tabs")
 TABS = {"live": "run", "grid": "results"}  # where each view stands
 
@@ -124,10 +137,26 @@ def _to_draw(batch: Batch) -> dict[str, int]:
 
 def of(batch: Batch, viewer: Viewer) -> list[Fragment]:
     """In the language that is active."""
+    if viewer.view == "fields":
+        return [Fragment(id=TRY_ON, html=try_on(batch, viewer))]
     drawn = context(batch, viewer) if viewer.view == "live" else {"batch": batch}
     drawn = drawn | {"current": TABS[viewer.view]}
     names = FILES if viewer.view == "live" else ON_THE_GRID
     return [Fragment(id=name, html=render_to_string(FILES[name], drawn)) for name in names]
+
+
+def try_on(batch: Batch, viewer: Viewer, problem: str = "") -> str:
+    """What was tried on cards of a draft, as it stands now."""
+    return render_to_string("batches/_try.html", try_context(batch, viewer) | {"problem": problem})
+
+
+def try_context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
+    return {
+        "batch": batch,
+        "trial": trying.of(batch),
+        "can_edit": viewer.can_edit and batch.is_draft,
+        "number": trying.CARDS,
+    }
 
 
 def one(name: str, batch: Batch, viewer: Viewer) -> str:

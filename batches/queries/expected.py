@@ -10,7 +10,7 @@ from django.db.models import Avg
 from django.utils import timezone
 
 from batches import progress
-from batches.models import Batch, Card
+from batches.models import Batch, Card, TryCard
 from batches.queries import budgets
 from batches.queries.budgets import Limit
 from batches.states import CardStatus
@@ -48,7 +48,10 @@ def at_once(batch: Batch, engine: Engine) -> int:
 
 
 def seconds_per_card(batch: Batch, engine: Engine) -> float | None:
-    """As measured by a test of the engine, or in its last batch with this model."""
+    """As measured on the cards that were tried, by a test of the engine, or in its last batch with this model."""
+    tried = TryCard.objects.filter(tryout__batch=batch, result__engine=engine)
+    if mean := tried.aggregate(mean=Avg("duration"))["mean"]:
+        return float(mean)
     if engine.seconds_per_card:
         return engine.seconds_per_card
     model = batch.model or engine.model

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from batches import progress
-from batches.models import Batch, Card, CardResult, TryCard, TryOut
+from batches.models import Batch, Card, CardResult, TryCard
 from batches.queries import besides, budgets, house, results
 from batches.queries.live import in_seconds
 from batches.queries.means import pictures, read_key, setup_of
@@ -89,6 +89,11 @@ class Tried:
         return self.card.short_name
 
     @property
+    def has_regions(self) -> bool:
+        """Where its values stand is known, of some at least; otherwise the whole scan is shown."""
+        return any(cell.regions for cell in self.cells.values())
+
+    @property
     def marked(self) -> int:
         return sum(1 for cell in self.cells.values() if cell.mark)
 
@@ -142,6 +147,10 @@ class Trial:
     @property
     def marked(self) -> int:
         return sum(one.marked for one in self.cards)
+
+    @property
+    def has_whole(self) -> bool:
+        return not all(one.has_regions for one in self.cards)
 
 
 def of(batch: Batch) -> Trial | None:
@@ -216,5 +225,5 @@ def mark(batch: Batch) -> str:
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:32]
 
 
-def asked(batch: Batch) -> TryOut | None:
-    return TryOut.objects.filter(batch=batch).first()
+def is_tried(batch: Batch) -> bool:
+    return TryCard.objects.filter(tryout__batch=batch).exists()

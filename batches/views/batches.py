@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from batches.actions import continuing, drafts, settings
+from batches.actions import continuing, drafts, settings, trying
 from batches.forms import BatchForm, SettingsForm
 from batches.models import Batch, new_uid
 from batches.queries import lists
@@ -167,4 +167,4 @@ def batch_continue(request: SignedInRequest, pk: int) -> HttpResponse:
 @login_required
 def batch_sample(request: SignedInRequest) -> HttpResponse:
     """A draft of the 12 sample cards, of this person's own."""
-    return redirect("batch_fields", pk=drafts.sample(request.user).pk)
+    return redirect("batch_fields", pk=trying.sample(request.user).pk)

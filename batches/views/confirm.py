@@ -14,7 +14,7 @@ from batches.actions import runs, sheets
 from batches.forms import BudgetForm
 from batches.intake import looking
 from batches.models import Batch
-from batches.queries import besides, budgets, expected, house, preparing, uploads
+from batches.queries import besides, budgets, expected, house, preparing, trying, uploads
 from batches.views import duplicates
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
@@ -47,8 +47,11 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         "unpaired": bool(batch.option("pairing")) and batch.total > 1 and not batch.cards.exclude(back=None).exists(),
         "filed": uploads.filed(batch),
         **(_way(batch, batch.engine) if batch.engine else {}),
-        **(_money(batch, batch.engine, before["unread"]) if batch.engine else {}),
+        **(_money(batch, batch.engine, before["to_read"], before["unread"]) if batch.engine else {}),
         **before,
+        "trial": trying.of(batch),
+        "mark": trying.mark(batch),
+        "number": trying.CARDS,
         "cards": batch.cards.filter(prepared_at__isnull=False, error="").order_by("position", "pk")[:FIRST_SCANS],
     }
     return render(request, "batches/batch_confirm.html", context)
@@ -99,14 +102,14 @@ def _way(batch: Batch, engine: Engine) -> dict[str, Any]:
     }
 
 
-def _money(batch: Batch, engine: Engine, unread: int) -> dict[str, Any]:
+def _money(batch: Batch, engine: Engine, to_read: int, unread: int) -> dict[str, Any]:
     """What it will take and cost: all cards, those that were not read before, and the first of them."""
     return {
         "free": engine.prices.free,
-        "outlay": expected.outlay(batch, engine, batch.pending),
+        "outlay": expected.outlay(batch, engine, to_read),
         "outlay_unread": expected.outlay(batch, engine, unread),
-        "pilot": runs.PILOT if batch.pending > runs.PILOT else 0,
-        "pilot_outlay": expected.outlay(batch, engine, min(runs.PILOT, batch.pending)),
+        "pilot": runs.PILOT if to_read > runs.PILOT else 0,
+        "pilot_outlay": expected.outlay(batch, engine, min(runs.PILOT, to_read)),
         "price": expected.price(engine),
         "month": expected.month(batch, engine),
         "currency": batch.currency or engine.currency,

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from batches.drain import duplicates
 from batches.models import Batch, CardResult
+from batches.queries import trying
 from batches.views.results import can_edit
 from cardocr_site.accounts.models import User
 from cardocr_site.accounts.requests import SignedInRequest
@@ -21,12 +22,15 @@ SHOWN = 500  # cards in the list
 
 def read_before(user: User, batch: Batch) -> dict[str, Any]:
     """What the confirm page says of them. Batches that this person may not see are counted, not named."""
-    earlier = duplicates.found(batch, duplicates.scans(batch))
+    tried = trying.kept(batch, batch.engine)
+    earlier = duplicates.found(batch, (scan for scan in duplicates.scans(batch) if scan.card_id not in tried))
     numbers = Counter(one.batch_id for one in earlier.values())
     visible = Batch.objects.visible_to(user).in_bulk([pk for pk, _number in numbers.most_common(NAMED)])
     return {
         "read_before": len(earlier),
-        "unread": batch.pending - len(earlier),
+        "tried": len(tried),  # just now, with what holds: they are kept, whatever becomes of the others
+        "to_read": batch.pending - len(tried),
+        "unread": batch.pending - len(tried) - len(earlier),
         "read_in": list(visible.values()),
         "read_in_more": len(numbers) - len(visible),
         "on_duplicate": batch.option("on_duplicate"),

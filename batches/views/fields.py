@@ -9,12 +9,15 @@ from django.db import IntegrityError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from batches.actions import drafts, scans
 from batches.forms import EngineForm
+from batches.live import feed, fragments
+from batches.live.fragments import Viewer
 from batches.models import Batch
 from batches.queries import besides
 from cardocr_site.accounts.requests import SignedInRequest
@@ -84,6 +87,9 @@ def _page(
         context.setdefault("engine_form", EngineForm(batch))
         context.setdefault("instruction_form", InstructionForm(initial={"instruction": batch.instruction}))
         context["templates"] = FieldTemplate.objects.visible_to(request.user)
+    if batch.is_draft:
+        viewer = Viewer("fields", get_language() or "", fragments.role_of(batch, request.user))
+        context |= fragments.try_context(batch, viewer) | {"cursor": feed.cursor_at(batch)}
     return render(request, "batches/batch_fields.html", context, status=status)
 
 

@@ -16,12 +16,13 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
 from batches.actions import drafts, runs, sampling
+from batches.actions import trying as tries
 from batches.changes import TransitionRefused
 from batches.forms import BudgetForm
 from batches.live import feed, fragments, listing
 from batches.live.fragments import Viewer
 from batches.models import Batch, Card
-from batches.queries import live, outlook, statistics
+from batches.queries import live, outlook, statistics, trying
 from batches.states import BatchStatus
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -60,16 +61,25 @@ def batch_start(request: SignedInRequest, pk: int) -> HttpResponse:
     """Twice is once. What is missing is said on the page that asked."""
     batch = _editable(request, pk)
     pilot = {"ten": runs.PILOT, "all": 0}.get(request.POST.get("first", ""))
+    if batch.is_draft and not _compared(request, batch):
+        messages.error(request, _("Look at the tried cards again, then tick: it was not ticked, or they have changed."))
+        return redirect("batch_confirm", pk)
     try:
         if batch.is_draft:
             drafts.set_duplicates(batch, request.POST.get("on_duplicate", ""))
         runs.start(batch, request.user, pilot=pilot)
+        tries.compared(batch, request.user)
     except drafts.BatchLocked:
         return redirect("batch_detail", pk)
     except runs.CannotStart as error:
         messages.error(request, error.message)
         return redirect("batch_confirm", pk)
     return redirect("batch_detail", pk)
+
+
+def _compared(request: SignedInRequest, batch: Batch) -> bool:
+    """They have said yes to what they saw: tried cards, fields and engine are still those. Nothing tried: no word."""
+    return not trying.is_tried(batch) or request.POST.get("compared") == trying.mark(batch)
 
 
 @require_POST

@@ -34,6 +34,26 @@
     go();
   });
 
+  // What is asked for by a button rests on what was typed: it waits for the answer, too.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-after-saving]");
+    if (!button || !waiting().length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    for (const form of waiting()) {
+      if (sent.get(form) !== changed.get(form)) form.requestSubmit();
+    }
+    const until = Date.now() + PATIENCE;
+    const go = () => {
+      if (waiting().length && Date.now() < until) setTimeout(go, 20);
+      else {
+        changed.clear(); // who waited long enough is not held up again
+        document.getElementById(button.id)?.click();
+      }
+    };
+    go();
+  }, true);
+
   // Reloaded, gone back, closed: there is no time to wait for an answer.
   window.addEventListener("pagehide", () => {
     for (const form of waiting()) {

@@ -19,7 +19,7 @@
 
   const byId = (id) => document.getElementById(id);
   const liveRows = byId("live-rows");
-  const view = liveRows ? "live" : "grid";
+  const view = root.dataset.view ?? (liveRows ? "live" : "grid");
   let after = root.dataset.after ?? "";
   const newer = new Set();
   const held = new Map(); // what came for rows that somebody is typing in, or that wait for an answer

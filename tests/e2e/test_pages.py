@@ -22,6 +22,9 @@ PAGES = {
     "chosen scans": "/batches/{draft}/upload/?only=chosen",
     "no scan": "/batches/{draft}/upload/?name=nothing-like-this",
     "fields": "/batches/{draft}/fields/",
+    "cards to try": "/batches/{draft}/try/cards/",
+    "tried cards": "/batches/{tried}/fields/",
+    "tried, last look": "/batches/{tried}/confirm/",
     "confirm": "/batches/{draft}/confirm/",
     "empty draft": "/batches/{empty}/upload/",
     "empty draft's fields": "/batches/{empty}/fields/",
@@ -89,10 +92,15 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
     draft = steps.new_batch(page, "A draft")
     steps.add_scans(page, paths[:2])
     steps.name_fields(page, ["Author", "Year"])
+    tried = steps.new_batch(page, "A draft with tried cards")
+    steps.add_scans(page, paths[:2])
+    steps.name_fields(page, ["Author", "Year"])
+    page.locator("#try-now").click()
+    expect(page.locator("#try-on")).to_contain_text("with these fields")
     empty = steps.new_batch(page, "An empty draft")
     context.close()
     vlm.heal()
-    return {"batch": batch, "draft": draft, "empty": empty, "card": cards[0], "failed": cards[2]}
+    return {"batch": batch, "draft": draft, "tried": tried, "empty": empty, "card": cards[0], "failed": cards[2]}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
