@@ -156,5 +156,9 @@ def _part(change: changes.Change, cards: Sequence[Card]) -> None:
         restored.append(Card(position=card.position, turned_by=back.turned_by, **columns))
         change.touch_card(card, back=None, prepared_at=None, codes=[])
         back.delete()
-    change.add_cards(restored)
+    made = change.add_cards(restored)
+    left_out = [back.pk for back, card in zip(made, cards, strict=True) if card.skip_reason == SkipReason.NOT_CHOSEN]
+    if left_out:  # nobody has chosen the back either
+        backs = change.batch.cards.filter(pk__in=left_out)
+        change.move_cards(backs, CardStatus.SKIPPED, skip_reason=SkipReason.NOT_CHOSEN)
     change.set(reload_after=change.version)

@@ -41,6 +41,7 @@ def _batch(batch: Batch) -> dict[str, Any]:
         "name": batch.name,
         "label": batch.label,
         "collection": batch.collection,
+        "tags": [tag.name for tag in batch.tags.all()],
         "status": batch.status,
         "version": batch.version,
         "started_at": batch.started_at.isoformat() if batch.started_at else None,

@@ -110,7 +110,7 @@ def _columns(query: QueryDict, sort: str) -> list[dict[str, str]]:
 @login_required
 def batch_new(request: SignedInRequest) -> HttpResponse:
     """Name it, and it is there: a draft that waits for scans."""
-    initial = {"uid": new_uid(), "template": request.GET.get("template", "")}
+    initial = {"uid": new_uid()} | {name: request.GET.get(name, "") for name in ("template", "collection")}
     form = BatchForm(request.user, request.POST if request.method == "POST" else None, initial=initial)
     if form.is_valid():
         data = form.cleaned_data

@@ -7,7 +7,7 @@ import pytest
 
 from batches import changes
 from batches.actions import cards as card_actions
-from batches.actions import choosing, drafts, runs
+from batches.actions import choosing, drafts, pairs, runs
 from batches.drain import blocks, duplicates
 from batches.models import Batch, Card
 from batches.queries import choosing as listed
@@ -179,3 +179,11 @@ def test_a_draft_has_no_rest(batch: Batch, make_cards: Make) -> None:
     make_cards(1, CardStatus.SKIPPED, **LEFT_OUT)
     with pytest.raises(changes.TransitionRefused):
         choosing.read_rest(batch)
+
+
+def test_the_back_of_a_card_that_was_left_out_is_left_out_with_it(batch: Batch, make_cards: Make) -> None:
+    make_cards(4, prepared_at="2026-11-01T10:00Z")
+    pairs.apply(batch, "order")
+    choosing.set_each(batch, [], [batch.cards.get(position=1).pk])
+    pairs.part(batch)
+    assert standing(batch) == {"pending": 2, "skipped": 2, "not_chosen": 2}

@@ -1,9 +1,11 @@
 """Name, collection, tags and who sees a batch: at any time; and the next batch, read as this one was."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from batches.actions import continuing
 from batches.forms import split_tags
@@ -194,3 +196,10 @@ def test_others_neither_change_nor_continue_it(client: Client, other_user: User,
     assert client.post(url(finished), form(finished, name="x")).status_code == 404
     assert client.post(url(finished, "continue/")).status_code == 404
     assert "Continue in a new batch" not in client.get(url(finished, "")).text
+
+
+def test_a_new_batch_may_begin_in_a_collection(ingrid: Client, batch: Batch) -> None:
+    address = f"/batches/new/?collection={quote('A & B', safe='')}"
+    Batch.objects.update(collection="A & B")
+    assert address.removeprefix("/batches") in ingrid.get(reverse("collection_detail", args=["A & B"])).text
+    assert 'value="A &amp; B"' in ingrid.get(address).text
