@@ -1,10 +1,13 @@
 from django.urls import path
 
-from templates_app import views
+from templates_app import version_views, views
 
 urlpatterns = [
     path("", views.template_list, name="template_list"),
     path("new/", views.template_new, name="template_new"),
+    path("import/", version_views.template_import, name="template_import"),
+    path("<int:pk>/export/", version_views.template_export, name="template_export"),
+    path("<int:pk>/compare/", version_views.template_compare, name="template_compare"),
     path("<int:pk>/", views.template_detail, name="template_detail"),
     path("<int:pk>/edit/", views.template_edit, name="template_edit"),
     path("<int:pk>/instruction/", views.template_instruction, name="template_instruction"),

@@ -1,0 +1,112 @@
+"""Templates as files, and two versions of one side by side."""
+
+import json
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from cardocr_site.accounts.requests import SignedInRequest
+from templates_app import comparing, exchange
+from templates_app.forms import InstructionForm
+from templates_app.models import FieldTemplate, FieldTemplateVersion
+
+LARGEST = 1_000_000  # bytes of a file that is imported
+
+
+def _visible(request: HttpRequest, pk: int) -> FieldTemplate:
+    return get_object_or_404(FieldTemplate.objects.visible_to(request.user), pk=pk)
+
+
+def _version(template: FieldTemplate, number: str) -> FieldTemplateVersion | None:
+    wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0
+    return template.versions.filter(number=wanted).first()
+
+
+@require_safe
+@login_required
+def template_export(request: SignedInRequest, pk: int) -> HttpResponse:
+    """A version as a JSON file, the newest where none is named; another installation reads it."""
+    template = _visible(request, pk)
+    version = _version(template, request.GET.get("version", "")) or template.newest
+    response = JsonResponse(exchange.dump(version), json_dumps_params={"ensure_ascii": False, "indent": 2})
+    name = f"{template.name}, v{version.number}.json".replace("/", "-")
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    return response
+
+
+@require_POST
+@login_required
+def template_import(request: SignedInRequest) -> HttpResponse:
+    """A template from such a file, private at first: whoever imports decides who may use it."""
+    file = request.FILES.get("file")
+    try:
+        if file is None:
+            raise ValueError(_("Choose a file."))
+        if (file.size or 0) > LARGEST:
+            raise ValueError(_("The file is too large to be a template."))
+        template = _made(request, file.read())
+    except ValueError as error:
+        messages.error(request, _("The file was not imported. %(reason)s") % {"reason": error})
+        return redirect("template_list")
+    messages.success(
+        request, _("“%(name)s” was imported. Only you can use it until you share it.") % {"name": template.name}
+    )
+    return redirect("template_detail", pk=template.pk)
+
+
+def _made(request: SignedInRequest, content: bytes) -> FieldTemplate:
+    try:
+        data = json.loads(content.decode("utf-8-sig").replace("\\u0000", ""))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        raise ValueError(_("It is no JSON file.")) from None
+    specs = exchange.load(data)
+    texts = {name: data.get(name) or "" for name in ("name", "description", "instruction")}
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise ValueError(_("Name, description and instruction must be text."))
+    form = InstructionForm({"instruction": texts["instruction"]})
+    if not form.is_valid():
+        raise ValueError(str(form.errors["instruction"][0]))
+    try:
+        return exchange.create(
+            _free(texts["name"]),
+            specs,
+            request.user,
+            instruction=texts["instruction"],
+            description=texts["description"],
+            shared=False,
+            stay_inside=exchange.stays_inside(data),
+            scans=exchange.scans_of(data),
+        )
+    except IntegrityError:  # somebody was quicker
+        raise ValueError(_("There is a template called “%(name)s” already.") % {"name": texts["name"]}) from None
+
+
+def _free(name: str) -> str:
+    """The name, or with a number behind it where there is such a template."""
+    taken, wanted, number = FieldTemplate.objects.filter(name__startswith=name.strip()[:100]), name.strip(), 2
+    names = set(taken.values_list("name", flat=True))
+    while wanted in names:
+        wanted, number = f"{name.strip()[:100]} ({number})", number + 1
+    return wanted
+
+
+@require_safe
+@login_required
+def template_compare(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Two versions; without a word the newest and the one before it."""
+    template = _visible(request, pk)
+    new = _version(template, request.GET.get("with", "")) or template.newest
+    before = template.versions.filter(number__lt=new.number).first()
+    old = _version(template, request.GET.get("version", "")) or before or new
+    context = {
+        "template": template,
+        "versions": template.versions.all(),
+        "comparison": comparing.compare(old, new),
+    }
+    return render(request, "templates_app/template_compare.html", context)

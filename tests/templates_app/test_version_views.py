@@ -1,0 +1,95 @@
+"""Templates as files, and two versions side by side."""
+
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from batches.models import Batch
+from cardocr_site.accounts.models import User
+from ocr.fields import FieldSpec, FieldType
+from templates_app import editing, versions
+from templates_app.models import FieldTemplate
+
+
+@pytest.fixture
+def ingrid(client: Client, user: User) -> Client:
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def template(user: User) -> FieldTemplate:
+    specs = [FieldSpec("region", "Region", instruction="The heading"), FieldSpec("place", "Place")]
+    return versions.create(user, "Plankton", specs, instruction="Norwegian.")
+
+
+def sent(content: bytes) -> dict[str, SimpleUploadedFile]:
+    return {"file": SimpleUploadedFile("t.json", content)}
+
+
+def test_what_is_exported_can_be_imported_and_is_private_then(ingrid: Client, template: FieldTemplate, user: User):
+    response = ingrid.get(reverse("template_export", args=[template.pk]))
+    assert 'filename="Plankton, v1.json"' in response["Content-Disposition"]
+    ingrid.post(reverse("template_import"), sent(response.content))
+    copy = FieldTemplate.objects.exclude(pk=template.pk).get()
+    assert (copy.name, copy.owner, copy.shared) == ("Plankton (2)", user, False)
+    assert copy.newest.specs() == template.newest.specs()
+    assert copy.newest.instruction == "Norwegian."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no json",
+        b"\xff\xfe",
+        b"[]",
+        b"{}",
+        b'{"name": 1, "fields": [{"label": "A"}]}',
+        b'{"name": "A", "fields": [{"label": "A", "pattern": "("}]}',
+        b'{"name": "", "fields": [{"label": "A"}]}',
+        b'{"name": "A", "stay_inside": "no", "fields": [{"label": "A"}]}',
+        b"[" * 100_000,
+        json.dumps({"name": "A", "instruction": "x" * 6000, "fields": [{"label": "A"}]}).encode(),
+    ],
+)
+def test_what_is_no_template_is_refused_with_a_sentence(ingrid: Client, content: bytes):
+    response = ingrid.post(reverse("template_import"), sent(content), follow=True)
+    assert "The file was not imported." in response.text
+    assert not FieldTemplate.objects.filter(name="A").exists()
+
+
+def test_hostile_text_in_a_file_is_only_text(ingrid: Client):
+    data = {"name": "<script>alert(1)</script>", "fields": [{"label": "<b>A</b>"}]}
+    page = ingrid.post(reverse("template_import"), sent(json.dumps(data).encode()), follow=True).text
+    assert "<script>alert(1)" not in page
+    assert "<b>A</b>" not in page
+
+
+def test_two_versions_are_compared_field_by_field(ingrid: Client, template: FieldTemplate, user: User):
+    Batch.objects.create(name="Drawer", owner=user, template_version=template.newest)
+
+    def change(specs: list[FieldSpec]) -> list[FieldSpec]:
+        specs = editing.replaced(specs, FieldSpec("region", "Region", instruction="The last heading"))
+        return editing.added(editing.removed(specs, "place"), "Slide", FieldType.IDENTIFIER)
+
+    versions.edit(template, user, change, instruction="Norwegian and Danish.")
+    page = ingrid.get(reverse("template_compare", args=[template.pk])).text
+    assert "<del>The heading</del>" in page
+    assert "<ins>The last heading</ins>" in page
+    assert "<ins>Norwegian and Danish.</ins>" in page
+    assert page.count('<span class="sub">added</span>') == page.count('<span class="sub">removed</span>') == 1
+    same = ingrid.get(reverse("template_compare", args=[template.pk]), {"version": "2", "with": "2"}).text
+    assert "The two say the same." in same
+    assert "compare" in ingrid.get(reverse("template_detail", args=[template.pk])).text
+
+
+def test_a_private_template_is_neither_exported_nor_compared_by_others(
+    client: Client, template: FieldTemplate, other_user: User
+):
+    FieldTemplate.objects.update(shared=False)
+    client.force_login(other_user)
+    for name in ("template_export", "template_compare"):
+        assert client.get(reverse(name, args=[template.pk])).status_code == 404
