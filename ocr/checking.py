@@ -43,6 +43,27 @@ def to_check(
     )
 
 
+# How much a doubt weighs in the order of what is to be checked.
+_WEIGHT = {Issue.UNREADABLE: 5, Issue.REQUIRED: 5, Issue.TYPE: 4, Issue.CHOICE: 4, Issue.PATTERN: 4, Issue.BARCODE: 3}
+GRAVEST = 9  # somebody asks for a look
+
+
+def severity(
+    specs: Iterable[FieldSpec], fields: Mapping[str, Stored], entries: Sequence[Mapping[str, Stored]] | None = None
+) -> int:
+    """0 (nothing speaks against it) to 6 (nothing was found); the gravest doubt of any field of any entry."""
+    active = [spec for spec in specs if spec.active]
+    if nothing_found(active, fields):
+        return 6
+    doubted = (
+        issue
+        for entry in (fields, *(entries or ())[1:])
+        for spec in active
+        for issue in doubts(spec, entry.get(spec.key, {}))
+    )
+    return max((_WEIGHT.get(issue, 2) for issue in doubted), default=0)
+
+
 def nothing_found(specs: Iterable[FieldSpec], fields: Mapping[str, Stored]) -> bool:
     """Whether a valid reading has no value at all, not even one that cannot be read."""
     read = [fields.get(spec.key, {}) for spec in specs if spec.active]

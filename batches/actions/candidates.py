@@ -96,6 +96,7 @@ def _replace(holds: CardResult, other: CardResult, values: dict[str, str | None]
 
 
 def _set(result: CardResult, values: dict[str, str | None]) -> None:
+    result.checks = {key: one for key, one in result.checks.items() if result.values.get(key) == values.get(key)}
     result.values = values
     result.search = searchable(result)
     result.save()
@@ -105,6 +106,6 @@ def _stamp(change: changes.Change, card: Card, holds: CardResult) -> None:
     open_ = card.results.filter(state=ResultState.CANDIDATE).count()
     card.result = holds
     added = set(unseen(holds)) - {key for _card, key in results.corrections_of([card])}
-    doubt = bool(open_) or (bool(added) if card.reviewed else is_in_doubt(change.batch, card))
+    doubt = bool(open_) or card.flagged or (bool(added) if card.reviewed else is_in_doubt(change.batch, card))
     nothing = results.nothing_found(change.batch.specs(), holds)
     change.touch_card(card, result=holds, candidates=open_, to_check=doubt, nothing_found=nothing, files_due=True)

@@ -1,6 +1,6 @@
 """What people do to the values of a card: correct them, enter them by hand, say that they are right."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.utils import timezone
@@ -29,9 +29,16 @@ class EditConflict(Exception):
 
 
 def correct(
-    card: Card, user: User, version: int, values: Mapping[str, str | None], reviewed: bool | None = None
+    card: Card,
+    user: User,
+    version: int,
+    values: Mapping[str, str | None],
+    reviewed: bool | None = None,
+    accepted: Collection[str] = (),
 ) -> Card:
     """Record what a person says stands on the card. Nothing is refused for its form; the machine's reading stays.
+
+    `accepted` are fields of which the person says that they are right as they then stand, changed or not.
 
     Raises EditConflict, and TransitionRefused for a card that was not read.
     """
@@ -40,14 +47,16 @@ def correct(
         if fresh.version != version:
             raise EditConflict(fresh)
         changed = _changed(change.batch, result, values)
-        if not changed and _says_nothing_new(fresh, reviewed):
+        said = [key for key in accepted if key in changed or key not in result.checks]
+        if not changed and not said and _says_nothing_new(fresh, reviewed):
             return fresh
         made = FieldRevision.objects.bulk_create(
             FieldRevision(card=fresh, key=key, old=result.values.get(key), new=value, by=user)
             for key, value in changed.items()
         )
-        if changed:
+        if changed or said:
             _write_values(result, result.values | changed)
+            _check(result, user, said)
         activity.corrected(change.batch, user, fresh, made)
         _stamp(change, fresh, user, reviewed)
     return fresh
@@ -93,6 +102,7 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
             nothing_found=False,
             reviewed=True,
             reviewed_by=user,
+            looked_at=now,
             error="",
             error_message="",
             worker=None,
@@ -154,9 +164,18 @@ def _changed(batch: Batch, result: CardResult, values: Mapping[str, str | None])
 
 
 def _write_values(result: CardResult, values: dict[str, str | None]) -> None:
+    """That a value was found right is said of that value alone."""
+    result.checks = {key: one for key, one in result.checks.items() if result.values.get(key) == values.get(key)}
     result.values = values
     result.search = searchable(result)
-    result.save(update_fields=["values", "search"])
+    result.save(update_fields=["values", "search", "checks"])
+
+
+def _check(result: CardResult, user: User, keys: Collection[str]) -> None:
+    if keys:
+        said = {"by": str(user.pk), "at": timezone.now().isoformat(timespec="seconds")}
+        result.checks |= dict.fromkeys(keys, said)
+        result.save(update_fields=["checks"])
 
 
 def _says_nothing_new(card: Card, reviewed: bool | None) -> bool:
@@ -181,8 +200,12 @@ def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool | None
         fields |= {"reviewed": reviewed, "reviewed_by": user if reviewed else None}
         if reviewed:
             candidates.seen(card.results.all())
+            fields["flagged"] = False
+            card.notes.filter(closed_at=None).update(closed_at=timezone.now())
         doubt = not reviewed and is_in_doubt(change.batch, card)
-    change.touch_card(card, files_due=True, to_check=bool(card.candidates) or doubt, **fields)
+    fields["looked_at"] = timezone.now()
+    flagged = fields.get("flagged", card.flagged)
+    change.touch_card(card, files_due=True, to_check=bool(card.candidates) or flagged or doubt, **fields)
 
 
 def stamped(change: changes.Change, card: Card, user: User) -> None:
@@ -191,8 +214,8 @@ def stamped(change: changes.Change, card: Card, user: User) -> None:
 
 
 def is_in_doubt(batch: Batch, card: Card) -> bool:
-    """Whether its values deserve a look, should nobody have taken one. What a person corrected does not."""
+    """Whether its values deserve a look, should nobody have taken one. What a person corrected or accepted does not."""
     if card.result is None:
         return False
-    corrected = {key for _card, key in results.corrections_of([card])}
-    return results.is_to_check(batch, batch.specs(), card.result, corrected)
+    settled = {key for _card, key in results.corrections_of([card])} | set(card.result.checks)
+    return results.is_to_check(batch, batch.specs(), card.result, settled)

@@ -276,6 +276,7 @@ class Collector:
                 "to_check": checking.to_check(
                     group.specs, result.fields, every_value=outcome.setup.every_value, entries=result.entries
                 ),
+                "severity": checking.severity(group.specs, result.fields, result.entries),
                 "nothing_found": results.nothing_found(group.specs, result),
                 "rotation": card.rotation if reading.rotation is None else reading.rotation,
             }
@@ -301,6 +302,7 @@ class Collector:
         return {
             "candidates": card.candidates + int(verdict.differs),
             "to_check": card.to_check or verdict.differs or bool(doubted),
+            "severity": max(card.severity, checking.GRAVEST - 1 if verdict.differs else 2 if doubted else 0),
             "nothing_found": results.nothing_found(group.specs, held),
         }
 

@@ -15,6 +15,7 @@ from batches.models import Batch, BatchQuerySet, Card, CardResult, FieldRevision
 from batches.queries import results
 from batches.queries.means import Picture, Setup, pictures, read_key, setup_of
 from batches.states import BatchStatus, CardStatus, ResultState
+from ocr import checking
 
 CHUNK = 2000  # cards that are looked for in one query
 BLOCK = 500  # cards that one transaction takes over
@@ -219,13 +220,15 @@ def _place(
         there = copy.taken_from.card if copy.taken_from else copy.card
         check = not there.reviewed and results.is_to_check(change.batch, specs, copy, corrected[copy.card_id])
         nothing = results.nothing_found(specs, copy)
-        alike[there.rotation, check, nothing, there.reviewed, there.reviewed_by_id].append(copy.card_id)
+        grave = checking.severity(specs, copy.fields, copy.entries) if check else 0
+        alike[there.rotation, check, grave, nothing, there.reviewed, there.reviewed_by_id].append(copy.card_id)
     mine = CardResult.objects.filter(card=OuterRef("pk"), state=ResultState.CURRENT).exclude(taken_from=None)
-    for (rotation, check, nothing, reviewed, reviewer), ids in alike.items():
+    for (rotation, check, grave, nothing, reviewed, reviewer), ids in alike.items():
         fields = {
             "result": Subquery(mine.values("pk")[:1]),
             "rotation": rotation,
             "to_check": check,
+            "severity": grave,
             "nothing_found": nothing,
             "reviewed": reviewed,
             "reviewed_by": reviewer,

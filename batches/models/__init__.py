@@ -21,6 +21,9 @@ from batches.models.reading import CardResult as CardResult
 from batches.models.reading import FieldRevision as FieldRevision
 from batches.models.reading import Rereading as Rereading
 from batches.models.reading import Spending as Spending
+from batches.models.review import Draft as Draft
+from batches.models.review import Lease as Lease
+from batches.models.review import Note as Note
 from batches.models.sample import DrawnCard as DrawnCard
 from batches.models.sample import Notice as Notice
 from batches.models.sample import Sample as Sample

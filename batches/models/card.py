@@ -143,6 +143,10 @@ class Card(Scan):
     reviewed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    looked_at = models.DateTimeField(null=True, blank=True)  # a person last said something about its values
+    # How grave what there is to check seems: the queue's order. Never lowered by what people do, so that it is stable.
+    severity = models.PositiveSmallIntegerField(default=0)
+    flagged = models.BooleanField(default=False)  # by a person, with a note that is open
     finished_at = models.DateTimeField(null=True, blank=True)
     duration = models.FloatField(null=True, blank=True)  # seconds of the last call
     created_at = models.DateTimeField(auto_now_add=True)
@@ -174,6 +178,12 @@ class Card(Scan):
             models.Index(fields=("id",), condition=Q(prepared_at=None), name="card_unprepared"),
             models.Index(fields=("batch", "position"), condition=Q(candidates__gt=0), name="card_candidates"),
             models.Index(fields=("batch", "position"), condition=Q(nothing_found=True), name="card_nothing_found"),
+            models.Index(
+                fields=("batch", "-severity", "position", "id"),
+                condition=Q(status="completed", to_check=True),
+                name="card_queue",
+            ),
+            models.Index(fields=("batch", "looked_at"), condition=Q(looked_at__isnull=False), name="card_looked_at"),
         )
 
     def __str__(self) -> str:

@@ -38,6 +38,8 @@ class CardResult(models.Model):
     # {key: {"verbatim", "value", "state", "confidence", "regions": [[x, y, width, height]], "issues": []}}
     fields = models.JSONField(default=dict)
     values = models.JSONField(default=dict)  # {key: str | None}
+    # {key: {"by": a user's key, "at"}}: a person has said of these values that they are right; void once they change.
+    checks = models.JSONField(default=dict, blank=True)
     confidence = models.FloatField(null=True, blank=True)  # the lowest of the active fields, in all entries
     transcription = models.TextField(blank=True)
     pictures = models.TextField(blank=True)  # what they show

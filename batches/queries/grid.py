@@ -31,6 +31,7 @@ FILTERS: dict[str, Q] = {
 FIELD = "field."  # before a field's key, in the address
 SORTS: dict[str, tuple[Any, ...]] = {
     "position": (),
+    "severity": (F("severity"),),
     "name": (Lower("original_name"), F("page")),
     "status": (F("status"), F("to_check")),
     "confidence": (F("result__confidence"),),

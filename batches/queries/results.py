@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from batches import progress
 from batches.models import Batch, Card, CardResult, FieldRevision
 from batches.states import CardStatus, ResultState, SkipReason
+from cardocr_site.accounts.models import User
 from ocr import checking, codes, coercion
 from ocr.fields import FieldSpec
 from ocr.models import Engine
@@ -36,6 +37,7 @@ class Cell:
     machine: str = ""  # what the machine had read, where a person changed it
     regions: tuple[tuple[str, str, str, str], ...] = ()  # in percent of the upright image, as SVG wants them
     on_back: bool = False  # of the card's back
+    checked: str = ""  # who has said that this value is right
     codes: tuple[str, ...] = ()  # what barcodes of the card offer for it, other than its value
 
     @property
@@ -106,7 +108,14 @@ def rows_of(specs: Mapping[int, Sequence[FieldSpec]], cards: Sequence[Card]) -> 
     """The same for cards of several batches, each with the fields of its own."""
     prefetch_related_objects(cards, "result", "reviewed_by")
     corrections = corrections_of(cards)
-    return [_row(card, specs[card.batch_id], corrections) for card in cards]
+    names = _names_of_checks(cards)
+    return [_row(card, specs[card.batch_id], corrections, names) for card in cards]
+
+
+def _names_of_checks(cards: Sequence[Card]) -> dict[str, str]:
+    """Those who have accepted single values, and are still known."""
+    ids = {one["by"] for card in cards if card.result for one in card.result.checks.values()}
+    return {str(user.pk): user.get_full_name() or user.get_username() for user in User.objects.in_bulk(ids).values()}
 
 
 def corrections_of(cards: Sequence[Card]) -> dict[tuple[int, str], FieldRevision]:
@@ -149,17 +158,26 @@ def nothing_found(specs: Sequence[FieldSpec], result: CardResult) -> bool:
     return empty and not result.by_hand
 
 
-def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections) -> Row:
+def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections, names: Mapping[str, str]) -> Row:
     result = card.result if card.is_read else None
     if result is None:
         cells = [Cell(spec, "nothing") for spec in specs]
     else:
         cells = [cell(card, result, spec, corrections.get((card.pk, spec.key))) for spec in specs]
+        cells = [_checked(one, result, names) for one in cells]
     if card.codes:
         cells = [replace(one, codes=_offered(one, card)) for one in cells]
     certainty = result.confidence if result else None
     further = _further_doubts(result, specs) if result and not card.reviewed else 0
     return Row(card, cells, _pill(card, cells, further), percent(certainty), further)
+
+
+def _checked(one: Cell, result: CardResult, names: Mapping[str, str]) -> Cell:
+    """A value that a person has accepted as it stands is in no doubt."""
+    said = result.checks.get(one.key)
+    if said is None:
+        return one
+    return replace(one, checked=names.get(said["by"], _("somebody")), mark="", doubts=())
 
 
 def _offered(one: Cell, card: Card) -> tuple[str, ...]:
@@ -368,6 +386,8 @@ def _read(card: Card, marked: int, *, empty: bool) -> Pill:
     if card.candidates:
         other = ngettext("%(n)s other reading differs", "%(n)s other readings differ", card.candidates)
         return Pill(_("Check again"), "warn", "flag", other % {"n": card.candidates})
+    if card.flagged:
+        return Pill(_("Flagged"), "warn", "flag")
     if card.reviewed and not card.to_check:
         return Pill(_("Checked"), "plain", "check-check")
     if card.to_check and empty:

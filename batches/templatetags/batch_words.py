@@ -187,6 +187,7 @@ def batch_tabs(batch: Batch, current: str) -> list[Tab]:
     pages = (
         ("run", _("Progress"), "batch_detail", 0, ""),
         ("results", _("Cards"), "batch_results", batch.total, ""),
+        ("review", _("Review"), "batch_review", batch.to_check, "count--warn"),
         ("problems", _("Problems"), "batch_problems", batch.failed, "count--bad"),
         ("fields", _("Fields"), "batch_fields", 0, ""),
         ("export", _("Export"), "batch_export", 0, ""),

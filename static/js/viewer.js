@@ -321,5 +321,5 @@
   });
 
   start();
-  for (const name of ["htmx:afterSettle", "htmx:after:settle"]) document.addEventListener(name, start);
+  for (const name of ["htmx:afterSettle", "htmx:after:settle", "review:shown"]) document.addEventListener(name, start);
 })();

@@ -1,0 +1,499 @@
+// The review: accept, save and go on without leaving the page; what is typed is kept at once and sent until it is there.
+// Without it the page is a plain form.
+"use strict";
+
+(() => {
+  const KEEP = 1500; // milliseconds after the last key until what was typed is kept
+  const RETRY = 5000;
+  const LEASE = 30000;
+  const FRESH = 60000; // so long a page that was fetched ahead may be shown
+  const byId = (id) => document.getElementById(id);
+  const root = () => byId("review");
+  const form = () => byId("card-form");
+  const fields = () => [...document.querySelectorAll("#card-form [data-field]")];
+  const wasOf = (field) => document.querySelector(`[data-was="${CSS.escape(field.dataset.field)}"]`);
+  const changed = (field) => field.value !== wasOf(field).value;
+  const token = () => document.querySelector("#card-action [name=csrfmiddlewaretoken]").value;
+
+  // ---- the line that says what became of what was typed
+  function say(name, at = "") {
+    const line = byId("review-status");
+    if (!line) return;
+    line.textContent = (line.dataset[`msg${name}`] ?? name).replace("{}", at);
+    line.classList.toggle("saved--bad", name === "Failed");
+  }
+  function complain(text) {
+    const box = byId("review-said");
+    box.querySelector("span").textContent = text;
+    box.hidden = !text;
+    if (text) box.scrollIntoView({ block: "nearest" });
+  }
+
+  // ---- asking the server
+  class SessionEnded extends Error {}
+  const login = () => new URL(byId("sign-in-dialog").dataset.login, location.href).pathname;
+
+  async function ask(address, values) {
+    const headers = { "X-CSRFToken": token(), Accept: "application/json" };
+    const body = values instanceof URLSearchParams ? values : new URLSearchParams(values);
+    const answer = await fetch(address, { method: "POST", headers, body });
+    if (answer.status === 403 || new URL(answer.url).pathname === login()) throw new SessionEnded();
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.json();
+  }
+
+  // One after the other: a save must not overtake the one before it.
+  let line = Promise.resolve();
+  function inTurn(act) {
+    line = line.then(act, act);
+    return line;
+  }
+
+  // Until it is through: over a network that is gone, and over a session that has ended.
+  async function insist(act) {
+    for (;;) {
+      try {
+        return await act();
+      } catch (error) {
+        if (error instanceof SessionEnded) await signIn();
+        else {
+          say("Failed");
+          await new Promise((go) => {
+            const wait = setTimeout(go, RETRY);
+            window.addEventListener("online", () => { clearTimeout(wait); go(); }, { once: true });
+          });
+        }
+      }
+    }
+  }
+
+  // ---- the session has ended: sign in over the page
+  let signingIn = null;
+  function signIn() {
+    signingIn ??= new Promise((done) => {
+      const dialog = byId("sign-in-dialog");
+      const signInForm = dialog.querySelector("[data-sign-in-form]");
+      signInForm.elements.namedItem("username").value = dialog.dataset.user;
+      dialog.addEventListener("cancel", (event) => event.preventDefault());
+      if (!dialog.open) dialog.showModal();
+      signInForm.onsubmit = async (event) => {
+        event.preventDefault();
+        const name = signInForm.elements.namedItem("username").value;
+        const signedIn = await enter(name, signInForm.elements.namedItem("password").value).catch(() => false);
+        dialog.querySelector("[data-wrong]").hidden = signedIn;
+        if (!signedIn) return;
+        signInForm.elements.namedItem("password").value = "";
+        if (name !== dialog.dataset.user) {
+          const told = new CustomEvent("toast", { detail: dialog.querySelector("[data-another]").textContent });
+          document.dispatchEvent(told);
+          dialog.dataset.user = name;
+        }
+        dialog.close();
+        signingIn = null;
+        done();
+      };
+    });
+    return signingIn;
+  }
+
+  async function enter(username, password) {
+    const page = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+    const address = byId("sign-in-dialog").dataset.login;
+    const door = await page(await fetch(address));
+    const csrf = door.querySelector("[name=csrfmiddlewaretoken]").value;
+    const body = new URLSearchParams({ username, password, csrfmiddlewaretoken: csrf, next: root().dataset.here });
+    const answer = await fetch(address, { method: "POST", body, headers: { "X-CSRFToken": csrf, "X-Quiet": "1" } });
+    if (new URL(answer.url).pathname === login()) return false;
+    const fresh = (await page(answer)).querySelector("#card-action [name=csrfmiddlewaretoken]")?.value;
+    for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = fresh ?? field.value;
+    return Boolean(fresh);
+  }
+
+  // ---- what is typed: in the tab at once, on the server soon
+  const stashName = () => `review:${root().dataset.card}`;
+  function stash() {
+    const typed = Object.fromEntries(fields().filter(changed).map((field) => [field.dataset.field, [wasOf(field).value, field.value]]));
+    try {
+      if (Object.keys(typed).length) sessionStorage.setItem(stashName(), JSON.stringify(typed));
+      else sessionStorage.removeItem(stashName());
+    } catch {
+      // Storage is switched off: the server keeps it alone.
+    }
+  }
+  function unstash() {
+    let typed = {};
+    try {
+      typed = JSON.parse(sessionStorage.getItem(stashName())) ?? {};
+    } catch {
+      return;
+    }
+    for (const field of fields()) {
+      const [was, text] = typed[field.dataset.field] ?? [];
+      if (text === undefined || changed(field) || wasOf(field).value !== was) continue;
+      field.value = text;
+      later();
+    }
+  }
+
+  let timer = 0;
+  let unsent = false;
+  function later() {
+    unsent = true;
+    stash();
+    clearTimeout(timer);
+    timer = setTimeout(keep, KEEP);
+  }
+  function all(values = {}) {
+    const sent = new URLSearchParams(values);
+    for (const field of fields()) {
+      sent.set(`was.${field.dataset.field}`, wasOf(field).value);
+      sent.set(`value.${field.dataset.field}`, field.value);
+    }
+    return sent;
+  }
+  function keep() {
+    clearTimeout(timer);
+    if (!unsent || !form()) return Promise.resolve();
+    unsent = false;
+    const { draft, card } = root().dataset;
+    const values = all();
+    const name = stashName();
+    say("Saving");
+    return inTurn(() => insist(() => ask(draft, values))).then((answer) => {
+      if (unsent && root().dataset.card === card) return;
+      try {
+        sessionStorage.removeItem(name);
+      } catch {
+        // There was none.
+      }
+      say(answer.kept ? "Kept" : "Saved", answer.at);
+    });
+  }
+
+  // ---- saving
+  let undoing = null; // {address, token}: what takes the last act back
+  function offerUndo(what) {
+    undoing = what;
+    byId("review-undo").hidden = !what;
+  }
+  function took(answer) {
+    root().dataset.version = answer.version;
+    for (const field of document.querySelectorAll("#card-form [name=version], [data-version][name=version]")) field.value = answer.version;
+  }
+  function redraw(html, but = "") {
+    for (const [key, text] of Object.entries(html)) {
+      const old = byId(`field-${key}`);
+      const field = old?.querySelector("[data-field]");
+      if (!field || key === but || field === document.activeElement) continue;
+      const drawn = document.createElement("template");
+      drawn.innerHTML = text;
+      if (changed(field) && !drawn.content.querySelector("[data-keep-mine]")) continue;
+      old.replaceWith(drawn.content.querySelector("[data-field-row]"));
+    }
+  }
+  function conflict(answer) {
+    if (answer.reload) {
+      location.reload();
+      return;
+    }
+    took(answer);
+    document.activeElement?.blur();
+    redraw(answer.fields);
+    complain(answer.said);
+    document.querySelector("[data-keep-mine]")?.focus();
+    unsent = false;
+  }
+
+  function accept(field) {
+    const key = field.dataset.field;
+    const values = new URLSearchParams({ action: "accept", accept: key });
+    values.set(`was.${key}`, wasOf(field).value);
+    values.set(`value.${key}`, field.value);
+    const address = form().getAttribute("action"); // its buttons are named `action`, too
+    const { card } = root().dataset;
+    field.closest("[data-field-row]").dataset.settled = "";
+    nextOpen(field);
+    say("Saving");
+    inTurn(async () => {
+      const answer = await insist(() => ask(address, withVersion(values)));
+      if (root().dataset.card !== card) return;
+      if (answer.said) {
+        conflict(answer);
+        return;
+      }
+      took(answer);
+      wasOf(byId(`value-${key}`)).value = byId(`value-${key}`).value;
+      redraw(answer.fields);
+      stash();
+      say("Saved", answer.at);
+      offerUndo({ address: byId("undo").action, token: answer.undo });
+    });
+  }
+  const withVersion = (values) => {
+    values.set("version", root().dataset.version);
+    return values;
+  };
+
+  function right() {
+    clearTimeout(timer);
+    unsent = false;
+    stash();
+    const address = form().getAttribute("action"); // its buttons are named `action`, too
+    const { card, next, here } = root().dataset;
+    const undo = byId("undo").action;
+    const values = all({ action: "right" });
+    const name = stashName();
+    say("Saving");
+    inTurn(async () => {
+      const answer = await insist(() => ask(address, withVersion(values)));
+      if (answer.said) {
+        if (root().dataset.card === card) conflict(answer);
+        return;
+      }
+      try {
+        sessionStorage.removeItem(name);
+      } catch {
+        // There was none.
+      }
+      if (root().dataset.card !== card) return;
+      done.add(card);
+      if (next) await show(next);
+      else {
+        const end = new URL(here, location.href);
+        end.searchParams.delete("card");
+        location.assign(end);
+        return;
+      }
+      say("Saved", answer.at);
+      offerUndo({ address: undo, token: answer.undo });
+    });
+  }
+
+  // ---- from card to card
+  const done = new Set();
+  const ahead = new Map(); // address → {at, page}
+  async function bench(address) {
+    const headers = { "HX-Request": "true", "HX-Target": "review" };
+    const answer = await fetch(address, { headers });
+    if (new URL(answer.url).pathname === login()) throw new SessionEnded();
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.text();
+  }
+  async function fetchAhead(address) {
+    if (!address || (ahead.has(address) && Date.now() - ahead.get(address).at < FRESH)) return;
+    const page = await bench(address).catch(() => "");
+    if (!page) return;
+    ahead.clear(); // one is enough, and two would grow old
+    ahead.set(address, { at: Date.now(), page });
+    for (const image of new DOMParser().parseFromString(page, "text/html").querySelectorAll("[data-paper] img")) {
+      new Image().src = image.getAttribute("src");
+    }
+  }
+  async function show(address, { push = true } = {}) {
+    const { page, at } = ahead.get(address) ?? {};
+    const text = page && Date.now() - at < FRESH ? page : await insist(() => bench(address));
+    const drawn = document.createElement("template");
+    drawn.innerHTML = text;
+    const fresh = drawn.content.querySelector("#review");
+    if (!fresh) {
+      location.assign(address);
+      return;
+    }
+    leave();
+    root().replaceWith(fresh);
+    for (const field of fresh.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = token();
+    for (const card of done) fresh.querySelector(`[data-frame="${card}"]`)?.classList.replace("frame--flag", "frame--done");
+    if (push) history.pushState({}, "", address);
+    offerUndo(null);
+    document.dispatchEvent(new Event("review:shown"));
+    shown();
+  }
+  async function go(address) {
+    if (!address) return;
+    keep();
+    await show(address);
+  }
+  // Pressed twice, it is two cards: the second step begins where the first one ends.
+  let steps = Promise.resolve();
+  function step(way) {
+    const next = () => go(root().dataset[way]);
+    steps = steps.then(next, next);
+  }
+
+  function shown() {
+    document.title = root().dataset.title;
+    window.htmx?.process(root());
+    unstash();
+    const focus = document.querySelector("[data-doubt] [data-field]") ?? fields()[0] ?? byId("card-title");
+    focus.focus({ preventScroll: false });
+    document.querySelector(".frame[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    lease();
+    fetchAhead(root().dataset.next);
+  }
+
+  // ---- who has the card open
+  let mine = false;
+  async function lease(values = {}) {
+    const { lease: address, card } = root().dataset;
+    if (!address || document.hidden) return;
+    const answer = await ask(address, values).catch(() => null);
+    if (!answer || root().dataset.card !== card) return;
+    const box = byId("review-other");
+    box.hidden = answer.mine;
+    if (!answer.mine) box.querySelector("span").textContent = answer.said;
+    mine = answer.mine;
+  }
+  function leave() {
+    const { lease: address } = root().dataset;
+    if (!mine || !address) return;
+    mine = false;
+    const body = new URLSearchParams({ leave: "1", csrfmiddlewaretoken: token() });
+    fetch(address, { method: "POST", body, keepalive: true }).catch(() => {});
+  }
+  setInterval(lease, LEASE);
+
+  // ---- fields
+  function nextOpen(field) {
+    const order = fields();
+    const after = [...order.slice(order.indexOf(field) + 1), ...order.slice(0, order.indexOf(field))];
+    const row = (one) => one.closest("[data-field-row]");
+    const next = after.find((one) => "doubt" in row(one).dataset && !("settled" in row(one).dataset)) ??
+      order.slice(order.indexOf(field) + 1).find((one) => !("settled" in row(one).dataset));
+    (next ?? byId("card-right"))?.focus();
+  }
+  let restored = null; // what Esc took away
+  function escape(field) {
+    if (!changed(field)) {
+      field.blur();
+      return;
+    }
+    restored = { key: field.dataset.field, text: field.value };
+    field.value = wasOf(field).value;
+    later();
+    offerUndo({ restore: true });
+  }
+  function undo() {
+    if (!undoing) return;
+    if (undoing.restore) {
+      const field = byId(`value-${restored.key}`);
+      if (field) {
+        field.value = restored.text;
+        field.focus();
+        later();
+      }
+      offerUndo(null);
+      return;
+    }
+    const back = byId("undo");
+    back.action = undoing.address;
+    back.elements.namedItem("token").value = undoing.token;
+    keep().then(() => back.submit());
+  }
+
+  document.addEventListener("input", (event) => {
+    if (event.target.matches?.("#card-form [data-field]")) later();
+  });
+  document.addEventListener("focusout", (event) => {
+    if (event.target.matches?.("#card-form [data-field]") && unsent) keep();
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-review-form]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    right();
+  }, true);
+
+  document.addEventListener("click", (event) => {
+    const at = (selector) => event.target.closest?.(selector);
+    const offer = at("[data-offer], [data-take-theirs], [data-keep-mine]");
+    const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.button;
+    if (offer) choose(offer);
+    else if (at("[data-take-over]")) lease({ take: "1" });
+    else if (at("#review-undo")) undo();
+    else if (plain && at("#review a[data-frame], #previous-card, #next-card, #review-skip")) {
+      event.preventDefault();
+      go(at("a").getAttribute("href"));
+    }
+  });
+  function choose(button) {
+    const row = button.closest("[data-field-row]");
+    const field = row.querySelector("[data-field]");
+    if ("keepMine" in button.dataset || "takeTheirs" in button.dataset) {
+      wasOf(field).value = button.dataset.now;
+      if ("takeTheirs" in button.dataset) field.value = button.dataset.now;
+      button.parentElement.previousElementSibling.remove();
+      button.parentElement.remove();
+      complain("");
+    } else {
+      field.value = button.dataset.offer;
+    }
+    field.focus();
+    later();
+  }
+
+  // ---- keys
+  const keysOff = () => {
+    try {
+      return localStorage.getItem("keys-off") === "1";
+    } catch {
+      return false;
+    }
+  };
+  for (const box of document.querySelectorAll("[data-keys-off]")) {
+    box.checked = keysOff();
+    box.addEventListener("change", () => localStorage.setItem("keys-off", box.checked ? "1" : "0"));
+  }
+  const open = (id) => byId(id)?.showModal();
+
+  function inField(event, field) {
+    if (event.key === "Enter" && event.altKey && field.tagName === "TEXTAREA") {
+      field.setRangeText("\n", field.selectionStart, field.selectionEnd, "end");
+      later();
+    } else if (event.key === "Enter" && event.shiftKey) {
+      fields()[fields().indexOf(field) - 1]?.focus();
+    } else if (event.key === "Enter") {
+      accept(field);
+    } else if (event.key === "Escape") {
+      escape(field);
+    } else if (event.key === "ArrowDown" && field.tagName === "INPUT" && !field.list) {
+      const offer = field.closest("[data-field-row]").querySelector("[data-offer]");
+      if (!offer) return false;
+      offer.focus();
+    } else {
+      return false;
+    }
+    return true;
+  }
+  function anywhere(event) {
+    const texts = event.target.matches?.("input:not([type=checkbox]), textarea, select");
+    const film = event.target.closest?.(".film");
+    if (event.altKey && event.code === "KeyX" && byId("give-up-dialog")) open("give-up-dialog");
+    else if (event.altKey && event.code === "KeyF") open("flag-dialog");
+    else if (event.key === "PageDown") step("next");
+    else if (event.key === "PageUp") step("previous");
+    else if ((event.ctrlKey || event.metaKey) && event.key === "z" && !texts && undoing) undo();
+    else if (!texts && !keysOff() && event.key === "?") open("keys-dialog");
+    else if (film && !keysOff() && (event.key === "j" || event.key === "k")) {
+      step(event.key === "j" ? "next" : "previous");
+    } else return false;
+    return true;
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    const field = event.target.matches?.("#card-form [data-field]") ? event.target : null;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      if (byId("card-right")) right();
+    } else if ((field && inField(event, field)) || anywhere(event)) {
+      event.preventDefault();
+    }
+  });
+
+  window.addEventListener("popstate", () => show(location.href, { push: false }));
+  window.addEventListener("pagehide", leave);
+  document.addEventListener("visibilitychange", () => (document.hidden ? keep() : lease()));
+  window.addEventListener("beforeunload", (event) => {
+    if (unsent || signingIn) event.preventDefault();
+  });
+  shown();
+})();

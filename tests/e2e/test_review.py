@@ -1,0 +1,112 @@
+"""The review under use: by keys alone, by two people, over a network that is gone and a session that has ended."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.e2e import steps
+from tests.e2e.conftest import PASSWORD, Console
+from tests.e2e.test_results import OFFLINE, sent, sign_out
+
+
+@pytest.fixture
+def first(page: Page, scans: Callable[..., list[Path]]) -> str:
+    """The review of a batch of three cards is open at the first one."""
+    pk = sent(page, "Review", scans(3))
+    page.goto(f"/batches/{pk}/")
+    steps.finished(page)
+    page.goto(f"/batches/{pk}/cards/")
+    card = (page.locator("#card-rows tr").first.get_attribute("id") or "").removeprefix("card-")
+    address = f"/batches/{pk}/review/?queue=&card={card}"
+    page.goto(address)
+    expect(page.get_by_role("textbox", name="Year")).to_be_focused()  # the one in doubt
+    page.get_by_role("textbox", name="Author").focus()
+    return address
+
+
+def status(page: Page, words: str) -> None:
+    expect(page.locator("#review-status")).to_contain_text(re.compile(words), timeout=10_000)
+
+
+def test_a_whole_review_by_keys_alone(page: Page, first: str) -> None:
+    page.keyboard.press("Control+a")
+    page.keyboard.type("Grieg")
+    page.keyboard.press("Enter")  # accepted; on to the next field
+    expect(page.get_by_role("textbox", name="Year")).to_be_focused()
+    status(page, "Saved")
+    page.keyboard.press("Shift+Enter")
+    expect(page.get_by_role("textbox", name="Title")).to_be_focused()
+    page.keyboard.type("half ")
+    status(page, "Kept")
+    page.keyboard.press("Escape")  # back to what was saved, and that can be undone
+    expect(page.get_by_role("textbox", name="Title")).to_have_value(re.compile("^title"))
+    expect(page.locator("#review-undo")).to_be_visible()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+    expect(page.get_by_role("textbox", name="Year")).to_be_focused()
+    status(page, "Saved")
+    page.keyboard.press("PageDown")
+    expect(page.get_by_role("heading", name="Card 3", level=1)).to_be_visible()
+    page.keyboard.press("PageUp")
+    page.keyboard.press("PageUp")
+    expect(page.get_by_role("heading", name="Card 1", level=1)).to_be_visible()
+    expect(page.get_by_role("textbox", name="Author")).to_have_value("Grieg")
+    expect(page.locator("#card-pill")).to_have_text("Checked")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+    page.keyboard.press("Alt+f")
+    page.get_by_label("What is to be looked at").fill("Which Grieg?")
+    page.keyboard.press("Enter")
+    expect(page.locator(".fields__list")).to_contain_text("Which Grieg?")
+    page.locator("#card-title").focus()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+
+
+def test_two_people_on_one_card_lose_nothing_though_one_is_offline(
+    page: Page, first: str, new_context: Callable[..., BrowserContext], console: Console
+) -> None:
+    console.ignore(OFFLINE)
+    other = new_context().new_page()
+    console.watch(other)
+    other.goto(first)
+    page.context.set_offline(True)
+    page.get_by_role("textbox", name="Author").fill("Mine")
+    page.get_by_role("textbox", name="Title").focus()
+    status(page, "Not saved, trying again")
+    other.get_by_role("textbox", name="Author").fill("Theirs")
+    other.keyboard.press("Enter")
+    status(other, "Saved")
+    page.context.set_offline(False)
+    status(page, "Kept")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#review-said")).to_contain_text("Somebody else has changed this card")
+    row = page.locator("[data-field-row=author]")
+    expect(row).to_contain_text("Theirs")
+    expect(row.get_by_role("textbox")).to_have_value("Mine")
+    row.get_by_role("button", name="Keep mine").click()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+    other.reload()
+    expect(other.get_by_role("textbox", name="Author")).to_have_value("Mine")
+
+
+def test_a_session_that_ends_asks_over_the_page_and_saves_then(page: Page, first: str, console: Console) -> None:
+    console.ignore("422")  # the wrong password
+    page.get_by_role("textbox", name="Author").fill("Typed before")
+    sign_out(page)
+    page.keyboard.press("Control+Enter")
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("Password").fill("wrong")
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog).to_contain_text("That is not right")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+    page.keyboard.press("PageUp")
+    expect(page.get_by_role("textbox", name="Author")).to_have_value("Typed before")
