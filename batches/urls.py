@@ -71,6 +71,7 @@ urlpatterns = [
     path("batches/<int:pk>/sheets/<int:sheet_pk>/", sheets.sheet_detail, name="sheet_detail"),
     path("batches/<int:pk>/sheets/<int:sheet_pk>/image/<slug:size>/", sheets.sheet_image, name="sheet_image"),
     path("batches/<int:pk>/fields/", fields.batch_fields, name="batch_fields"),
+    path("batches/<int:pk>/fields/prompt/", fields.batch_prompt, name="batch_prompt"),
     path("batches/<int:pk>/fields/add/", fields.field_add, name="field_add"),
     path("batches/<int:pk>/fields/restore/", fields.field_restore, name="field_restore"),
     path("batches/<int:pk>/fields/template/", fields.fields_from_template, name="fields_from_template"),

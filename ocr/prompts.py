@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 
 from ocr import schema
@@ -58,13 +59,24 @@ _SIDES = {
 }
 
 
+PLACE = "fields"  # in double braces in an instruction: where the list of fields stands, otherwise behind it
+_PLACEHOLDER = re.compile(r"\{\{\s*(\w*)\s*\}\}")
+
+
+def placeholders(instruction: str) -> list[str]:
+    """The names in double braces, in their order. Only those are looked at: whatever else stands there is text."""
+    return [found.strip() for found in _PLACEHOLDER.findall(instruction)]
+
+
 def build(task: ReadTask, *, reworded: bool = False, layout: Layout = Layout.ONE) -> str:
     """The prompt. The word JSON stands in it: some endpoints demand that. `reworded`: after no answer came."""
     parts = [_AGAIN, _RULES] if reworded else [_RULES]
     parts += [_SIDES[layout]] if layout in _SIDES else []
-    if task.instruction.strip():
-        parts.append(f"About these cards:\n{task.instruction.strip()}")
-    parts.append("Fields:\n" + "\n".join(_line(spec) for spec in task.fields))
+    about, fields = task.instruction.strip(), "Fields:\n" + "\n".join(_line(spec) for spec in task.fields)
+    if PLACE in placeholders(about):
+        parts.append("About these cards:\n" + _PLACEHOLDER.sub(lambda _found: fields, about, count=1))
+    else:
+        parts += [*([f"About these cards:\n{about}"] if about else []), fields]
     parts += _besides(schema.extras(task))
     parts.append(_keys(task))
     return "\n\n".join(parts)

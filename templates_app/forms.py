@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ocr import patterns
+from ocr import patterns, prompts
 from ocr.fields import FieldSpec, FieldType, Hints, guess_type
 from templates_app import scans
 from templates_app.editing import MAX_FIELDS
@@ -194,6 +194,17 @@ class InstructionForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"class": "area", "rows": 3}),
     )
+
+    def clean_instruction(self) -> str:
+        """Braces mean something only as the place of the fields: a slip there would be read out to the model."""
+        instruction = str(self.cleaned_data["instruction"])
+        found = prompts.placeholders(instruction)
+        if wrong := next((name for name in found if name != prompts.PLACE), None):
+            said = _("“{{ %(name)s }}” means nothing here. The place of the fields is written {{ fields }}.")
+            raise forms.ValidationError(said % {"name": wrong})
+        if "" in found or len(found) > 1:
+            raise forms.ValidationError(_("Write {{ fields }} once, where the list of fields is to stand."))
+        return instruction
 
 
 def _box(label: Any) -> forms.BooleanField:

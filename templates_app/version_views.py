@@ -7,11 +7,15 @@ from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from cardocr_site.accounts.requests import SignedInRequest
+from ocr import prompts
+from ocr.engines.base import ReadTask
 from templates_app import comparing, exchange
 from templates_app.forms import InstructionForm
 from templates_app.models import FieldTemplate, FieldTemplateVersion
@@ -110,3 +114,19 @@ def template_compare(request: SignedInRequest, pk: int) -> HttpResponse:
         "comparison": comparing.compare(old, new),
     }
     return render(request, "templates_app/template_compare.html", context)
+
+
+@require_safe
+@login_required
+@vary_on_headers("HX-Request")
+def template_prompt(request: SignedInRequest, pk: int) -> HttpResponse:
+    """What a model is told with this template."""
+    version = _visible(request, pk).newest
+    task = ReadTask(tuple(spec for spec in version.specs() if spec.active), version.instruction)
+    return prompt_page(request, prompts.build(task), reverse("template_detail", args=[pk]))
+
+
+def prompt_page(request: SignedInRequest, prompt: str, back: str) -> HttpResponse:
+    """The text alone for the page of the fields, otherwise a page of its own."""
+    name = "_prompt" if request.htmx.target == "prompt" else "prompt"
+    return render(request, f"templates_app/{name}.html", {"prompt": prompt, "back": back})

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from batches.actions import drafts, scans
@@ -20,9 +20,12 @@ from batches.live import feed, fragments
 from batches.live.fragments import Viewer
 from batches.models import Batch
 from batches.queries import besides
+from batches.queries.means import read_task
 from cardocr_site.accounts.requests import SignedInRequest
+from ocr import prompts
 from ocr.fields import FieldSpec
-from templates_app import editing, field_views, versions
+from ocr.models import Engine
+from templates_app import editing, field_views, version_views, versions
 from templates_app.forms import InstructionForm
 from templates_app.models import FieldTemplate
 
@@ -209,3 +212,14 @@ def batch_engine(request: SignedInRequest, pk: int) -> HttpResponse:
     except drafts.BatchLocked as locked:
         return _said(request, batch, problem=str(locked), status=409)
     return _said(request, batch)
+
+
+@require_safe
+@login_required
+@vary_on_headers("HX-Request")
+def batch_prompt(request: SignedInRequest, pk: int) -> HttpResponse:
+    """What the model is told with each scan: as it stands now, or as the start froze it."""
+    batch = _visible(request, pk)
+    prompted = batch.engine is not None and batch.engine.kind != Engine.Kind.LOCAL
+    told = batch.prompt or prompts.build(read_task(batch)) if prompted else ""
+    return version_views.prompt_page(request, told, reverse("batch_fields", args=[pk]))

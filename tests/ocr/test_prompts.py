@@ -89,3 +89,19 @@ def test_what_is_asked_for_besides_is_never_called_like_a_field() -> None:
         "pictures": "card_pictures",
         "summary": "card_summary",
     }
+
+
+def test_the_fields_stand_where_the_instruction_says() -> None:
+    task = ReadTask((FieldSpec("author", "Author"),), "First {{ fields }} and then nothing.")
+    prompt = prompts.build(task)
+    assert "First Fields:\n- " in prompt
+    assert prompt.count('- "author"') == 1
+    assert "{{" not in prompt
+    assert "and then nothing." in prompt
+
+
+def test_only_double_braces_mean_something_and_only_once() -> None:
+    hostile = "{% include 'x' %} {0} ${HOME} {{ fields }} {fields}"
+    prompt = prompts.build(ReadTask((FieldSpec("author", "{{ fields }}", instruction="{{ fields }}"),), hostile))
+    assert "{% include 'x' %} {0} ${HOME} Fields:" in prompt
+    assert prompt.count("Fields:\n") == 1, "what a field is called is only text"
