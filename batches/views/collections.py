@@ -9,7 +9,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -23,7 +22,7 @@ from batches.models import Batch
 from batches.queries import collections, grid, lists
 from batches.streaming import stream
 from batches.views.exports import NO_STORE, formats
-from batches.views.results import chips
+from batches.views.results import can_edit, chips
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 50
@@ -116,12 +115,13 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
 @login_required
 @never_cache
 def collection_review(request: SignedInRequest, name: str) -> HttpResponse:
-    """To the first of its batches in which cards are to check."""
-    waiting = next((batch for batch in _batches(request, name) if batch.to_check), None)
-    if waiting is None:
+    """To the first of its batches in which cards are to check; rather to one in which this person may say so."""
+    waiting = [batch for batch in _batches(request, name) if batch.to_check and not batch.is_draft]
+    if not waiting:
         messages.success(request, _("No card of this collection is to check."))
         return redirect("collection_detail", name)
-    return redirect(f"{reverse('batch_results', args=[waiting.pk])}?filter=check")
+    mine = next((batch for batch in waiting if can_edit(request, batch)), waiting[0])
+    return redirect("batch_review", mine.pk)
 
 
 @require_safe

@@ -194,7 +194,12 @@ def test_the_review_begins_with_the_first_batch_in_which_cards_are_to_check(ingr
     address = reverse("collection_review", args=["Music"])
     assert "No card of this collection is to check." in ingrid.get(address, follow=True).text
     Batch.objects.filter(pk=music[1].pk).update(to_check=1)
-    assert f"/batches/{music[1].pk}/" in ingrid.get(address).headers["Location"]
+    assert ingrid.get(address).headers["Location"] == f"/batches/{music[1].pk}/review/"
+    Batch.objects.filter(pk=music[0].pk).update(to_check=1)  # comes before it, and is another person's
+    assert ingrid.get(address).headers["Location"] == f"/batches/{music[1].pk}/review/"
+    Batch.objects.filter(pk=music[1].pk).update(to_check=0)
+    assert ingrid.get(address).headers["Location"] == f"/batches/{music[0].pk}/review/"
+    assert address in ingrid.get(f"/batches/{music[1].pk}/review/").text  # nothing is left here: go on there
 
 
 # -- what is taken away
