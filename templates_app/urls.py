@@ -1,10 +1,11 @@
 from django.urls import path
 
-from templates_app import version_views, views
+from templates_app import pattern_views, version_views, views
 
 urlpatterns = [
     path("", views.template_list, name="template_list"),
     path("new/", views.template_new, name="template_new"),
+    path("pattern/<slug:key>/", pattern_views.pattern_test, name="pattern_test"),
     path("import/", version_views.template_import, name="template_import"),
     path("<int:pk>/export/", version_views.template_export, name="template_export"),
     path("<int:pk>/compare/", version_views.template_compare, name="template_compare"),
