@@ -6,7 +6,7 @@ theirs united by key.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -165,5 +165,6 @@ def rows(batches: Sequence[Batch], united: Sequence[FieldSpec], cards: Sequence[
 
 
 def filters(query: Any, collection: Batch) -> grid.Filters:
-    """As of a batch's grid. The order is theirs: batch after batch."""
-    return replace(grid.Filters.from_query(query, collection), sort="position")
+    """As of a batch's grid, as far as `numbers` counts them. The order is theirs: batch after batch."""
+    asked = grid.Filters.from_query(query, collection)
+    return grid.Filters(name=asked.name, cause=asked.cause, text=asked.text, per=asked.per)
