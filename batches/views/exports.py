@@ -125,7 +125,7 @@ def _options(request: SignedInRequest, batch: Batch, mine: Activity | None) -> e
     if "columns" in request.GET:
         return options
     which = "chosen" if options.chosen else "found" if options.filters.any else "read"
-    besides = frozenset({"file", "checked", "confidence"})
+    besides = frozenset({"file", "status", "checked", "confidence"})
     return replace(options, which=which, besides=besides, bom=True, unreadable=True, delimiter=";")
 
 

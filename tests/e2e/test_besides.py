@@ -67,6 +67,8 @@ def test_all_that_can_be_asked_for_is_asked_shown_and_exported(
     vlm.heal()
 
     page.goto(f"/batches/{pk}/export/")
+    page.get_by_role("radio", name="Every card").check()
+    page.get_by_role("checkbox", name="All text on the card").check()
     with page.expect_download() as taken:
         page.get_by_role("button", name="Export 4 cards").click()
     table = list(csv.DictReader(io.StringIO(Path(taken.value.path()).read_text("utf-8-sig")), delimiter=";"))
