@@ -57,6 +57,8 @@ PAGES = {
     "trash": "/trash/",
     "templates": "/templates/",
     "template": "/templates/1/",
+    "versions": "/templates/1/compare/",
+    "prompt": "/batches/{draft}/fields/prompt/",
     "new template": "/templates/new/",
     "delete template": "/templates/1/delete/",
     "password": "/accounts/password/",

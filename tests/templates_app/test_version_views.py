@@ -75,6 +75,8 @@ def test_two_versions_are_compared_field_by_field(ingrid: Client, template: Fiel
         specs = editing.replaced(specs, FieldSpec("region", "Region", instruction="The last heading"))
         return editing.added(editing.removed(specs, "place"), "Slide", FieldType.IDENTIFIER)
 
+    detail = reverse("template_detail", args=[template.pk])
+    assert "Editing makes version 2; batches stay on theirs." in ingrid.get(detail).text
     versions.edit(template, user, change, instruction="Norwegian and Danish.")
     page = ingrid.get(reverse("template_compare", args=[template.pk])).text
     assert "<del>The heading</del>" in page
