@@ -114,6 +114,17 @@ class Change:
         self.visible = self.visible or bool(number)
         return number
 
+    def mark_cards(self, cards: QuerySet[Card], **fields: Any) -> int:
+        """Change columns of cards, other than their status; their marks are counted. Return how many."""
+        marked = cards.filter(batch=self.batch).order_by()
+        before = list(marked.values("status", *MARKS).annotate(n=Count("pk")))
+        number = marked.update(version=self.version, **fields)
+        for row in before:
+            marks = {name: row[name] for name in MARKS}
+            self._recount(standing(row["status"], **marks), standing(row["status"], **_after(marks, fields)), row["n"])
+        self.visible = self.visible or bool(number)
+        return number
+
     def move_card(self, card: Card, to: CardStatus, **fields: Any) -> bool:
         """Move one card that was read under this lock; its columns are set on it too. False: it may not go there."""
         if to not in CARD_TRANSITIONS[CardStatus(card.status)]:

@@ -83,11 +83,12 @@ BATCH_TRANSITIONS: dict[BatchStatus, frozenset[BatchStatus]] = {
     _B.CANCELLED: frozenset({_B.QUEUED}),
 }
 
+# From waiting or skipped back to failed: a retry, or a skipping, that a person takes back.
 CARD_TRANSITIONS: dict[CardStatus, frozenset[CardStatus]] = {
-    _C.PENDING: frozenset({_C.PROCESSING, _C.SKIPPED, _C.CANCELLED, _C.COMPLETED}),
+    _C.PENDING: frozenset({_C.PROCESSING, _C.SKIPPED, _C.CANCELLED, _C.COMPLETED, _C.FAILED}),
     _C.PROCESSING: frozenset({_C.COMPLETED, _C.FAILED, _C.PENDING, _C.CANCELLED, _C.SKIPPED}),
     _C.COMPLETED: frozenset({_C.PENDING, _C.FAILED}),
     _C.FAILED: frozenset({_C.PENDING, _C.COMPLETED, _C.SKIPPED}),
-    _C.SKIPPED: frozenset({_C.PENDING}),
+    _C.SKIPPED: frozenset({_C.PENDING, _C.FAILED}),
     _C.CANCELLED: frozenset({_C.PENDING}),
 }

@@ -1,6 +1,7 @@
 from django.urls import path, register_converter
 
 from batches.views import (
+    acts,
     batches,
     budget,
     cards,
@@ -105,6 +106,11 @@ urlpatterns = [
     path("batches/<int:pk>/live/", run.batch_live, name="batch_live"),
     path("batches/live/", run.batch_list_live, name="batch_list_live"),
     path("batches/<int:pk>/cards/", results.batch_results, name="batch_results"),
+    path("batches/<int:pk>/cards/act/", acts.cards_act, name="cards_act"),
+    path("batches/<int:pk>/activity/", acts.batch_activity, name="batch_activity"),
+    path("batches/<int:pk>/activity/<int:act_pk>/", acts.act_detail, name="act_detail"),
+    path("batches/<int:pk>/activity/<int:act_pk>/undo/", acts.act_undo, name="act_undo"),
+    path("activity/", acts.site_activity, name="site_activity"),
     path("batches/<int:pk>/cards/<int:card_pk>/", cards.card_detail, name="card_detail"),
     path("batches/<int:pk>/cards/<int:card_pk>/values/<slug:key>/", cards.card_edit, name="card_edit"),
     path("batches/<int:pk>/cards/<int:card_pk>/reviewed/", cards.card_reviewed, name="card_reviewed"),

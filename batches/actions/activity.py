@@ -1,6 +1,6 @@
 """What people did, written down where they do it: one entry for an act, however many cards it changed.
 
-`record` is called inside the transaction of the act. Which sentence a kind is said in: queries/activity.py.
+`record` is called inside the transaction of the act. Which sentence a kind is said in: templatetags/activity_words.py.
 """
 
 from collections.abc import Sequence

@@ -35,6 +35,8 @@ def correct(
     values: Mapping[str, str | None],
     reviewed: bool | None = None,
     accepted: Collection[str] = (),
+    *,
+    recorded: bool = True,
 ) -> Card:
     """Record what a person says stands on the card. Nothing is refused for its form; the machine's reading stays.
 
@@ -57,7 +59,8 @@ def correct(
         if changed or said:
             _write_values(result, result.values | changed)
             _check(result, user, said)
-        activity.corrected(change.batch, user, fresh, made)
+        if recorded:
+            activity.corrected(change.batch, user, fresh, made)
         _stamp(change, fresh, user, reviewed)
     return fresh
 

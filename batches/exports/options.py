@@ -18,7 +18,6 @@ WHICH = ("all", "read", "checked", "changed", "found", "chosen")
 BESIDES = ("file", "status", "checked", "confidence", "engine", "text", "machine")
 USUAL = frozenset({"file", "status", "confidence", "text"})
 SEPARATORS = {"semicolon": ";", "comma": ",", "tab": "\t"}
-MOST_CHOSEN = 1_000  # cards named one by one in an address
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def from_query(query: Any, batch: Batch, since: int = 0) -> Options:
         which=which if which in WHICH else "all",
         since=since,
         filters=grid.Filters.from_query(query, batch),
-        chosen=_numbers(query.get("cards", "")),
+        chosen=grid.Filters.from_query(query, batch).cards,
         form=cast(Form, form) if form in FORMS else "value",
         columns=columns if "columns" in query and (columns or not asked) else None,
         besides=_besides(query),
@@ -82,10 +81,6 @@ def _besides(query: Any) -> frozenset[str]:
     if "columns" in query:
         return asked
     return USUAL | asked | ({"checked"} if "checked" in query else set())
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(",")[:MOST_CHOSEN] if part.isdecimal() and len(part) < 19)
 
 
 def of_cards(batch: Batch, options: Options) -> QuerySet[Card]:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.db.models import Case, Expression, F, FloatField, Q, QuerySet, TextField, Value, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Lower, NullIf
-from django.db.models.lookups import Regex
+from django.db.models.lookups import Contains, Regex
 
 from batches.models import Batch, Card
 from batches.states import CardStatus, SkipReason
@@ -38,6 +38,7 @@ SORTS: dict[str, tuple[Any, ...]] = {
 }
 NUMBERS = {FieldType.INTEGER, FieldType.DECIMAL, FieldType.YEAR}
 PAGE_SIZES = (50, 100, 200)
+MOST = 1000  # cards that an address names one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,14 @@ class Filters:
     text: str = ""
     sort: str = "position"
     per: int = PAGE_SIZES[0]
+    field: str = ""  # of the text: it is looked for in this field alone
+    below: int = 0  # percent: those of which the engine was less sure
+    cards: tuple[int, ...] = ()  # these alone, of all that fit
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any], batch: Batch) -> "Filters":
         name, sort, per = query.get("filter", ""), query.get("sort", ""), query.get("per", "")
+        field, below, named = query.get("in", ""), query.get("below", ""), query.get("cards", "").split(",")
         known = {*SORTS, *(FIELD + spec.key for spec in batch.specs())}
         return cls(
             name=name if name in FILTERS else "",
@@ -60,11 +65,19 @@ class Filters:
             text=query.get("q", "").replace("\x00", "").strip()[:200],
             sort=sort if sort.removeprefix("-") in known else "position",
             per=int(per) if per in {str(size) for size in PAGE_SIZES} else PAGE_SIZES[0],
+            field=field if FIELD + field in known else "",
+            below=int(below) if below.isascii() and below.isdecimal() and len(below) < 3 else 0,
+            cards=tuple(int(one) for one in named[:MOST] if one.isascii() and one.isdecimal() and len(one) < 18),
         )
 
     @property
     def any(self) -> bool:
-        return bool(self.name or self.text)
+        return bool(self.name or self.text or self.below or self.cards)
+
+    @property
+    def counted(self) -> bool:
+        """The batch's own counters tell how many there are."""
+        return not (self.text or self.cause or self.below or self.cards)
 
     @property
     def by_position(self) -> bool:
@@ -73,6 +86,9 @@ class Filters:
     def query(self, **changed: str) -> str:
         """The address of the same cards; without the page, unless it is given."""
         parts = {"filter": self.name, "cause": "" if "filter" in changed else self.cause, "q": self.text}
+        parts["in"] = self.field if self.text else ""
+        parts["below"] = str(self.below or "")
+        parts["cards"] = ",".join(str(pk) for pk in self.cards)
         parts["sort"] = "" if self.by_position else self.sort
         parts["per"] = "" if self.per == PAGE_SIZES[0] else str(self.per)
         return urlencode({name: value for name, value in (parts | changed).items() if value})
@@ -97,7 +113,13 @@ def narrow(cards: QuerySet[Card], filters: Filters) -> QuerySet[Card]:
         cards = cards.filter(FILTERS[filters.name])
     if filters.cause:
         cards = cards.filter(error=filters.cause)
-    if filters.text:  # Django escapes the wildcards of LIKE
+    if filters.below:
+        cards = cards.filter(status=S.COMPLETED, result__confidence__lt=filters.below / 100)
+    if filters.cards:
+        cards = cards.filter(pk__in=filters.cards)
+    if filters.text and filters.field:
+        cards = cards.filter(Contains(Lower(_text_of(filters.field)), filters.text.casefold()))
+    elif filters.text:  # Django escapes the wildcards of LIKE
         words = filters.text.casefold()
         cards = cards.filter(Q(result__search__contains=words) | Q(original_name__icontains=filters.text))
     return cards
@@ -114,8 +136,7 @@ def _order(batch: Batch, sort: str) -> list[Any]:
 def _by_field(batch: Batch, key: str) -> list[Expression]:
     """Numbers by their size, and what is no number after them; empty values last."""
     spec = next((one for one in batch.specs() if one.key == key), FieldSpec(key, key))
-    # On SQLite Django gives a JSON null as the text "null".
-    text = NullIf(Cast(KeyTextTransform(key, "result__values"), TextField()), Value("null", TextField()))
+    text = _text_of(key)
     if spec.type not in NUMBERS:
         return [Lower(text)]
     number = Case(
@@ -123,6 +144,11 @@ def _by_field(batch: Batch, key: str) -> list[Expression]:
         output_field=FloatField(),
     )
     return [number, Lower(text)]
+
+
+def _text_of(key: str) -> Expression:
+    """On SQLite Django gives a JSON null as the text "null"."""
+    return NullIf(Cast(KeyTextTransform(key, "result__values"), TextField()), Value("null", TextField()))
 
 
 def counts(batch: Batch) -> dict[str, int]:
@@ -177,15 +203,19 @@ class Sheet:
         return shown
 
 
+def number(batch: Batch, filters: Filters) -> int:
+    """How many there are; by the batch's own counters, where they know it."""
+    return counts(batch)[filters.name] if filters.counted else narrowed(batch, filters).count()
+
+
 def page(batch: Batch, filters: Filters, asked: str | None) -> Sheet:
     """A page and its cards with their results; the last one where there are fewer. Earlier cards are not loaded."""
-    counted = narrowed(batch, filters).count() if filters.text or filters.cause else None
-    count = counts(batch)[filters.name] if counted is None else counted
+    count = number(batch, filters)
     pages = max(1, -(-count // filters.per))
-    number = min(max(1, int(asked)), pages) if asked and asked.isdecimal() and len(asked) < 9 else 1
-    start = (number - 1) * filters.per
+    shown = min(max(1, int(asked)), pages) if asked and asked.isdecimal() and len(asked) < 9 else 1
+    start = (shown - 1) * filters.per
     ids = list(found(batch, filters).values_list("pk", flat=True)[start : start + filters.per])
-    return Sheet(in_order(batch, ids), number, count, filters.per)
+    return Sheet(in_order(batch, ids), shown, count, filters.per)
 
 
 def in_order(batch: Batch, ids: list[int]) -> list[Card]:

@@ -154,7 +154,7 @@ def _capped(cards: QuerySet[Card]) -> int:
 def _length(batch: Batch, queue: Queue, waiting: QuerySet[Card]) -> int:
     """From the batch's counters where they know it."""
     filters = queue.filters
-    return _capped(waiting) if filters.text or filters.cause else grid.counts(batch)[filters.name]
+    return grid.counts(batch)[filters.name] if filters.counted else _capped(waiting)
 
 
 def _frames(batch: Batch, order: Sequence[Key], current: Card, done: set[int], user: User) -> list[Frame]:

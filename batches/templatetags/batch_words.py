@@ -192,6 +192,7 @@ def batch_tabs(batch: Batch, current: str) -> list[Tab]:
         ("fields", _("Fields"), "batch_fields", 0, ""),
         ("export", _("Export"), "batch_export", 0, ""),
         ("statistics", _("Statistics"), "batch_statistics", 0, ""),
+        ("activity", _("Activity"), "batch_activity", 0, ""),
     )
     return [
         Tab(name, label, reverse(view, args=[batch.pk]), name == current, count, kind)

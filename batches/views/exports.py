@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
@@ -53,7 +53,7 @@ def batch_export(request: SignedInRequest, pk: int) -> HttpResponse:
         "separators": [("semicolon", _("Semicolon ;")), ("comma", _("Comma ,")), ("tab", _("Tab"))],
         "earlier": earlier,
         "saved": ExportSettings.objects.visible_to(request.user).select_related("by")[:50],
-        "found_query": options.filters.query() if options.filters.any else "",
+        "hidden": list(QueryDict(options.filters.query()).items()),
     }
     return render(request, "batches/batch_export.html", context)
 
@@ -181,8 +181,9 @@ def _which(request: SignedInRequest, batch: Batch, mine: Activity | None) -> lis
         changed = replace(exports.Options(), which="changed", since=_since(mine))
         shown.append(("changed", _("Changed since my last export"), _count(batch, changed), ""))
     options = choices.from_query(request.GET, batch)
-    if options.filters.any or options.which == "found":
-        found = replace(options, which="found")
+    filters = replace(options.filters, cards=())
+    if filters.any or options.which == "found":
+        found = replace(options, which="found", filters=filters)
         shown.append(("found", _("The cards that I filtered"), _count(batch, found), ""))
     if options.chosen:
         chosen = replace(options, which="chosen")

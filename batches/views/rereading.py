@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -68,7 +68,7 @@ def _context(
     scope = queries.scope(cards)
     means = form.means() if form.is_bound and form.is_valid() else form.first_means()
     objection = queries.refusal(batch)
-    hidden: Mapping[str, Any] = {"filter": filters.name, "cause": filters.cause, "q": filters.text, "card": ids}
+    hidden: Mapping[str, Any] = dict(QueryDict(filters.query()).items()) | {"card": ids}
     context = {
         "batch": batch,
         "can_edit": True,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -33,6 +33,7 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
         "can_edit": can_edit(request, batch),
         "filters": filters,
         "query": filters.query(),
+        "hidden": list(QueryDict(filters.query()).items()),
         "sheet": sheet,
         "rows": results.rows(batch, sheet.cards),
         "heads": _heads(batch, filters),

@@ -6,7 +6,8 @@
   let returning = ""; // the link to focus once the row or cell is there
 
   const byId = (id) => document.getElementById(id);
-  const links = () => [...document.querySelectorAll("#card-rows .cell--go")];
+  const STOPS = ".pin a, .cell--go, .cardgrid__act :is(a, button)"; // what the arrows move between
+  const stops = () => [...document.querySelectorAll(STOPS)].filter((one) => one.closest("#card-rows"));
 
   // The cells of a row in order, also while one of them is a form.
   function neighbour(form, step) {
@@ -52,13 +53,17 @@
       }
       return;
     }
+    const stop = event.target.closest?.(`#card-rows :is(${STOPS})`);
     const link = event.target.closest?.(".cell--go");
     const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
     if (link && plain && (event.key === "F2" || event.key === "Enter")) {
       event.preventDefault();
       edit(link);
-    } else if (link && event.key.startsWith("Arrow")) {
-      move(event, link);
+    } else if (stop && plain && event.key === " " && !stop.matches("button")) {
+      event.preventDefault();
+      stop.closest("tr").querySelector(".tick")?.click();
+    } else if (stop && plain && /^(Arrow|Home$|End$)/.test(event.key)) {
+      move(event, stop);
     }
     const cards = event.target.closest?.("form[data-card-form]");
     if (cards && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
@@ -67,20 +72,126 @@
     }
   });
 
-  function move(event, link) {
-    const row = link.closest("tr");
-    const cell = link.closest("[data-cell]");
-    const place = [...row.children].indexOf(cell);
+  function move(event, stop) {
+    const row = stop.closest("tr");
+    const place = [...row.children].indexOf(stop.closest("td,th"));
+    const all = stops();
+    const mine = all.filter((one) => one.closest("tr") === row);
+    const step = (other) => {
+      for (let to = other(row); to; to = other(to)) {
+        const found = to.children[place]?.querySelector(STOPS);
+        if (found) return found;
+      }
+      return undefined;
+    };
     const next = {
-      ArrowLeft: () => links()[links().indexOf(link) - 1],
-      ArrowRight: () => links()[links().indexOf(link) + 1],
-      ArrowUp: () => row.previousElementSibling?.children[place]?.querySelector(".cell--go"),
-      ArrowDown: () => row.nextElementSibling?.children[place]?.querySelector(".cell--go"),
+      ArrowLeft: () => all[all.indexOf(stop) - 1],
+      ArrowRight: () => all[all.indexOf(stop) + 1],
+      ArrowUp: () => step((one) => one.previousElementSibling),
+      ArrowDown: () => step((one) => one.nextElementSibling),
+      Home: () => mine[0],
+      End: () => mine.at(-1),
     }[event.key]?.();
     if (!next) return;
     event.preventDefault();
     next.focus();
   }
+
+  // One stop of the grid is in the order of the Tab key: the one that had the focus last.
+  let current = "";
+  function rove() {
+    const all = stops();
+    for (const tick of document.querySelectorAll("#card-rows .tick")) tick.tabIndex = -1;
+    const here = all.find((one) => one.id && one.id === current) ?? all[0];
+    for (const one of all) one.tabIndex = one === here ? 0 : -1;
+  }
+  document.addEventListener("focusin", (event) => {
+    const stop = event.target.closest?.(`#card-rows :is(${STOPS})`);
+    if (!stop) return;
+    current = stop.id;
+    for (const one of stops()) one.tabIndex = one === stop ? 0 : -1;
+  });
+
+  // ---- cards that are ticked: they stay so on other pages of the same filter, and when a row is drawn anew
+  const picked = new Set();
+  let lastPicked = null;
+  let filter = byId("card-grid")?.dataset.query;
+  const ticks = () => [...document.querySelectorAll("#card-rows .tick")];
+  function showPicked() {
+    const bar = byId("selbar");
+    if (!bar) return;
+    const every = byId("pick-all");
+    const number = every.checked ? Number(every.dataset.total) : picked.size;
+    for (const tick of ticks()) tick.checked = every.checked || picked.has(tick.value);
+    const page = byId("pick-page");
+    const on = ticks().filter((tick) => tick.checked).length;
+    page.hidden = false;
+    page.checked = on > 0 && on === ticks().length;
+    page.indeterminate = on > 0 && !page.checked;
+    bar.hidden = number === 0;
+    bar.classList.toggle("selbar--on", number > 0);
+    const words = bar.querySelector("[data-selected]");
+    words.hidden = false;
+    words.textContent = number === 1 ? words.dataset.one : words.dataset.many.replace("%n", String(number));
+    bar.querySelector("[data-clear]").hidden = false;
+  }
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("#card-rows .tick")) {
+      const all = ticks();
+      const every = byId("pick-all");
+      if (every.checked) {
+        every.checked = false;
+        for (const tick of all) picked.add(tick.value);
+      }
+      const [from, to] = [all.indexOf(lastPicked), all.indexOf(event.target)].sort((one, other) => one - other);
+      const range = shifted && from >= 0 ? all.slice(from, to + 1) : [event.target];
+      for (const tick of range) picked[event.target.checked ? "add" : "delete"](tick.value);
+      lastPicked = event.target;
+      showPicked();
+    } else if (event.target.matches("[data-pick-page]")) {
+      for (const tick of ticks()) picked[event.target.checked ? "add" : "delete"](tick.value);
+      byId("pick-all").checked = false;
+      showPicked();
+    } else if (event.target.id === "pick-all") {
+      if (!event.target.checked) picked.clear();
+      showPicked();
+    }
+  });
+  let shifted = false;
+  document.addEventListener("click", (event) => {
+    shifted = event.shiftKey;
+    if (event.target.closest?.("[data-clear]")) {
+      picked.clear();
+      byId("pick-all").checked = false;
+      showPicked();
+      stops().find((one) => one.tabIndex === 0)?.focus();
+    } else if (event.target.closest?.("#act [data-dialog-close]")) {
+      event.preventDefault();
+    }
+  }, true);
+  document.addEventListener("submit", (event) => {
+    if (event.target.id !== "selection") return;
+    event.preventDefault();
+    const form = event.target;
+    const query = new URLSearchParams(new FormData(form, event.submitter));
+    query.delete("card");
+    if (!byId("pick-all").checked) for (const pk of picked) query.append("card", pk);
+    const address = `${form.getAttribute("action")}?${query}`;
+    if (["reread", "export", "open"].includes(event.submitter?.value)) {
+      location.assign(address);
+      return;
+    }
+    window.htmx.ajax("GET", address, { target: "#act-ask", swap: "outerHTML" }).then(() => byId("act").showModal());
+  });
+  function redrawn() {
+    const now = byId("card-grid")?.dataset.query;
+    if (now !== filter) picked.clear();
+    filter = now;
+    rove();
+    showPicked();
+  }
+  for (const name of ["htmx:afterSettle", "live:drawn"]) document.addEventListener(name, redrawn);
+  redrawn();
 
   // One cell at a time: opening another one closes an untouched form.
   document.addEventListener("focusout", (event) => {

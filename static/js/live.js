@@ -57,6 +57,7 @@
       if (same) same.checked = true;
     }
     old.replaceWith(fresh);
+    document.dispatchEvent(new CustomEvent("live:drawn"));
     window.htmx?.process(fresh);
     if (focused) byId(focused)?.focus({ preventScroll: true });
   }

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from batches import urls
-from batches.models import Batch, Card, CardResult, CardScan, Sheet, Upload
+from batches.models import Activity, Batch, Card, CardResult, CardScan, Sheet, Upload
 from cardocr_site.accounts.models import User
 
 ROUTES = [
@@ -32,6 +32,7 @@ def address(batch: Batch, make_cards: Callable[..., list[Card]]) -> Callable[[UR
         "settings_pk": 1,
         "place": 1,
         "act": "up",
+        "act_pk": Activity.objects.create(batch=batch, kind="pause").pk,
         "size": "thumb",
         "key": "author",
     }
