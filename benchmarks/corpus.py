@@ -62,9 +62,13 @@ def bomb(number: int) -> bytes:
 
 
 def huge() -> Iterator[File]:
-    for kind, mode in (("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "L"), ("TIFF", "RGB"), ("WEBP", "L"), ("AVIF", "L")):
-        options: dict[str, Any] = {"speed": 10} if kind == "AVIF" else {"method": 0} if kind == "WEBP" else {}
-        yield File(f"60 Mpx {kind} {mode}", lambda k=kind, m=mode, o=options: pictures.encoded(paper(m), k, **o))
+    for kind, mode in (("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "L"), ("TIFF", "RGB")):
+        yield File(f"60 Mpx {kind} {mode}", lambda k=kind, m=mode: pictures.encoded(paper(m), k))
+    packed: tuple[tuple[str, dict[str, Any]], ...] = (("WEBP", {"method": 0}), ("AVIF", {"speed": 10}))
+    for kind, options in packed:  # as large as these are taken
+        yield File(
+            f"25 Mpx {kind} L", lambda k=kind, o=options: pictures.encoded(paper("L").crop((0, 0, 5770, 4330)), k, **o)
+        )
     yield File("PDF, 2,000 pages", lambda: pdfs.pages([pdfs.block()] * 2000), 2000)
     yield File("PDF, 300 scans", lambda: scanned(300), 300)
     yield File("PDF, a page of 5 x 5 m", lambda: pdfs.pages([pdfs.block((14_400, 14_400))], size=(14_400, 14_400)))

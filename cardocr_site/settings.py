@@ -81,6 +81,8 @@ INBOX_DIR = Path(env.str("CARDOCR_INBOX_DIR", default="") or DATA_DIR / "inbox")
 INBOX_OWNER = env.str("CARDOCR_INBOX_OWNER", default="").strip()
 MIN_FREE_BYTES = env.int("CARDOCR_MIN_FREE_MB", default=500) * 1_000_000
 MAX_IMAGE_PIXELS = env.int("CARDOCR_MAX_IMAGE_MPX", default=60) * 1_000_000
+# The decoders of WebP and AVIF hold a whole image several times over: 16 bytes a pixel at their peak.
+MAX_WEBP_PIXELS = min(MAX_IMAGE_PIXELS, env.int("CARDOCR_MAX_WEBP_MPX", default=25) * 1_000_000)
 MAX_BATCH_CARDS = env.int("CARDOCR_MAX_BATCH_CARDS", default=100_000)
 MAX_FILE_PAGES = env.int("CARDOCR_MAX_FILE_PAGES", default=2000)
 

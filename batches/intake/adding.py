@@ -269,23 +269,35 @@ def refuse_unless_open(batch: Batch) -> None:
 
 def pages_of(received: Received) -> tuple[decoders.Page, ...]:
     try:
-        pages = decoders.pool().inspect(received.path).pages
+        inspection = decoders.pool().inspect(received.path)
     except UnreadableImage as error:
         raise Refused("FILE_TYPE_INVALID", error.message) from error
+    pages = inspection.pages
     if len(pages) > settings.MAX_FILE_PAGES:
         limit = settings.MAX_FILE_PAGES
         message = ngettext(
             "The file has more than %(limit)d page.", "The file has more than %(limit)d pages.", limit
         ) % {"limit": limit}
         raise Refused("FILE_TOO_LARGE", message)
-    largest = max(page.width * page.height for page in pages)
-    if largest > settings.MAX_IMAGE_PIXELS:
-        message = _("The image has %(pixels)d million pixels; at most %(limit)d million are read.") % {
-            "pixels": -(-largest // 1_000_000),
-            "limit": settings.MAX_IMAGE_PIXELS // 1_000_000,
-        }
-        raise Refused("FILE_TOO_LARGE", message)
+    _refuse_too_many_pixels(inspection)
     return pages
+
+
+def _refuse_too_many_pixels(inspection: decoders.Inspection) -> None:
+    largest = max(page.width * page.height for page in inspection.pages)
+    if largest > settings.MAX_IMAGE_PIXELS:
+        limit = settings.MAX_IMAGE_PIXELS
+        message = _("The image has %(pixels)d million pixels; at most %(limit)d million are read.")
+    elif inspection.format in {sniff.WEBP.name, sniff.AVIF.name} and largest > settings.MAX_WEBP_PIXELS:
+        limit = settings.MAX_WEBP_PIXELS
+        message = _(
+            "The image has %(pixels)d million pixels; of WebP and AVIF at most %(limit)d million are read. "
+            "Save it as JPEG, PNG or TIFF."
+        )
+    else:
+        return
+    counts = {"pixels": -(-largest // 1_000_000), "limit": limit // 1_000_000}
+    raise Refused("FILE_TOO_LARGE", message % counts)
 
 
 def keep(

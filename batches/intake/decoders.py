@@ -25,7 +25,7 @@ from ocr.errors import UnreadableImage
 FILES_PER_CHILD = 200  # whatever a decoder leaks goes with its process
 INSPECT_SECONDS, DERIVE_SECONDS = 30, 90  # wall clock
 INSPECT_CPU, DERIVE_CPU = 10, 40
-DRAW_CPU = 10  # a page of a PDF: of the largest it takes 3, and a few kilobytes may ask for hours
+DRAW_CPU = 6  # a page of a PDF: of the largest it takes 3, and a few kilobytes may ask for hours
 PIECE = 65_536
 
 
@@ -76,6 +76,10 @@ class Examined:
     blank: bool
     looks: dict[int, int]  # 64 bits of what it looks like, for each turn in degrees
     codes: list[dict[str, str]]
+
+
+def _cpu(path: Path) -> int:
+    return DRAW_CPU if path.suffix == sniff.PDF.extension else DERIVE_CPU
 
 
 class _Child:
@@ -190,7 +194,7 @@ class Pool:
             "targets": [asdict(target) for target in targets],
             "crop": crop,
             "max_pages": self.max_pages,
-            "cpu": DRAW_CPU if path.suffix == sniff.PDF.extension else DERIVE_CPU,
+            "cpu": _cpu(path),
         }
         width, height = self._ask(request, seconds)["size"]
         return width, height
@@ -223,7 +227,7 @@ class Pool:
             "path": str(path),
             "page": page,
             "max_pages": self.max_pages,
-            "cpu": DERIVE_CPU,
+            "cpu": _cpu(path),
         }
         reply = self._ask(request, seconds)
         width, height = reply["size"]

@@ -153,6 +153,17 @@ def test_too_many_pixels_are_refused(add: Add):
     )
 
 
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF"])
+def test_formats_that_take_much_memory_have_a_limit_of_their_own(add: Add, settings, kind: str):
+    settings.MAX_WEBP_PIXELS = 1_000_000
+    large = pictures.marked((1200, 1000))
+    refusal = refused(add, "card.img", pictures.encoded(large, kind))
+    assert refusal.code == "FILE_TOO_LARGE"
+    assert "has 2 million pixels; of WebP and AVIF at most 1 million" in refusal.message
+    assert add("card.img", pictures.encoded(pictures.marked((1000, 900)), kind))
+    assert add("card.img", pictures.encoded(large, "JPEG"))
+
+
 def test_a_thin_image_is_taken(add: Add):
     from PIL import Image
 

@@ -204,6 +204,9 @@ def test_a_file_that_used_up_its_time_is_not_tried_again(pool: Pool, scan: Path,
     with pytest.raises(UnreadableImage, match="too long"):
         pool.derive(scan, 1, [target(tmp_path)])
     assert len(started) == 1
+    with pytest.raises(UnreadableImage, match="too long"):
+        pool.find_cards(scan, 1)
+    assert len(started) == 2
     monkeypatch.setattr(decoders, "DRAW_CPU", 20)
     assert pool.derive(scan, 2, [target(tmp_path)]) == (1242, 1750)
 

@@ -100,6 +100,17 @@ def test_what_is_too_large_is_refused(ingrid: Client, batch: Batch, settings: An
     assert send(ingrid, batch, jpegs("a.jpg")[0]).status_code == 413
 
 
+def test_the_page_tells_every_limit(ingrid: Client, batch: Batch, settings: Any) -> None:
+    settings.MAX_WEBP_PIXELS, settings.MAX_ZIP_RATIO = 17_000_000, 123
+    settings.MAX_UNPACKED_BYTES, settings.MAX_FILE_PAGES = 3_000_000_000, 1_234
+
+    page = " ".join(ingrid.get(f"/batches/{batch.pk}/upload/").text.split())
+
+    assert "WebP and AVIF up to 17 million pixels" in page
+    assert "unpack to 3\xa0GB, a file in it to 123 times its size" in page.replace("3 GB", "3\xa0GB")
+    assert "and 1234 pages or files" in page.replace("1,234", "1234")
+
+
 def test_a_full_batch_refuses_more(ingrid: Client, batch: Batch, settings: Any) -> None:
     settings.MAX_BATCH_CARDS = 0
 
