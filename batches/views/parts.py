@@ -14,7 +14,7 @@ from batches.actions import files
 from batches.intake import parts, uploads
 from batches.intake.receiving import Refused
 from batches.models import Batch, Upload
-from batches.views.uploads import CODES, pieces, row
+from batches.views.uploads import CODES, pieces, quiet, row
 from cardocr_site.accounts.requests import SignedInRequest
 
 VERSION = "1.0.0"
@@ -75,7 +75,7 @@ def _patch(request: SignedInRequest, upload: Upload) -> HttpResponse:
     except parts.Elsewhere:
         return _answer(409)
     except Refused as refused:
-        return _refused(refused)
+        return quiet(request, _refused(refused))
     return _answer(204, **{"Upload-Offset": str(parts.offset(upload))})
 
 

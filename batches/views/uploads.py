@@ -43,6 +43,7 @@ CODES = {
     "VALIDATION_ERROR": 422,
     "STORAGE_FULL": 507,
 }
+QUIET, STATUS = "X-Quiet", "X-Upload-Status"
 HEAD = ("file", "size", "sha256", "outcome", "cards", "code", "reason", "sent_at")
 
 
@@ -99,7 +100,16 @@ def pieces(request: HttpRequest) -> Iterator[bytes]:
 def row(request: SignedInRequest, upload: Upload) -> HttpResponse:
     """What came of one file; the code is for programs, the row for people."""
     status = CODES.get(upload.code, 422) if upload.status == UploadStatus.REFUSED else 200
-    return render(request, "batches/_upload_row.html", {"upload": upload, "can_edit": True}, status=status)
+    response = render(request, "batches/_upload_row.html", {"upload": upload, "can_edit": True}, status=status)
+    return quiet(request, response)
+
+
+def quiet(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """A refused file is no fault of the page: upload.js asks for its code beside a 200, which no browser notes."""
+    if QUIET in request.headers and response.status_code in CODES.values():
+        response[STATUS] = str(response.status_code)
+        response.status_code = 200
+    return response
 
 
 def _add(

@@ -144,6 +144,7 @@
       item.request = request;
       request.open(method, url);
       request.setRequestHeader("X-Requested-With", "XMLHttpRequest");
+      request.setRequestHeader("X-Quiet", "1"); // a refused file comes with its code in a header: no fault of the page
       request.setRequestHeader("X-CSRFToken", document.querySelector("#card-action [name=csrfmiddlewaretoken]").value);
       for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
       if (body) {
@@ -155,7 +156,8 @@
       request.addEventListener("loadend", () => {
         item.request = null;
         const elsewhere = request.responseURL && new URL(request.responseURL).pathname !== new URL(url, location).pathname;
-        resolve({ status: elsewhere ? 401 : request.status, text: request.responseText, request });
+        const status = Number(request.getResponseHeader("X-Upload-Status")) || request.status;
+        resolve({ status: elsewhere ? 401 : status, text: request.responseText, request });
       });
       request.send(body);
     });
@@ -372,6 +374,8 @@
     byId("sum-meter").setAttribute("aria-valuenow", String(Math.round((100 * sent) / (bytes || 1))));
     byId("retry-all").hidden = !queue.some((item) => item.state === "failed" && item.again);
     byId("pause").hidden = done + bad >= files;
+    const title = byId("queue-title");
+    title.textContent = done + bad < files ? title.dataset.busy : title.dataset.sent;
   }
 
   // ---- what stands below: after uploads, and while files are being opened or previews made

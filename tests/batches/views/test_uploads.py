@@ -94,6 +94,17 @@ def test_what_is_no_image_is_refused_with_its_reason(ingrid: Client, batch: Batc
     assert "notes.docx" in response.text
 
 
+def test_the_page_itself_gets_the_code_of_a_refused_file_in_a_header(ingrid: Client, batch: Batch) -> None:
+    response = ingrid.post(
+        f"/batches/{batch.pk}/files/",
+        b"no image",
+        content_type="application/octet-stream",
+        headers={"X-File-Path": "notes.txt", "X-Quiet": "1"},
+    )
+    assert (response.status_code, response["X-Upload-Status"]) == (200, "415")
+    assert "notes.txt" in response.text
+
+
 def test_what_is_too_large_is_refused(ingrid: Client, batch: Batch, settings: Any) -> None:
     settings.MAX_IMAGE_BYTES = 1000
 
