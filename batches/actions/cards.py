@@ -49,7 +49,8 @@ def correct(
         if fresh.version != version:
             raise EditConflict(fresh)
         changed = _changed(change.batch, result, values)
-        said = [key for key in accepted if key in changed or key not in result.checks]
+        known = {spec.key for spec in change.batch.specs()}
+        said = [key for key in accepted if key in known and (key in changed or key not in result.checks)]
         if not changed and not said and _says_nothing_new(fresh, reviewed):
             return fresh
         made = FieldRevision.objects.bulk_create(

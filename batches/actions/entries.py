@@ -33,7 +33,8 @@ def correct(card: Card, user: User, version: int, place: int, values: Mapping[st
             FieldRevision(card=fresh, key=key, entry=number, old=entry["values"].get(key), new=value, by=user)
             for key, value in changed.items()
         )
-        activity.corrected(change.batch, user, fresh, made)
+        if made:  # without their keys: what undoes corrections knows the first entry alone
+            activity.record(change.batch, user, "correct", len(made), group=True, **activity.about(fresh))
         entry |= {"values": entry["values"] | changed, "checked": True}
 
     return _arrange(card, user, version, act)
@@ -116,11 +117,12 @@ def _arrange(
         entries = [dict(one) for one in result.arrangement()]
         act(change, fresh, result, entries)
         first = entries[0]
-        result.arranged, result.values = entries, first["values"]
+        held, result.arranged, result.values = result.values, entries, first["values"]
+        result.checks = {key: one for key, one in result.checks.items() if held.get(key) == result.values.get(key)}
         if result.entries is not None:
             result.fields = result.entries[first["machine"]] if first["machine"] is not None else {}
         result.search = searchable(result)
-        result.save(update_fields=["arranged", "values", "fields", "search"])
+        result.save(update_fields=["arranged", "values", "checks", "fields", "search"])
         stamped(change, fresh, user)
     return fresh
 

@@ -8,8 +8,9 @@ from django.core import signing
 from django.utils import timezone
 
 from batches import changes, tasks
-from batches.actions import activity
+from batches.actions import activity, runs
 from batches.actions.cards import EditConflict, is_in_doubt, read_card
+from batches.drain import blocks
 from batches.drain.reading import searchable
 from batches.models import Card, CardResult, Draft, FieldRevision, Lease, Note
 from batches.states import CardStatus, ResultState
@@ -21,7 +22,17 @@ LEASE = timedelta(seconds=90)
 _SALT = "review.undo"
 _UNDOABLE = timedelta(hours=8)
 # What an undo puts back on the card's row, and on the reading that held.
-_ROW = ("status", "reviewed", "reviewed_by_id", "to_check", "flagged", "candidates", "nothing_found", "error")
+_ROW = (
+    "status",
+    "reviewed",
+    "reviewed_by_id",
+    "to_check",
+    "flagged",
+    "candidates",
+    "nothing_found",
+    "error",
+    "error_message",
+)
 
 
 class NothingToUndo(Exception):
@@ -167,8 +178,13 @@ def undo(card: Card, user: User, token: str) -> Card:
         if result is not None:
             _put_back(fresh, result, user, was)
         activity.record(change.batch, user, "undo_card", group=True, **activity.about(fresh))
-        row = was["row"] | {"result": result, "error_message": "", "looked_at": timezone.now(), "files_due": True}
+        row = was["row"] | {"result": result, "looked_at": timezone.now(), "files_due": True}
         status = CardStatus(row.pop("status"))
+        if result is None and fresh.result_id is not None:
+            CardResult.objects.filter(pk=fresh.result_id).update(state=ResultState.EARLIER)
+        if status == CardStatus.PENDING:  # it is read after all, also where it was the last one
+            row |= blocks.AFRESH
+            runs.go_on(change)
         if status == fresh.status:
             change.touch_card(fresh, **row)
         elif not change.move_card(fresh, status, **row):

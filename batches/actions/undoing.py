@@ -45,7 +45,7 @@ def _take_corrections_back(entry: Activity, user: User) -> Activity:
 
 def _revisions(entry: Activity) -> Iterable[FieldRevision]:
     made = FieldRevision.objects.filter(pk__range=(entry.what["first"], entry.what["last"]), by=entry.by)
-    return made.filter(card__batch=entry.batch_id, by_hand=False).select_related("card").order_by("pk")
+    return made.filter(card__batch=entry.batch_id, by_hand=False, entry=1).select_related("card").order_by("pk")
 
 
 def _take_back(entry: Activity, user: User, made: list[FieldRevision]) -> int:
@@ -56,7 +56,7 @@ def _take_back(entry: Activity, user: User, made: list[FieldRevision]) -> int:
     for one in made:
         first.setdefault(one.key, one)
         last[one.key] = one
-    since = FieldRevision.objects.filter(card=card, key__in=last, pk__gt=entry.what["last"])
+    since = FieldRevision.objects.filter(card=card, entry=1, key__in=last, pk__gt=entry.what["last"])
     touched = set(since.values_list("key", flat=True))
     try:
         with changes.locked(entry.batch_id) as change:

@@ -1,7 +1,7 @@
 import pytest
 
-from batches.actions import entries
-from batches.actions.cards import EditConflict, mark_reviewed
+from batches.actions import entries, undoing
+from batches.actions.cards import EditConflict, correct, mark_reviewed
 from batches.exports import rows
 from batches.models import Activity, Batch, Card, CardResult, FieldRevision
 from batches.queries import results
@@ -103,3 +103,21 @@ def test_who_was_slower_is_told_and_nothing_is_changed(several: Card, user: User
         entries.correct(fresh, user, fresh.version, 7, {"author": "X"})
     assert now(several) == ["Grieg", "Sinding"]
     assert CardResult.objects.get().arranged is None
+
+
+def test_what_was_found_right_of_the_first_entry_is_not_said_of_another(several: Card, user: User) -> None:
+    card = correct(several, user, several.version, {}, accepted=["author", "year", "no_field"])
+    assert set(CardResult.objects.get().checks) == {"author", "year"}
+    entries.move(card, user, card.version, 1, -1)
+    assert not CardResult.objects.get().checks
+
+
+def test_undoing_a_correction_of_a_further_entry_leaves_the_first_one(several: Card, user: User) -> None:
+    card = correct(several, user, several.version, {"title": "Solveig"})
+    entries.correct(card, user, card.version, 1, {"author": "Grieg", "title": "Rustle of Spring"})
+    act = Activity.objects.get()
+    assert act.count == 3
+    undoing.undo(act, user)
+    result = CardResult.objects.get()
+    assert (result.values["author"], result.values["title"]) == ("Grieg", "Peer Gynt")
+    assert result.arranged[1]["values"]["author"] == "Grieg"

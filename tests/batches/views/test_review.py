@@ -258,3 +258,20 @@ def test_all_keys_stand_on_a_page(signed_in: Client) -> None:
     page = signed_in.get("/help/keys/").text
     for words in ("Ctrl Enter", "Alt Shift R", "Page ↓ / Page ↑", "find a batch or a card"):
         assert words in page
+
+
+@pytest.mark.parametrize(("status", "batch_status"), [("pending", "queued"), ("failed", "completed")])
+def test_undoing_what_was_entered_by_hand_leaves_no_card_behind(
+    signed_in: Client, batch: Batch, make_cards: Callable[..., list[Card]], status: str, batch_status: str
+) -> None:
+    card = make_cards(1, status, error_message="no such model")[0]
+    Batch.objects.update(status="paused" if status == "pending" else "completed", label="x", engine=None)
+    sent = {"was.author": "", "value.author": "Grieg", "version": card.version}
+    token = signed_in.post(here(card, "save"), sent, headers=JSON).json()["undo"]
+    assert Batch.objects.get().status == "completed"
+    signed_in.post(here(card, "undo"), {"token": token})
+    card.refresh_from_db()
+    batch.refresh_from_db()
+    assert (card.status, card.result_id, batch.status) == (status, None, batch_status)
+    assert card.error_message == ("" if status == "pending" else "no such model")
+    assert [result.state for result in card.results.all()] == ["earlier"]
