@@ -139,6 +139,22 @@
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
+  // A single character, so only outside of what one types in, and only where nobody has switched such keys off.
+  document.addEventListener("keydown", (event) => {
+    const texts = event.target.matches?.("input, textarea, select, [contenteditable]");
+    const held = event.ctrlKey || event.metaKey || event.altKey;
+    const find = document.getElementById("find");
+    if (event.key !== "/" || texts || held || !find || document.querySelector("dialog[open]")) return;
+    try {
+      if (localStorage.getItem("keys-off") === "1") return;
+    } catch {
+      // Storage is switched off: so is the switch.
+    }
+    event.preventDefault();
+    const here = document.querySelector("main input[type=search]");
+    if (here) here.focus();
+    else find.click();
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     for (const menu of document.querySelectorAll("details[data-menu][open]")) {

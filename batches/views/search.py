@@ -1,0 +1,22 @@
+"""Finding a batch or a card by a piece of text."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from batches.queries import search
+from cardocr_site.accounts.requests import SignedInRequest
+
+
+@require_safe
+@login_required
+@never_cache
+def site_search(request: SignedInRequest) -> HttpResponse:
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    asked = request.GET.get("page", "")
+    page = int(asked) if asked.isascii() and asked.isdecimal() and 0 < len(asked) < 5 and int(asked) else 1
+    found = search.look(request.user, text, page) if len(text) >= search.SHORTEST else None
+    context = {"text": text, "found": found, "page": page, "shortest": search.SHORTEST}
+    return render(request, "batches/site_search.html", context)

@@ -1,0 +1,68 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from batches.models import Batch, Card
+from batches.queries import search
+from batches.states import CardStatus
+from cardocr_site.accounts.models import User
+from tests.batches.reading import give_result, stored
+
+
+@pytest.fixture
+def read(batch: Batch, make_cards: Callable[..., list[Card]]) -> list[Card]:
+    cards = make_cards(3, CardStatus.COMPLETED)
+    for card, author in zip(cards, ("Grieg", "Sinding", "<b>GRIEG</b>"), strict=True):
+        give_result(card, {"author": stored(author), "title": stored("Rustle")})
+    Batch.objects.update(status="completed", label="x")
+    return cards
+
+
+@pytest.fixture
+def signed_in(client: Client, user: User) -> Client:
+    client.force_login(user)
+    return client
+
+
+def test_cards_are_found_by_their_values_with_the_value_that_fits(signed_in: Client, read: list[Card]) -> None:
+    page = signed_in.get("/search/?q=grieg").text
+    assert f"card={read[0].pk}" in page
+    assert f"card={read[1].pk}" not in page
+    assert "&lt;b&gt;GRIEG&lt;/b&gt;" in page
+    assert "Rustle" not in page  # the value in which it stands, no other
+
+
+def test_batches_and_file_names_are_found_too(signed_in: Client, read: list[Card]) -> None:
+    assert "Drawer 12" in signed_in.get("/search/?q=drawer").text
+    assert f"card={read[2].pk}" in signed_in.get("/search/?q=card-0003").text
+
+
+def test_nothing_of_what_one_may_not_see_is_found(client: Client, other_user: User, read: list[Card]) -> None:
+    Batch.objects.update(private=True)
+    client.force_login(other_user)
+    for text in ("grieg", "drawer", "card-0003"):
+        assert "stands on no card" in client.get(f"/search/?q={text}").text
+
+
+@pytest.mark.parametrize("query", ["", "q=a", "q=%00%00", "q=gr&page=x", "q=gr&page=99999999", "q=gr&page=0", "q=%25_"])
+def test_odd_questions_get_a_page(signed_in: Client, read: list[Card], query: str) -> None:
+    assert signed_in.get(f"/search/?{query}").status_code == 200
+
+
+def test_there_are_pages_and_the_same_few_queries(
+    signed_in: Client,
+    read: list[Card],
+    make_cards: Callable[..., list[Card]],
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_max_num_queries: Any,
+) -> None:
+    monkeypatch.setattr(search, "CARDS", 2)
+    assert "More cards" in signed_in.get("/search/?q=rustle").text
+    assert "More cards" not in signed_in.get("/search/?q=rustle&page=2").text
+    monkeypatch.undo()
+    for card in make_cards(40, CardStatus.COMPLETED):
+        give_result(card, {"author": stored("Grieg")})
+    with django_assert_max_num_queries(9):
+        signed_in.get("/search/?q=grieg")
