@@ -90,8 +90,9 @@ class CardResult(models.Model):
         number = self.standing()[entry - 1]["machine"]
         if number is None:
             return {}
-        read: dict[str, Any] = self.fields if entry == 1 else (self.entries or [])[number]
-        return read
+        if self.entries is None or entry == 1:  # one reading at most, wherever it stands by now
+            return dict(self.fields)
+        return dict(self.entries[number])
 
 
 class Rereading(models.Model):

@@ -121,3 +121,10 @@ def test_undoing_a_correction_of_a_further_entry_leaves_the_first_one(several: C
     result = CardResult.objects.get()
     assert (result.values["author"], result.values["title"]) == ("Grieg", "Peer Gynt")
     assert result.arranged[1]["values"]["author"] == "Grieg"
+
+
+def test_a_card_that_a_person_entered_has_entries_in_another_order_too(several: Card, user: User) -> None:
+    CardResult.objects.update(entries=None, arranged=None, fields={"author": stored("Grieg")})
+    card, place = entries.add(Card.objects.get(), user, several.version)
+    card = entries.move(card, user, card.version, place, -1)
+    assert [rows.machine(card, "author", entry) for entry in (1, 2)] == [None, "Grieg"]
