@@ -53,7 +53,9 @@ def template_new(request: SignedInRequest) -> HttpResponse:
     """Empty, or with the fields of another template."""
     source = None
     if chosen := request.GET.get("from", ""):
-        source = get_object_or_404(FieldTemplate.objects.visible_to(request.user), pk=chosen if chosen.isdigit() else 0)
+        source = get_object_or_404(
+            FieldTemplate.objects.visible_to(request.user), pk=chosen if chosen.isdecimal() else 0
+        )
     initial = {"stay_inside": source.stay_inside} if source else None
     form = TemplateForm(request.POST if request.method == "POST" else None, initial=initial, source=source)
     if form.is_valid():

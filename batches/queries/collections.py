@@ -56,7 +56,7 @@ def shelves(user: Any, text: str = "") -> list[Shelf]:
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """“Drawer 2” before “Drawer 10”."""
     parts = re.findall(r"[0-9]{1,18}|[^0-9]+|[0-9]+", name.casefold())
-    return [(0, int(part), "") if part.isdigit() and len(part) < 19 else (1, 0, part) for part in parts]
+    return [(0, int(part), "") if part.isdecimal() and len(part) < 19 else (1, 0, part) for part in parts]
 
 
 def batches_of(user: Any, name: str) -> list[Batch]:

@@ -161,7 +161,7 @@ def fields_from_template(request: SignedInRequest, pk: int) -> HttpResponse:
     batch = _editable(request, pk)
     chosen = request.POST.get("template", "")
     try:
-        if chosen.isdigit():
+        if chosen.isdecimal():
             template = get_object_or_404(FieldTemplate.objects.visible_to(request.user), pk=chosen)
             drafts.use_template(batch, template.newest, request.user)
             messages.success(request, _("The fields of “%(name)s” are in place.") % {"name": template.name})

@@ -15,7 +15,7 @@ def find_batch(name: str) -> Batch:
     """By label, uid or number. Raises CommandError."""
     rows = Batch.objects.filter(deleted_at=None)
     batch = rows.filter(label=name).first() or rows.filter(uid=name).first()
-    if batch is None and name.isdigit():
+    if batch is None and name.isdecimal():
         batch = rows.filter(pk=int(name)).first()
     if batch is None:
         raise CommandError(f"There is no batch with the label, uid or number “{name}”.")

@@ -257,3 +257,8 @@ def test_the_page_of_the_export(ingrid: Client, music: list[Batch]) -> None:
         assert "Nothing was read yet" in ingrid.get(reverse(page, args=["Music"])).text
     assert ingrid.get(reverse("collection_download", args=["Music"])).status_code == 404
     assert ingrid.get(reverse("collection_download", args=["Music"]), {"format": "exe"}).status_code == 404
+
+
+def test_a_name_with_a_digit_that_is_no_number_breaks_no_list(ingrid: Client, music: list[Batch]) -> None:
+    Batch.objects.filter(pk=music[0].pk).update(collection="Drawer 5²")
+    assert "Drawer 5²" in ingrid.get("/collections/").text
