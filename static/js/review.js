@@ -176,7 +176,11 @@
     undoing = what;
     byId("review-undo").hidden = !what;
   }
-  function took(answer) {
+  // A save that waits its turn may be sent when another card is shown: the version is its own card's.
+  const versions = new Map();
+  function took(answer, card) {
+    versions.set(card, answer.version);
+    if (root().dataset.card !== card) return;
     root().dataset.version = answer.version;
     for (const field of document.querySelectorAll("#card-form [name=version], [data-version][name=version]")) field.value = answer.version;
   }
@@ -196,7 +200,7 @@
       location.reload();
       return;
     }
-    took(answer);
+    took(answer, root().dataset.card);
     document.activeElement?.blur();
     redraw(answer.fields);
     complain(answer.said);
@@ -215,13 +219,13 @@
     nextOpen(field);
     say("Saving");
     inTurn(async () => {
-      const answer = await insist(() => ask(address, withVersion(values)));
+      const answer = await insist(() => ask(address, withVersion(values, card)));
+      if (!answer.said) took(answer, card);
       if (root().dataset.card !== card) return;
       if (answer.said) {
         conflict(answer);
         return;
       }
-      took(answer);
       wasOf(byId(`value-${key}`)).value = byId(`value-${key}`).value;
       redraw(answer.fields);
       stash();
@@ -229,12 +233,15 @@
       offerUndo({ address: byId("undo").action, token: answer.undo });
     });
   }
-  const withVersion = (values) => {
-    values.set("version", root().dataset.version);
+  const withVersion = (values, card) => {
+    values.set("version", versions.get(card));
     return values;
   };
 
+  const saving = new Set(); // cards that are being found right
   function right() {
+    if (saving.has(root().dataset.card)) return; // a double click
+    saving.add(root().dataset.card);
     clearTimeout(timer);
     unsent = false;
     stash();
@@ -245,8 +252,9 @@
     const name = stashName();
     say("Saving");
     inTurn(async () => {
-      const answer = await insist(() => ask(address, withVersion(values)));
+      const answer = await insist(() => ask(address, withVersion(values, card)));
       if (answer.said) {
+        saving.delete(card);
         if (root().dataset.card === card) conflict(answer);
         return;
       }
@@ -321,6 +329,9 @@
   }
 
   function shown() {
+    const { card, version } = root().dataset;
+    versions.set(card, Math.max(version, versions.get(card) ?? 0));
+    saving.delete(card);
     document.title = root().dataset.title;
     window.htmx?.process(root());
     unstash();
@@ -408,6 +419,7 @@
     const offer = at("[data-offer], [data-take-theirs], [data-keep-mine]");
     const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.button;
     if (offer) choose(offer);
+    else if (at("#card-right") && event.detail > 1) event.preventDefault(); // it would hit the next card
     else if (at("[data-take-over]")) lease({ take: "1" });
     else if (at("#review-undo")) undo();
     else if (plain && at("#review a[data-frame], #previous-card, #next-card, #review-skip")) {

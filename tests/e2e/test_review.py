@@ -110,3 +110,24 @@ def test_a_session_that_ends_asks_over_the_page_and_saves_then(page: Page, first
     expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
     page.keyboard.press("PageUp")
     expect(page.get_by_role("textbox", name="Author")).to_have_value("Typed before")
+
+
+def test_a_double_click_finds_one_card_right_and_a_waiting_save_its_own(
+    page: Page, first: str, console: Console
+) -> None:
+    console.ignore(OFFLINE)
+    page.wait_for_load_state("networkidle")  # the next card is fetched ahead
+    page.context.set_offline(True)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("PageDown")  # while both wait
+    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.locator("#card-right")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.locator("#card-right").dblclick()
+    expect(page.get_by_role("heading", name="Card 3", level=1)).to_be_visible()
+    status(page, "Saved")
+    expect(page.locator("#card-pill")).not_to_have_text("Checked")
+    page.goto(first)
+    expect(page.locator("#card-pill")).to_have_text("Checked")
