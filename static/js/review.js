@@ -246,7 +246,7 @@
     unsent = false;
     stash();
     const address = form().getAttribute("action"); // its buttons are named `action`, too
-    const { card, next, here } = root().dataset;
+    const { card, next, here, title } = root().dataset;
     const undo = byId("undo").action;
     const values = all({ action: "right" });
     const name = stashName();
@@ -256,6 +256,7 @@
       if (answer.said) {
         saving.delete(card);
         if (root().dataset.card === card) conflict(answer);
+        else document.dispatchEvent(new CustomEvent("toast", { detail: `${title}: ${answer.said}` }));
         return;
       }
       try {
