@@ -1,4 +1,4 @@
-"""Makes the pictures of the README: a real `serve` on a folder of its own, the sample batch, a real browser.
+"""Makes the pictures of the README and the guide: a real `serve` on a folder of its own, sample cards, a real browser.
 
 Run by `make screenshots`; CHROMIUM names the browser. The local engine reads, so nothing leaves the machine.
 """
@@ -70,6 +70,12 @@ def start_sample(page: Page) -> str:
     page.wait_for_url(re.compile(r"/batches/\d+/"))
     address = re.match(r".*/batches/\d+/", page.url)
     assert address is not None
+    page.goto(f"{address[0]}fields/")
+    expect(page.locator("main")).to_contain_text("recorded as", timeout=5 * MINUTE)
+    picture(page, "fields")
+    page.goto(f"{address[0]}upload/")
+    expect(page.locator("#scans .card").first).to_be_visible()
+    picture(page, "scans")
     page.goto(f"{address[0]}confirm/")
     page.locator("form[action$='/start/'] button, button[formaction$='/start/']").first.click()
     page.wait_for_url(address[0])
@@ -102,6 +108,12 @@ def take(browser: Browser, url: str) -> None:
     page.goto(f"{address}cards/")
     expect(page.locator("#card-rows tr").first).to_be_visible()
     picture(page, "results")
+    page.goto(f"{address}review/")
+    page.locator("[data-field]").nth(1).focus()
+    expect(page.locator("[data-percent]")).to_have_text(re.compile(r"\d"))
+    picture(page, "review")
+    page.goto(f"{address}export/")
+    picture(page, "export")
     context.close()
 
 

@@ -62,6 +62,9 @@ class FieldForm(forms.Form):
     )
     pattern = forms.CharField(label=gettext_lazy("Pattern (regular expression)"), max_length=200, required=False)
     example = forms.CharField(label=gettext_lazy("Example"), max_length=300, required=False)
+    threshold = forms.IntegerField(
+        label=gettext_lazy("Check where less sure than (percent)"), min_value=0, max_value=100, required=False
+    )
     aliases = forms.CharField(label=gettext_lazy("Also labelled"), max_length=1000, required=False)
     keywords = forms.CharField(label=gettext_lazy("Starts with or contains"), max_length=1000, required=False)
     position = forms.ChoiceField(
@@ -110,7 +113,7 @@ class FieldForm(forms.Form):
             required=data["required"],
             active=data["active"],
             example=data["example"] or None,
-            threshold=self.spec.threshold,
+            threshold=self._threshold(data["threshold"]),
             hints=Hints(
                 aliases=words(data["aliases"]),
                 keywords=words(data["keywords"]),
@@ -119,6 +122,12 @@ class FieldForm(forms.Form):
                 until=data["until"] or None,
             ),
         )
+
+    def _threshold(self, percent: int | None) -> float | None:
+        """One that came by a file and is no whole percent stays as it is, unless somebody changes it."""
+        if percent == _percent(self.spec.threshold):
+            return self.spec.threshold
+        return None if percent is None else percent / 100
 
     @property
     def guessed(self) -> bool:
@@ -136,12 +145,17 @@ def as_written(spec: FieldSpec) -> dict[str, Any]:
         "choices": "\n".join(spec.choices),
         "pattern": spec.pattern or "",
         "example": spec.example or "",
+        "threshold": _percent(spec.threshold),
         "aliases": ", ".join(spec.hints.aliases),
         "keywords": ", ".join(spec.hints.keywords),
         "position": spec.hints.position or "",
         "avoid": ", ".join(spec.hints.avoid),
         "until": spec.hints.until or "",
     }
+
+
+def _percent(threshold: float | None) -> int | None:
+    return None if threshold is None else round(threshold * 100)
 
 
 def _css_class(widget: forms.Widget, name: str) -> str:

@@ -89,11 +89,14 @@ def flag(card: Card, user: User, text: str) -> Card:
 
 def unflag(card: Card, user: User) -> Card:
     with changes.locked(card.batch_id) as change:
-        fresh, _result = read_card(change, card)
+        fresh, result = read_card(change, card)
         fresh.notes.filter(closed_at=None).update(closed_at=timezone.now())
         activity.record(change.batch, user, "unflag", group=True, **activity.about(fresh))
         doubt = bool(fresh.candidates) or (not fresh.reviewed and is_in_doubt(change.batch, fresh))
-        change.touch_card(fresh, flagged=False, to_check=doubt, looked_at=timezone.now(), files_due=True)
+        grave = checking.severity(change.batch.specs(), result.fields, result.entries)  # as before the flag
+        change.touch_card(
+            fresh, flagged=False, to_check=doubt, severity=grave, looked_at=timezone.now(), files_due=True
+        )
     return fresh
 
 

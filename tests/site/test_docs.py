@@ -39,3 +39,9 @@ def test_nothing_names_a_machine_or_a_registry():
         if path.suffix in TEXT and path.is_file():
             text = path.read_text(errors="ignore")
             assert not [name for name in FOREIGN if name in text], path.relative_to(ROOT)
+
+
+def test_every_picture_is_made_by_the_script():
+    made = set(re.findall(r'picture\(page, "(\w+)"\)', (ROOT / "scripts" / "screenshots.py").read_text()))
+    shown = {Path(name).stem for path in DOCUMENTS for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", path.read_text())}
+    assert shown == made

@@ -67,3 +67,8 @@ def test_nobody_changes_the_entries_of_another_ones_batch(client: Client, other_
     Batch.objects.update(private=True)
     assert client.get(address(several, "entries/1/")).status_code == 404
     assert CardResult.objects.get().arranged is None
+
+
+def test_the_table_shows_the_values_of_all_entries(signed_in: Client, several: Card) -> None:
+    page = signed_in.get(f"/batches/{several.batch_id}/cards/").text
+    assert '2. <bdi class="value">Sinding</bdi>' in page

@@ -69,17 +69,28 @@ def test_a_row_is_saved_and_the_word_beside_it_comes_back(ingrid: Client, batch:
     assert (spec.hints.position, spec.hints.avoid, spec.hints.until) == ("first", ("arr.",), "born")
 
 
-def test_what_the_row_does_not_show_is_kept(ingrid: Client, batch: Batch) -> None:
-    Batch.objects.filter(pk=batch.pk).update(fields=[{**batch.fields[0], "threshold": 0.5}])
-    save(ingrid, batch)
+@pytest.mark.parametrize(
+    ("before", "typed", "after"), [(None, "60", 0.6), (0.855, "86", 0.855), (0.5, "", None), (None, "", None)]
+)
+def test_how_sure_the_engine_must_be_is_said_in_percent(
+    ingrid: Client, batch: Batch, before: float | None, typed: str, after: float | None
+) -> None:
+    Batch.objects.filter(pk=batch.pk).update(fields=[{**batch.fields[0], "threshold": before}])
+    save(ingrid, batch, threshold=typed)
     batch.refresh_from_db()
 
-    assert batch.specs()[0].threshold == 0.5
+    assert batch.specs()[0].threshold == after
 
 
 @pytest.mark.parametrize(
     ("fields", "name"),
-    [({"label": ""}, "label"), ({"pattern": "("}, "pattern"), ({"type": "choice"}, "choices"), ({"type": "x"}, "type")],
+    [
+        ({"label": ""}, "label"),
+        ({"pattern": "("}, "pattern"),
+        ({"type": "choice"}, "choices"),
+        ({"type": "x"}, "type"),
+        ({"threshold": "101"}, "threshold"),
+    ],
 )
 def test_a_wrong_row_is_told_and_not_saved(ingrid: Client, batch: Batch, fields: dict[str, str], name: str) -> None:
     response = save(ingrid, batch, **fields)

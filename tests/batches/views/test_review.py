@@ -10,6 +10,7 @@ from django.utils import timezone
 from batches.models import Batch, Card, CardResult, Draft, Lease
 from batches.states import CardStatus
 from cardocr_site.accounts.models import User
+from ocr import checking
 from tests.batches.reading import give_result, stored
 
 JSON = {"Accept": "application/json"}
@@ -205,7 +206,9 @@ def test_a_flag_brings_a_card_back_with_its_note(signed_in: Client, cards: list[
     assert "Is this &lt;Grieg&gt;?" in shown
     assert "Say in a word or two" in signed_in.post(here(card, "flag"), {"note": " "}, follow=True).text
     signed_in.post(here(card, "flag") + "?undo=1")
-    assert not Card.objects.get(pk=card.pk).flagged
+    fresh = Card.objects.get(pk=card.pk)
+    assert not fresh.flagged
+    assert fresh.severity < checking.GRAVEST  # nor is it the gravest any longer
     assert page.status_code == 200
 
 
