@@ -77,6 +77,8 @@ def start_sample(page: Page) -> str:
     expect(page.locator("#scans .card").first).to_be_visible()
     picture(page, "scans")
     page.goto(f"{address[0]}confirm/")
+    for tick in page.locator("main input[type=checkbox]").all():  # that the tried cards were compared
+        tick.check()
     page.locator("form[action$='/start/'] button, button[formaction$='/start/']").first.click()
     page.wait_for_url(address[0])
     return address[0]

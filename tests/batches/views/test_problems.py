@@ -63,7 +63,7 @@ def test_of_many_cards_those_of_the_cause_alone_are_offered_and_listed(
     listed = ingrid.get(f"/batches/{batch.pk}/cards/?{query}").text
     assert listed.count('<tr id="card-') == 20
     assert "1–20 of 20" in listed
-    assert "/again/?cause=reply_looping&amp;filter=problems" in listed
+    assert "/again/?filter=problems&amp;cause=reply_looping" in listed
     assert ingrid.get(f"/batches/{batch.pk}/cards/?filter=check&cause=reply_looping").text.count('<tr id="card-') == 0
 
 
