@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from batches import changes, rows, tasks
-from batches.actions import runs
+from batches.actions import runs, turning
 from batches.drain import blocks, candidates
 from batches.models import ActedCard, Activity, Batch, Card, CardResult
 from batches.queries import grid, results
@@ -262,7 +262,8 @@ def _turn_by(degrees: int) -> Callable[[changes.Change, Sequence[Card], Activity
             alike[card.rotation].append(card.pk)
         for rotation, keys in alike.items():
             turned = {"rotation": (rotation + degrees) % 360, "turned_by": TurnedBy.PERSON, "prepared_at": None}
-            change.touch_cards(_some(keys), **turned)
+            change.mark_cards(_some(keys), **turned)
+        turning.turn_regions(cards, degrees)
         return [
             {"rotation": card.rotation, "turned_by": card.turned_by, "to": (card.rotation + degrees) % 360}
             for card in cards
@@ -276,17 +277,22 @@ def _turn_back(change: changes.Change, acted: Sequence[Acted]) -> None:
     for card, before in acted:
         alike[before["rotation"], before["turned_by"]].append(card.pk)
     for (rotation, by), keys in alike.items():
-        change.touch_cards(_some(keys), rotation=rotation, turned_by=by, prepared_at=None)
+        change.mark_cards(_some(keys), rotation=rotation, turned_by=by, prepared_at=None)
+    ways: dict[int, list[Card]] = defaultdict(list)
+    for card, before in acted:
+        ways[(before["rotation"] - before["to"]) % 360].append(card)
+    for degrees, cards in ways.items():
+        turning.turn_regions(cards, degrees)
 
 
 def _lies_as_turned(card: Card, acted: ActedCard) -> bool:
-    """Its new picture was made since, which is nobody's touch."""
+    """Its new picture was made since, and values may have been checked: neither is in the way of turning it back."""
     turned = card.rotation == acted.before["to"] and card.turned_by == TurnedBy.PERSON
-    return turned and card.worker_id is None and not card.is_read
+    return turned and card.worker_id is None and card.status != S.PROCESSING
 
 
 _UNREAD = Q(status=S.FAILED) | Q(status=S.PENDING, result=None, worker=None)
-_TURNABLE = Q(status__in=[S.FAILED, S.SKIPPED, S.CANCELLED, S.PENDING], result=None, worker=None)
+_TURNABLE = Q(worker=None) & ~Q(status=S.PROCESSING)
 ACTS = {
     # Not those that somebody has flagged: they ask for a look at each.
     "review": Act(

@@ -1,5 +1,6 @@
 """A person turns a scan, also one that was read: its values stay, and their places turn with it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from batches import changes, tasks
@@ -34,7 +35,7 @@ def turn(card: Card, degrees: int, by: User | None = None, *, back: bool = False
             change.touch_card(fresh, **again)
         else:
             change.touch_card(fresh, **columns, **again)
-        _turn_regions(fresh, degrees, back=back)
+        turn_regions([fresh], degrees, back=back)
         activity.record(change.batch, by, "turn", group=True, **activity.about(fresh))
     if not at_once:
         tasks.prepare(card.batch_id)
@@ -58,11 +59,12 @@ def _make(card: Card, rotation: int, *, back: bool) -> None:
         raise changes.TransitionRefused(card.status, card.status) from error
 
 
-def _turn_regions(card: Card, degrees: int, *, back: bool) -> None:
-    """Of all of its readings: whichever is taken, it shows where it was read."""
-    for result in CardResult.objects.filter(card=card):
+def turn_regions(cards: Sequence[Card], degrees: int, *, back: bool = False) -> None:
+    """Of all readings of the cards: whichever is taken, it shows where it was read."""
+    name = "back_turned" if back else "turned"
+    readings = list(CardResult.objects.filter(card__in=[card.pk for card in cards]))
+    for result in readings:
         for fields in (result.fields, *(result.entries or ())):
             turn_readings(fields, degrees, back=back)
-        name = "back_turned" if back else "turned"
         setattr(result, name, (getattr(result, name) + degrees) % 360)
-        result.save(update_fields=["fields", "entries", name])
+    CardResult.objects.bulk_update(readings, ["fields", "entries", name], batch_size=200)

@@ -31,8 +31,8 @@ ELSEWHERE = {"reread": "batch_reread", "export": "batch_export", "show": "batch_
 def chosen(query: QueryDict, batch: Batch) -> grid.Filters:
     """The cards that were ticked, or with `all` those of the whole filter."""
     filters = grid.Filters.from_query(query, batch)
-    ticked = [int(pk) for pk in query.getlist("card") if pk.isascii() and pk.isdecimal() and len(pk) < 18]
-    return filters if "all" in query or not ticked else replace(filters, cards=tuple(ticked[: grid.MOST]))
+    ticked = grid.ticked(query)
+    return filters if "all" in query or not ticked else replace(filters, cards=ticked)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -119,8 +119,8 @@ def _means(name: str) -> str:
         "unreview": _("Cards that nobody has checked stay as they are."),
         "retry": _("Only cards that could not be read are read again; what was read stays."),
         "skip": _("Only cards that were not read are left out; what was read stays."),
-        "turn-left": _("Only scans that were not read are turned: regions of values would lie askew."),
-        "turn-right": _("Only scans that were not read are turned: regions of values would lie askew."),
+        "turn-left": _("Values stay as they are, and their places turn along. Scans that are being read stay."),
+        "turn-right": _("Values stay as they are, and their places turn along. Scans that are being read stay."),
     }
     return means[name]
 

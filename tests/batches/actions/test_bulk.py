@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 from django.http import QueryDict
+from pytest_django import DjangoAssertNumQueries
 
 from batches import changes
 from batches.actions import bulk, cards, undoing
-from batches.models import ActedCard, Activity, Batch, Card, FieldRevision
+from batches.models import ActedCard, Activity, Batch, Card, CardResult, FieldRevision
 from batches.queries import grid
 from batches.states import BatchStatus, CardStatus, SkipReason
 from cardocr_site.accounts.models import User
@@ -143,6 +144,28 @@ def test_cards_are_turned_and_turned_back(batch: Batch, make_cards: Make, user: 
     Card.objects.filter(position=1).update(version=999)  # its new picture is made
     assert undoing.undo(entry, user).what["undo"]["back"] == 2
     assert list(batch.cards.order_by("position").values_list("rotation", flat=True)) == [270, 0]
+
+
+def test_the_places_of_what_was_read_turn_along_and_back(
+    batch: Batch, make_cards: Make, user: User, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    places = [[0.1, 0.2, 0.3, 0.05]]
+    for card in make_cards(30, CardStatus.COMPLETED):
+        give_result(card, {"author": stored("Grieg", regions=places)})
+
+    def regions() -> list[float]:
+        result = CardResult.objects.first()
+        assert result is not None
+        return [round(number, 6) for number in result.fields["author"]["regions"][0]]
+
+    with django_assert_max_num_queries(25):  # however many there are
+        entry = begin(batch, user, "turn-right")
+    assert entry.count == 30
+    assert regions() == [0.75, 0.1, 0.05, 0.3]
+    assert CardResult.objects.exclude(turned=90).count() == 0
+    assert undoing.undo(entry, user).what["undo"]["back"] == 30
+    assert regions() == places[0]
+    assert CardResult.objects.exclude(turned=0).count() == 0
 
 
 def test_it_goes_in_blocks_and_goes_on(
