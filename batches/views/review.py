@@ -29,6 +29,7 @@ from cardocr_site.accounts.models import User
 from cardocr_site.accounts.requests import SignedInRequest
 
 Typed = dict[str, tuple[str, str]]  # of each field: the value that stood there, what was typed
+NOTE = 2_000  # characters, as the page says
 TRIES = 5  # other fields of a card that are saved at the same moment are no conflict
 
 
@@ -109,6 +110,16 @@ def _enterable(card: Card) -> bool:
     return card.status in {CardStatus.FAILED, CardStatus.PENDING} and not card.is_read
 
 
+def _at(request: SignedInRequest, pk: int, card_pk: int) -> tuple[Batch, Card, queue.Queue]:
+    """Where somebody who may change the card acts. Raises Http404."""
+    batch = editable(request, pk)
+    return batch, card_of(batch, card_pk), queue.Queue.from_query(request.GET, batch)
+
+
+def _note(request: SignedInRequest) -> str:
+    return request.POST.get("note", "").replace("\x00", "").strip()[:NOTE]
+
+
 # ---- saving
 
 
@@ -116,9 +127,7 @@ def _enterable(card: Card) -> bool:
 @login_required
 def review_save(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """`action`: accept (the fields of `accept`), save, or right. The page's own program gets JSON."""
-    batch = editable(request, pk)
-    card = card_of(batch, card_pk)
-    asked = queue.Queue.from_query(request.GET, batch)
+    batch, card, asked = _at(request, pk, card_pk)
     following = queue.place(batch, asked, card, request.user).next  # saving may take the card out of its filter
     typed = _typed(request, batch)
     was = reviewing.before(card)
@@ -262,10 +271,8 @@ def _who(held: Lease) -> Mapping[str, str]:
 @login_required
 def review_flag(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """Somebody shall look again, and why; or not any more (`undo`)."""
-    batch = editable(request, pk)
-    card = card_of(batch, card_pk)
-    asked = queue.Queue.from_query(request.GET, batch)
-    note = request.POST.get("note", "").replace("\x00", "").strip()[:2_000]
+    batch, card, asked = _at(request, pk, card_pk)
+    note = _note(request)
     try:
         if "undo" in request.GET:
             reviewing.unflag(card, request.user)
@@ -282,11 +289,9 @@ def review_flag(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse
 @login_required
 def review_give_up(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """Nobody can read this card: it goes to the problems, with the reason."""
-    batch = editable(request, pk)
-    card = card_of(batch, card_pk)
-    asked = queue.Queue.from_query(request.GET, batch)
+    batch, card, asked = _at(request, pk, card_pk)
     following = queue.place(batch, asked, card, request.user).next
-    why = request.POST.get("note", "").replace("\x00", "").strip()[:2_000]
+    why = _note(request)
     try:
         reviewing.cannot_read(card, request.user, number(request.POST.get("version")), why)
     except card_actions.EditConflict:
@@ -302,9 +307,7 @@ def review_give_up(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespo
 @login_required
 def review_undo(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """Take one's last act on a card back."""
-    batch = editable(request, pk)
-    card = card_of(batch, card_pk)
-    asked = queue.Queue.from_query(request.GET, batch)
+    batch, card, asked = _at(request, pk, card_pk)
     try:
         reviewing.undo(card, request.user, request.POST.get("token", ""))
     except reviewing.NothingToUndo:

@@ -4,7 +4,6 @@
 
 (() => {
   const KEEP = 1500; // milliseconds after the last key until what was typed is kept
-  const RETRY = 5000;
   const LEASE = 30000;
   const FRESH = 60000; // so long a page that was fetched ahead may be shown
   const byId = (id) => document.getElementById(id);
@@ -13,7 +12,7 @@
   const fields = () => [...document.querySelectorAll("#card-form [data-field]")];
   const wasOf = (field) => document.querySelector(`[data-was="${CSS.escape(field.dataset.field)}"]`);
   const changed = (field) => field.value !== wasOf(field).value;
-  const token = () => document.querySelector("#card-action [name=csrfmiddlewaretoken]").value;
+  const { ask, page, inTurn, insist, token } = window.asking;
 
   // ---- the line that says what became of what was typed
   function say(name, at = "") {
@@ -22,91 +21,12 @@
     line.textContent = (line.dataset[`msg${name}`] ?? name).replace("{}", at);
     line.classList.toggle("saved--bad", name === "Failed");
   }
+  document.addEventListener("asking:failed", () => say("Failed"));
   function complain(text) {
     const box = byId("review-said");
     box.querySelector("span").textContent = text;
     box.hidden = !text;
     if (text) box.scrollIntoView({ block: "nearest" });
-  }
-
-  // ---- asking the server
-  class SessionEnded extends Error {}
-  const login = () => new URL(byId("sign-in-dialog").dataset.login, location.href).pathname;
-
-  async function ask(address, values) {
-    const headers = { "X-CSRFToken": token(), Accept: "application/json" };
-    const body = values instanceof URLSearchParams ? values : new URLSearchParams(values);
-    const answer = await fetch(address, { method: "POST", headers, body });
-    if (answer.status === 403 || new URL(answer.url).pathname === login()) throw new SessionEnded();
-    if (!answer.ok) throw new Error(String(answer.status));
-    return answer.json();
-  }
-
-  // One after the other: a save must not overtake the one before it.
-  let line = Promise.resolve();
-  function inTurn(act) {
-    line = line.then(act, act);
-    return line;
-  }
-
-  // Until it is through: over a network that is gone, and over a session that has ended.
-  async function insist(act) {
-    for (;;) {
-      try {
-        return await act();
-      } catch (error) {
-        if (error instanceof SessionEnded) await signIn();
-        else {
-          say("Failed");
-          await new Promise((go) => {
-            const wait = setTimeout(go, RETRY);
-            window.addEventListener("online", () => { clearTimeout(wait); go(); }, { once: true });
-          });
-        }
-      }
-    }
-  }
-
-  // ---- the session has ended: sign in over the page
-  let signingIn = null;
-  function signIn() {
-    signingIn ??= new Promise((done) => {
-      const dialog = byId("sign-in-dialog");
-      const signInForm = dialog.querySelector("[data-sign-in-form]");
-      signInForm.elements.namedItem("username").value = dialog.dataset.user;
-      dialog.addEventListener("cancel", (event) => event.preventDefault());
-      if (!dialog.open) dialog.showModal();
-      signInForm.onsubmit = async (event) => {
-        event.preventDefault();
-        const name = signInForm.elements.namedItem("username").value;
-        const signedIn = await enter(name, signInForm.elements.namedItem("password").value).catch(() => false);
-        dialog.querySelector("[data-wrong]").hidden = signedIn;
-        if (!signedIn) return;
-        signInForm.elements.namedItem("password").value = "";
-        if (name !== dialog.dataset.user) {
-          const told = new CustomEvent("toast", { detail: dialog.querySelector("[data-another]").textContent });
-          document.dispatchEvent(told);
-          dialog.dataset.user = name;
-        }
-        dialog.close();
-        signingIn = null;
-        done();
-      };
-    });
-    return signingIn;
-  }
-
-  async function enter(username, password) {
-    const page = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
-    const address = byId("sign-in-dialog").dataset.login;
-    const door = await page(await fetch(address));
-    const csrf = door.querySelector("[name=csrfmiddlewaretoken]").value;
-    const body = new URLSearchParams({ username, password, csrfmiddlewaretoken: csrf, next: root().dataset.here });
-    const answer = await fetch(address, { method: "POST", body, headers: { "X-CSRFToken": csrf, "X-Quiet": "1" } });
-    if (new URL(answer.url).pathname === login()) return false;
-    const fresh = (await page(answer)).querySelector("#card-action [name=csrfmiddlewaretoken]")?.value;
-    for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = fresh ?? field.value;
-    return Boolean(fresh);
   }
 
   // ---- what is typed: in the tab at once, on the server soon
@@ -264,8 +184,9 @@
       } catch {
         // There was none.
       }
-      if (root().dataset.card !== card) return;
       done.add(card);
+      tick(root());
+      if (root().dataset.card !== card) return;
       if (next) await show(next);
       else {
         const end = new URL(here, location.href);
@@ -280,27 +201,32 @@
 
   // ---- from card to card
   const done = new Set();
-  const ahead = new Map(); // address → {at, page}
-  async function bench(address) {
-    const headers = { "HX-Request": "true", "HX-Target": "review" };
-    const answer = await fetch(address, { headers });
-    if (new URL(answer.url).pathname === login()) throw new SessionEnded();
-    if (!answer.ok) throw new Error(String(answer.status));
-    return answer.text();
+  // A page that was fetched ahead, or is shown while a save waits, does not know yet what is done.
+  function tick(bench) {
+    for (const card of done) {
+      const frame = bench.querySelector(`[data-frame="${card}"]:not([aria-current])`);
+      if (!frame || frame.classList.contains("frame--done")) continue;
+      frame.classList.remove("frame--flag", "frame--open", "frame--bad");
+      frame.classList.add("frame--done");
+      const icon = frame.querySelector("use");
+      icon.setAttribute("href", icon.getAttribute("href").replace(/#.*/, "#check"));
+      frame.querySelector("[data-to-check]")?.remove();
+    }
   }
+  const ahead = new Map(); // address → {at, html}
   async function fetchAhead(address) {
     if (!address || (ahead.has(address) && Date.now() - ahead.get(address).at < FRESH)) return;
-    const page = await bench(address).catch(() => "");
-    if (!page) return;
+    const html = await page(address, "review").catch(() => "");
+    if (!html) return;
     ahead.clear(); // one is enough, and two would grow old
-    ahead.set(address, { at: Date.now(), page });
-    for (const image of new DOMParser().parseFromString(page, "text/html").querySelectorAll("[data-paper] img")) {
+    ahead.set(address, { at: Date.now(), html });
+    for (const image of new DOMParser().parseFromString(html, "text/html").querySelectorAll("[data-paper] img")) {
       new Image().src = image.getAttribute("src");
     }
   }
   async function show(address, { push = true } = {}) {
-    const { page, at } = ahead.get(address) ?? {};
-    const text = page && Date.now() - at < FRESH ? page : await insist(() => bench(address));
+    const { html, at } = ahead.get(address) ?? {};
+    const text = html && Date.now() - at < FRESH ? html : await insist(() => page(address, "review"));
     const drawn = document.createElement("template");
     drawn.innerHTML = text;
     const fresh = drawn.content.querySelector("#review");
@@ -311,7 +237,7 @@
     leave();
     root().replaceWith(fresh);
     for (const field of fresh.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = token();
-    for (const card of done) fresh.querySelector(`[data-frame="${card}"]`)?.classList.replace("frame--flag", "frame--done");
+    tick(fresh);
     if (push) history.pushState({}, "", address);
     offerUndo(null);
     document.dispatchEvent(new Event("review:shown"));
@@ -506,7 +432,7 @@
   window.addEventListener("pagehide", leave);
   document.addEventListener("visibilitychange", () => (document.hidden ? keep() : lease()));
   window.addEventListener("beforeunload", (event) => {
-    if (unsent || signingIn) event.preventDefault();
+    if (unsent || window.asking.isOpen()) event.preventDefault();
   });
   shown();
 })();

@@ -1,0 +1,98 @@
+// Asking the server until it answers: one thing after the other, over a network that is gone, and over a session that has
+// ended, for which one signs in over the page. Needs #sign-in-dialog.
+"use strict";
+
+window.asking = (() => {
+  const RETRY = 5000;
+  const byId = (id) => document.getElementById(id);
+  const token = () => document.querySelector("#card-action [name=csrfmiddlewaretoken]").value;
+
+  class SessionEnded extends Error {}
+  const login = () => new URL(byId("sign-in-dialog").dataset.login, location.href).pathname;
+
+  async function ask(address, values) {
+    const headers = { "X-CSRFToken": token(), Accept: "application/json" };
+    const body = values instanceof URLSearchParams ? values : new URLSearchParams(values);
+    const answer = await fetch(address, { method: "POST", headers, body });
+    if (answer.status === 403 || new URL(answer.url).pathname === login()) throw new SessionEnded();
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.json();
+  }
+
+  // What htmx would get for this target.
+  async function page(address, target) {
+    const answer = await fetch(address, { headers: { "HX-Request": "true", "HX-Target": target } });
+    if (new URL(answer.url).pathname === login()) throw new SessionEnded();
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.text();
+  }
+
+  // One after the other: a save must not overtake the one before it.
+  let line = Promise.resolve();
+  function inTurn(act) {
+    line = line.then(act, act);
+    return line;
+  }
+
+  // Until it is through: over a network that is gone, and over a session that has ended.
+  async function insist(act) {
+    for (;;) {
+      try {
+        return await act();
+      } catch (error) {
+        if (error instanceof SessionEnded) await signIn();
+        else {
+          document.dispatchEvent(new Event("asking:failed"));
+          await new Promise((go) => {
+            const wait = setTimeout(go, RETRY);
+            window.addEventListener("online", () => { clearTimeout(wait); go(); }, { once: true });
+          });
+        }
+      }
+    }
+  }
+
+  // ---- the session has ended: sign in over the page
+  let signingIn = null;
+  function signIn() {
+    signingIn ??= new Promise((done) => {
+      const dialog = byId("sign-in-dialog");
+      const signInForm = dialog.querySelector("[data-sign-in-form]");
+      signInForm.elements.namedItem("username").value = dialog.dataset.user;
+      dialog.addEventListener("cancel", (event) => event.preventDefault());
+      if (!dialog.open) dialog.showModal();
+      signInForm.onsubmit = async (event) => {
+        event.preventDefault();
+        const name = signInForm.elements.namedItem("username").value;
+        const signedIn = await enter(name, signInForm.elements.namedItem("password").value).catch(() => false);
+        dialog.querySelector("[data-wrong]").hidden = signedIn;
+        if (!signedIn) return;
+        signInForm.elements.namedItem("password").value = "";
+        if (name !== dialog.dataset.user) {
+          const told = new CustomEvent("toast", { detail: dialog.querySelector("[data-another]").textContent });
+          document.dispatchEvent(told);
+          dialog.dataset.user = name;
+        }
+        dialog.close();
+        signingIn = null;
+        done();
+      };
+    });
+    return signingIn;
+  }
+
+  async function enter(username, password) {
+    const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+    const address = byId("sign-in-dialog").dataset.login;
+    const door = await parsed(await fetch(address));
+    const csrf = door.querySelector("[name=csrfmiddlewaretoken]").value;
+    const body = new URLSearchParams({ username, password, csrfmiddlewaretoken: csrf, next: location.pathname + location.search });
+    const answer = await fetch(address, { method: "POST", body, headers: { "X-CSRFToken": csrf } });
+    if (new URL(answer.url).pathname === login()) return false;
+    const fresh = (await parsed(answer)).querySelector("#card-action [name=csrfmiddlewaretoken]")?.value;
+    for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = fresh ?? field.value;
+    return Boolean(fresh);
+  }
+
+  return { ask, page, inTurn, insist, token, isOpen: () => Boolean(signingIn) };
+})();
