@@ -15,7 +15,7 @@ help:
 	@echo "make check        formatting, linters, types, arrows, migrations, deployment, translations, locks"
 	@echo "make cover        tests with branch coverage of batches and ocr"
 	@echo "make bench        the benchmarks, about an hour"
-	@echo "make screenshots  the pictures of the README, made anew"
+	@echo "make screenshots  the pictures of the README and the guide, made anew"
 	@echo "make messages     collect the texts to be translated, compile the translations"
 	@echo "make locks        resolve requirements.lock and requirements-dev.lock anew"
 

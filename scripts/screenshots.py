@@ -21,6 +21,7 @@ IMAGES = ROOT / "docs" / "images"
 PASSWORD = "pictures-of-cards"
 MINUTE = 60_000
 FINISH_WITHIN = 10 * MINUTE
+MOST = 400_000  # bytes of a picture before its colours are counted
 
 
 def free_port() -> int:
@@ -72,9 +73,14 @@ def start_sample(page: Page) -> str:
     assert address is not None
     page.goto(f"{address[0]}fields/")
     expect(page.locator("main")).to_contain_text("recorded as", timeout=5 * MINUTE)
+    expect(page.locator("#try-stop")).to_have_count(0, timeout=5 * MINUTE)
+    expect(page.locator("#try-on")).to_contain_text("These readings are kept", timeout=MINUTE)
+    page.evaluate("document.getElementById('try-on').scrollIntoView({block: 'center'})")
     picture(page, "fields")
     page.goto(f"{address[0]}upload/")
-    expect(page.locator("#scans .card").first).to_be_visible()
+    expect(page.locator("#scans .card img")).to_have_count(12, timeout=2 * MINUTE)
+    page.locator("#scans .card img").evaluate_all("images => Promise.all(images.map((image) => image.decode()))")
+    page.evaluate("scrollTo(0, 0)")
     picture(page, "scans")
     page.goto(f"{address[0]}confirm/")
     for tick in page.locator("main input[type=checkbox]").all():  # that the tried cards were compared
@@ -88,7 +94,11 @@ def picture(page: Page, name: str) -> None:
     path = IMAGES / f"{name}.png"
     page.screenshot(path=path)
     with Image.open(path) as image:  # 256 colours are enough for pages, and a third of the size
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        image = image.convert("RGB")
+        if path.stat().st_size > MOST:  # much of a scan is in it: a smaller picture shows as much
+            image = image.resize((1000, round(1000 * image.height / image.width)), Image.Resampling.LANCZOS)
+        colours = 128 if image.width == 1000 else 256
+        image.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1000} kB")
 
 
