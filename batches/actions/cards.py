@@ -48,7 +48,7 @@ def correct(
         fresh, result = read_card(change, card)
         if fresh.version != version:
             raise EditConflict(fresh)
-        changed = _changed(change.batch, result, values)
+        changed = changed_values(change.batch, result.values, values)
         known = {spec.key for spec in change.batch.specs()}
         said = [key for key in accepted if key in known and (key in changed or key not in result.checks)]
         if not changed and not said and _says_nothing_new(fresh, reviewed):
@@ -89,7 +89,7 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
         result = CardResult(
             card=fresh, engine_name="", by_hand=True, template_version_id=change.batch.template_version_id
         )
-        entered = _changed(change.batch, result, values)
+        entered = changed_values(change.batch, result.values, values)
         result.values = {spec.key: entered.get(spec.key) for spec in change.batch.specs()}
         result.search = searchable(result)
         result.save()
@@ -156,13 +156,15 @@ def read_card(change: changes.Change, card: Card) -> tuple[Card, CardResult]:
     return fresh, fresh.result
 
 
-def _changed(batch: Batch, result: CardResult, values: Mapping[str, str | None]) -> dict[str, str | None]:
+def changed_values(
+    batch: Batch, held: Mapping[str, str | None], values: Mapping[str, str | None]
+) -> dict[str, str | None]:
     """The values as they are recorded, those alone that differ from what holds now; unknown fields are left out."""
     changed = {}
     for spec in batch.specs():
         if spec.key in values:
             value = coercion.normalise(spec, values[spec.key])[0]
-            if value != result.values.get(spec.key):
+            if value != held.get(spec.key):
                 changed[spec.key] = value
     return changed
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from batches import changes
 from batches.actions import activity
-from batches.actions.cards import EditConflict, read_card, stamped
+from batches.actions.cards import EditConflict, changed_values, read_card, stamped
 from batches.drain.reading import searchable
-from batches.models import Batch, Card, CardResult, FieldRevision
+from batches.models import Card, CardResult, FieldRevision
 from cardocr_site.accounts.models import User
-from ocr import coercion
 
 Arrangement = list[dict[str, Any]]
 MOST = 500
@@ -27,7 +26,7 @@ def correct(card: Card, user: User, version: int, place: int, values: Mapping[st
 
     def act(change: changes.Change, fresh: Card, result: CardResult, entries: Arrangement) -> None:
         entry = _at(entries, place)
-        changed = _changed(change.batch, entry["values"], values)
+        changed = changed_values(change.batch, entry["values"], values)
         number = [one["place"] for one in result.standing()].index(place) + 1
         made = FieldRevision.objects.bulk_create(
             FieldRevision(card=fresh, key=key, entry=number, old=entry["values"].get(key), new=value, by=user)
@@ -131,13 +130,3 @@ def _at(entries: Arrangement, place: int) -> dict[str, Any]:
     if place >= len(entries) or entries[place]["out"]:
         raise NoSuchEntry
     return entries[place]
-
-
-def _changed(batch: Batch, held: Mapping[str, Any], values: Mapping[str, str | None]) -> dict[str, str | None]:
-    changed = {}
-    for spec in batch.specs():
-        if spec.key in values:
-            value = coercion.normalise(spec, values[spec.key])[0]
-            if value != held.get(spec.key):
-                changed[spec.key] = value
-    return changed

@@ -1,7 +1,7 @@
 """What somebody wants to take away: which cards, which columns, in which form."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 from urllib.parse import urlencode
 
@@ -24,13 +24,13 @@ SEPARATORS = {"semicolon": ";", "comma": ",", "tab": "\t"}
 class Options:
     """`columns`: key and form of each column of a field; None: every field, in `form`.
 
-    `changed`: cards touched after the version `since`; `found`: those of `filters`; `chosen`: those of `chosen`.
+    `changed`: cards touched after the version `since`; `found`: those of `filters`;
+    `chosen`: those that `filters` names.
     """
 
     which: str = "all"
     since: int = 0
     filters: grid.Filters = field(default_factory=grid.Filters)
-    chosen: tuple[int, ...] = ()
     form: Form = "value"
     columns: frozenset[tuple[str, str]] | None = None
     besides: frozenset[str] = USUAL
@@ -62,7 +62,6 @@ def from_query(query: Any, batch: Batch, since: int = 0) -> Options:
         which=which if which in WHICH else "all",
         since=since,
         filters=grid.Filters.from_query(query, batch),
-        chosen=grid.Filters.from_query(query, batch).cards,
         form=cast(Form, form) if form in FORMS else "value",
         columns=columns if "columns" in query and (columns or not asked) else None,
         besides=_besides(query),
@@ -90,10 +89,10 @@ def of_cards(batch: Batch, options: Options) -> QuerySet[Card]:
         "read": Q(status=CardStatus.COMPLETED),
         "checked": Q(status=CardStatus.COMPLETED, reviewed=True),
         "changed": Q(status=CardStatus.COMPLETED, version__gt=options.since),
-        "chosen": Q(pk__in=options.chosen),
+        "chosen": Q(pk__in=options.filters.cards),
     }
     if options.which == "found":
-        return grid.narrowed(batch, options.filters)
+        return grid.narrowed(batch, replace(options.filters, cards=()))
     return cards.filter(wanted[options.which]) if options.which in wanted else cards
 
 

@@ -57,6 +57,10 @@ class Table:
         head += ["checked", "checked_by"] if "checked" in besides else []
         return head
 
+    def status_column(self) -> int | None:
+        """The place of a card's status in a row: a field may be called so, too."""
+        return self.head().index("status") if "status" in self._options.besides else None
+
     def names(self) -> list[tuple[Column, str]]:
         return [(column, self._name(column)) for column in (*self.columns, *self._machine)]
 

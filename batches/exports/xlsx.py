@@ -52,14 +52,15 @@ def _make(path: Path, folder: str, batch: Batch, table: Table, options: Options)
     sheet.set_column(0, len(head) - 1, 18)
     _row(sheet, 0, head, bold)
     states: Counter[str] = Counter()
+    status = table.status_column()
     number = 0
     for number, row in enumerate(table.rows(), start=1):
         if number >= MOST:
             book.close()
             raise TooManyRows
         _row(sheet, number, row)
-        if "status" in head:
-            states[row[head.index("status")]] += 1
+        if status is not None:
+            states[row[status]] += 1
     facts = book.add_worksheet("About")
     facts.set_column(0, 1, 32)
     for place, line in enumerate(about.lines(batch, options, number, states)):

@@ -27,6 +27,8 @@ def dense(mask: Mask, length: int, share: float, axis: int) -> Mask:
 def unbroken(mask: Mask, length: int, axis: int) -> Mask:
     """The places that lie in a run of at least this length."""
     rows = mask if axis == ACROSS else mask.T
+    if rows.shape[1] < length:
+        return np.zeros_like(mask)
     total = np.cumsum(np.pad(rows.astype(np.int32), ((0, 0), (1, 0))), axis=1)
     starts = (total[:, length:] - total[:, :-length]) == length
     padded = np.pad(starts.astype(np.int32), ((0, 0), (length, length - 1)))

@@ -36,11 +36,6 @@ class Line:
     def settled(self) -> bool:
         return not self.doubtful and bool(self.cell.checked or self.cell.corrected)
 
-    @property
-    def unsent(self) -> bool:
-        """Typed and kept, but not accepted."""
-        return self.typed != self.cell.value
-
 
 def lines(batch: Batch, card: Card, row: results.Row, typed: Mapping[str, tuple[str, str]]) -> list[Line]:
     """`typed`: of each field the value that stood there, and what was typed."""

@@ -9,6 +9,7 @@ from django.db.models import Case, Expression, F, FloatField, Q, QuerySet, TextF
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Lower, NullIf
 from django.db.models.lookups import Contains, Regex
+from django.http import QueryDict
 
 from batches.models import Batch, Card
 from batches.states import CardStatus, SkipReason
@@ -96,6 +97,12 @@ class Filters:
     def turned(self, sort: str) -> str:
         """The order that a click on a column's head asks for."""
         return f"-{sort}" if self.sort == sort else sort
+
+
+def ticked(query: QueryDict) -> tuple[int, ...]:
+    """The cards that a form names one by one."""
+    named = query.getlist("card")[:MOST]
+    return tuple(int(pk) for pk in named if pk.isascii() and pk.isdecimal() and len(pk) < 18)
 
 
 def found(batch: Batch, filters: Filters) -> QuerySet[Card]:

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,8 +14,9 @@ from django.views.decorators.http import require_safe
 from batches.actions import runs, sheets
 from batches.forms import BudgetForm
 from batches.intake import looking
-from batches.models import Batch
+from batches.models import Batch, Card
 from batches.queries import besides, budgets, expected, house, preparing, trying, uploads
+from batches.states import CardStatus
 from batches.views import duplicates
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
@@ -52,7 +54,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         "trial": trying.of(batch),
         "mark": trying.mark(batch),
         "number": trying.CARDS,
-        "cards": batch.cards.filter(prepared_at__isnull=False, error="").order_by("position", "pk")[:FIRST_SCANS],
+        "cards": _first_scans(batch),
     }
     return render(request, "batches/batch_confirm.html", context)
 
@@ -81,6 +83,12 @@ def _problems(batch: Batch, specs: list[FieldSpec]) -> list[tuple[str, str]]:
     elif used_up := budgets.used_up(batch, batch.engine):
         problems.append((used_up, reverse("batch_budget", args=[batch.pk])))
     return problems
+
+
+def _first_scans(batch: Batch) -> QuerySet[Card]:
+    """Of those that are read."""
+    shown = batch.cards.filter(status=CardStatus.PENDING, prepared_at__isnull=False, error="")
+    return shown.order_by("position", "pk")[:FIRST_SCANS]
 
 
 def _sheets(batch: Batch) -> dict[str, int]:

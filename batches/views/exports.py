@@ -124,7 +124,7 @@ def _options(request: SignedInRequest, batch: Batch, mine: Activity | None) -> e
     options = choices.from_query(request.GET, batch, _since(mine))
     if "columns" in request.GET:
         return options
-    which = "chosen" if options.chosen else "found" if options.filters.any else "read"
+    which = "chosen" if options.filters.cards else "found" if options.filters.any else "read"
     besides = frozenset({"file", "status", "checked", "confidence"})
     return replace(options, which=which, besides=besides, bom=True, unreadable=True, delimiter=";")
 
@@ -185,7 +185,7 @@ def _which(request: SignedInRequest, batch: Batch, mine: Activity | None) -> lis
     if filters.any or options.which == "found":
         found = replace(options, which="found", filters=filters)
         shown.append(("found", _("The cards that I filtered"), _count(batch, found), ""))
-    if options.chosen:
+    if options.filters.cards:
         chosen = replace(options, which="chosen")
         shown.append(("chosen", _("The cards that I chose"), _count(batch, chosen), ""))
     return shown

@@ -24,8 +24,6 @@ from batches.views.results import chips, editable
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.models import Engine
 
-MOST = 1000  # cards that an address names one by one
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
@@ -38,7 +36,7 @@ def batch_reread(request: SignedInRequest, pk: int) -> HttpResponse:
         return redirect("batch_upload", pk)
     data = request.POST if request.method == "POST" else request.GET
     filters = grid.Filters.from_query(data, batch)
-    ids = _ids(data.getlist("card"))
+    ids = list(grid.ticked(data))
     cards = grid.narrowed(batch, filters).filter(pk__in=ids) if ids else grid.narrowed(batch, filters)
     form = RereadingForm(batch, data if "engine" in data else None)
     status = 200
@@ -56,10 +54,6 @@ def batch_reread(request: SignedInRequest, pk: int) -> HttpResponse:
     if request.htmx.target == "reread-plan" and request.method != "POST":
         return render(request, "batches/_reread_plan.html", context)
     return render(request, "batches/batch_reread.html", context, status=status)
-
-
-def _ids(texts: list[str]) -> list[int]:
-    return [int(text) for text in texts[:MOST] if text.isdecimal() and len(text) < 18]
 
 
 def _context(

@@ -264,7 +264,7 @@ def test_the_guard_against_formulas_can_be_switched_off(batch: Batch, read_card:
         ("checked", {}, [1]),
         ("changed", {"since": 5}, [2]),
         ("found", {"filters": grid.Filters(name="problems")}, [3]),
-        ("chosen", {"chosen": (0, 3)}, [0, 3]),
+        ("chosen", {"filters": (0, 3)}, [0, 3]),
     ],
 )
 def test_the_cards_are_chosen(
@@ -273,8 +273,8 @@ def test_the_cards_are_chosen(
     cards = [*make_cards(3, CardStatus.COMPLETED), *make_cards(1, CardStatus.FAILED)]
     Card.objects.filter(pk=cards[1].pk).update(reviewed=True)
     Card.objects.filter(pk=cards[2].pk).update(version=6)
-    if "chosen" in more:
-        more = {"chosen": tuple(cards[n].pk for n in (0, 3))}
+    if which == "chosen":
+        more = {"filters": grid.Filters(cards=tuple(cards[n].pk for n in (0, 3)))}
     assert [row["card_id"] for row in read(batch, which=which, **more)] == [str(cards[n].pk) for n in found]
 
 
@@ -344,3 +344,20 @@ def test_options_go_into_an_address_and_back(batch: Batch) -> None:
     assert query["format"] == "xlsx"
     other = QueryDict("columns=1&value=nothing-of-this-batch")
     assert exports.options.from_query(other, batch).columns is None
+
+
+def test_a_field_called_status_is_not_taken_for_the_cards_own(batch: Batch, read_card: Card) -> None:
+    batch.fields[0]["label"] = "status"
+    about = list(workbook(batch, besides=frozenset({"file"}))["About"].iter_rows(values_only=True))
+    assert not [line for line in about if str(line[0]).startswith("rows with status")]
+    about = list(workbook(batch)["About"].iter_rows(values_only=True))
+    assert ("rows with status completed", "1") in [line[:2] for line in about]
+
+
+def test_a_filter_is_not_narrowed_by_cards_that_were_ticked_besides(
+    batch: Batch, make_cards: Callable[..., list[Card]]
+) -> None:
+    cards = make_cards(2, CardStatus.COMPLETED)
+    filters = grid.Filters(cards=(cards[1].pk,))
+    assert len(read(batch, which="found", filters=filters)) == 2
+    assert len(read(batch, which="chosen", filters=filters)) == 1

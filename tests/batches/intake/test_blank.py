@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -73,3 +74,8 @@ def test_of_the_sample_cards_one_is_blank():
             if blank.is_blank(image.convert("L")):
                 found.append(path.name)
     assert found == ["music-08.jpg"]
+
+
+@pytest.mark.parametrize("shape", [(800, 1), (1, 800), (1, 1), (7, 800)])
+def test_an_image_narrower_than_a_stroke_is_looked_at_all_the_same(shape: tuple[int, int]):
+    assert not blank.strokes(np.full(shape, 200, np.uint8)).any()
