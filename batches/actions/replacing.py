@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from batches import changes, tasks
 from batches.actions import activity
-from batches.intake import adding, decoders, free_names, sniff, store, upright
+from batches.intake import adding, decoders, durable, free_names, sniff, store, upright
 from batches.intake.receiving import Received, Refused, receive
 from batches.intake.seeing import UNSEEN
 from batches.models import Card, CardScan
@@ -32,7 +32,7 @@ def replace(card: Card, user: User, name: str, chunks: Iterable[bytes], *, back:
             target = store.make(change.batch) / free_names.source(change.batch, name, received)
             _put(change, fresh, scan, user, _columns(scan, received, page) | {"source": target.name})
             activity.record(change.batch, user, "replace_scan", **activity.about(fresh))
-            store.replace(received.path, target)
+            durable.replace(received.path, target)
     except BaseException as error:
         if target is not None:
             target.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from batches import changes
-from batches.intake import containers, decoders, free_names, names, sniff, store
+from batches.intake import containers, decoders, durable, free_names, names, sniff, store
 from batches.intake.receiving import Received, receive
 from batches.intake.receiving import Refused as Refused  # for whoever adds
 from batches.models import Batch, Card, CardScan, Upload
@@ -174,7 +174,7 @@ class _Group:
             self._refusals.append(MemberRefused(member.index, name, error.code, error.message))
 
     def keep(self) -> tuple[list[Card], list[MemberRefused]]:
-        store.flush([ready.received.path for ready in self._ready])
+        durable.flush([ready.received.path for ready in self._ready])
         made: tuple[list[Card], list[MemberRefused]] = ([], [])
         if self._ready:
             made = keep(self._batch, self._ready, self._columns)
@@ -342,7 +342,7 @@ def keep(
                 moves[ready.received.path] = folder / source
             if at_last is not None:
                 at_last()
-            store.replace_all(moves)
+            durable.replace_all(moves)
     except BaseException:
         for part, target in moves.items():
             with suppress(FileNotFoundError):  # not moved yet

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches import changes
-from batches.intake import adding, names, sniff, store, uploads
+from batches.intake import adding, durable, names, sniff, store, uploads
 from batches.intake.entering import stands
 from batches.intake.receiving import Refused, recognise, refuse_if_full, told
 from batches.models import Batch, Upload
@@ -124,7 +124,7 @@ def _write(upload: Upload, file: IO[bytes], start: int, chunks: Iterable[bytes])
     file.flush()
     os.fsync(file.fileno())
     if not start:
-        store.sync_folder(store.part_of(upload).parent)
+        durable.sync_folder(store.part_of(upload).parent)
         file.seek(0)
         if end >= sniff.HEAD:
             told(store.part_of(upload))

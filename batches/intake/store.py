@@ -7,13 +7,10 @@
 A folder is found where it is, not where the row says: the rename follows the commit, and a crash may lie between.
 """
 
-import ctypes
 import fcntl
 import os
 import re
-import secrets
 import shutil
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -23,16 +20,14 @@ from typing import Literal
 from django.conf import settings
 from django.utils import timezone
 
-from batches.intake import names
+from batches.intake import durable, names
 from batches.models import Batch, Card, CardScan, Sheet, Upload
 from batches.states import CardStatus
 
 ERRORS, DERIVED, RESULTS, HELD = "_errors", "_derived", "results", "_held"
 AnyScan = Card | CardScan | Sheet
-_libc = ctypes.CDLL(None, use_errno=True)
 _IMAGE = re.compile(r"(.+)-(?:full|(?:page|thumb|\d+px)-r\d+)\.jpg")  # behind the name of a card, and perhaps a tag
 _TAGGED = re.compile(r"(.+)-(?:s\d+)?(?:c[\d.]+)?")
-REPLACE_TRIES, PAUSE = 3, 0.2  # where another program holds the file, as on a network drive
 
 
 def _area(*names: str) -> Path:
@@ -143,11 +138,7 @@ def _error_copy(base: Path, filename: str) -> Path:
 
 def part() -> Path:
     """A new name for a file being written; renamed into place, or cleared away after a day."""
-    return _part(_made(_area("temp", "_parts")))
-
-
-def _part(folder: Path) -> Path:
-    return folder / f"{secrets.token_hex(8)}.part"
+    return durable.part(_made(_area("temp", "_parts")))
 
 
 def part_of(upload: Upload) -> Path:
@@ -172,15 +163,15 @@ def again(path: Path) -> Path:
         os.link(path, other)
     except OSError:  # some network drives have one name for each file
         shutil.copyfile(path, other)
-        _flush(other.parent, [other])
+        durable.flush([other])
     return other
 
 
 def hold(upload: Upload, received: Path) -> None:
     """Keep a received file beside the scans; its own name is its owner's to remove."""
     target = held(upload)
-    sync_folder(_made(target.parent).parent)
-    replace(again(received), target)
+    durable.sync_folder(_made(target.parent).parent)
+    durable.replace(again(received), target)
 
 
 def all_held() -> list[Path]:
@@ -193,11 +184,6 @@ def parts() -> list[Path]:
     return sorted(path for path in _entries(_area("temp", "_parts")) if path.is_file())
 
 
-def sync_folder(path: Path) -> None:
-    with _opened(path) as descriptor:
-        os.fsync(descriptor)
-
-
 def write_atomic(path: Path, data: bytes) -> None:
     """The whole file or none, and on the disk when this returns."""
     write_together({path: data})
@@ -205,89 +191,9 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 def write_together(files: Mapping[Path, bytes]) -> None:
     """As write_atomic, for many: each whole or not there, and their folders are waited for once."""
-    folders = {path.parent for path in files}
-    for folder in folders:
+    for folder in {path.parent for path in files}:
         _made(folder)
-    being_written = _made(_area("temp", "_parts"))
-    parts = dict(zip(files, _parts(being_written, len(files)), strict=True))
-    try:
-        for path, data in files.items():
-            _write(parts[path], data)
-        _flush(being_written, list(parts.values()))
-        for path in files:
-            _rename(parts[path], path)
-            del parts[path]
-    finally:
-        for left in parts.values():
-            left.unlink(missing_ok=True)
-    for folder in folders:
-        sync_folder(folder)
-
-
-def _parts(folder: Path, number: int) -> Iterator[Path]:
-    token = secrets.token_hex(8)
-    return (folder / f"{token}-{count}.part" for count in range(number))
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Without the buffer and the questions of `open`: there are two files for each card."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        written = os.write(descriptor, data)
-        while written < len(data):  # a disk that is nearly full takes a part and refuses the rest
-            written += os.write(descriptor, memoryview(data)[written:])
-    finally:
-        os.close(descriptor)
-
-
-def _flush(folder: Path, files: Sequence[Path]) -> None:
-    """The bytes of a folder's files on the disk. Many by one call where the system has it: a fifth of the CPU."""
-    if len(files) > 2 and hasattr(_libc, "syncfs"):
-        with _opened(folder) as descriptor:
-            if _libc.syncfs(descriptor):
-                raise OSError(ctypes.get_errno(), "The disk did not take the files")
-        return
-    for path in files:
-        with _opened(path) as descriptor:
-            os.fsync(descriptor)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def flush(parts: Sequence[Path]) -> None:
-    """Their bytes on the disk, before any of them is renamed."""
-    if parts:
-        _flush(parts[0].parent, parts)
-
-
-def replace(source: Path, target: Path) -> None:
-    replace_all({source: target})
-
-
-def replace_all(moves: Mapping[Path, Path]) -> None:
-    """Each file under its new name, and these on the disk."""
-    for source, target in moves.items():
-        _rename(source, target)
-    for folder in {target.parent for target in moves.values()}:
-        sync_folder(folder)
-
-
-def _rename(source: Path, target: Path) -> None:
-    for left in reversed(range(REPLACE_TRIES)):
-        try:
-            source.replace(target)
-            break
-        except PermissionError:
-            if not left:
-                raise
-            time.sleep(PAUSE)
+    durable.write(files, through=_made(_area("temp", "_parts")))
 
 
 @contextmanager
@@ -372,8 +278,8 @@ def _move(batch: Batch, target: Path) -> None:
         _made(target)
     elif here != target:
         here.rename(target)
-        sync_folder(here.parent)
-    sync_folder(target.parent)
+        durable.sync_folder(here.parent)
+    durable.sync_folder(target.parent)
 
 
 def place(card: Card) -> None:
@@ -395,8 +301,8 @@ def _place(scan: AnyScan, *, failed: bool) -> None:
     here, there = (inside, outside) if failed else (outside, inside)
     if here.is_file() and not there.exists():
         _made(there.parent)
-        replace(here, there)
-        sync_folder(here.parent)
+        durable.replace(here, there)
+        durable.sync_folder(here.parent)
 
 
 def _place_copy(scan: AnyScan, *, failed: bool) -> None:

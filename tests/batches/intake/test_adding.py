@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches import changes
-from batches.intake import adding, derive, free_names, order, store
+from batches.intake import adding, derive, durable, free_names, order, store
 from batches.models import Batch, Card
 from batches.states import BatchStatus
 from tests.batches.intake import pictures
@@ -212,7 +212,7 @@ def test_a_failure_before_the_commit_leaves_nothing(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "sync_folder", fail)
+        patch.setattr(durable, "sync_folder", fail)
         with pytest.raises(seen):
             add()
     assert (files(batch), store.parts(), batch.cards.count()) == ([], [], 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batches.intake import adding, containers, receiving, store
+from batches.intake import adding, containers, durable, receiving, store
 from batches.models import Batch
 from tests.batches.intake import pictures, zips
 from tests.batches.intake.test_adding import files
@@ -156,7 +156,7 @@ def test_a_failure_keeps_what_was_received(batch: Batch, tmp_path: Path, monkeyp
         raise OSError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "sync_folder", fail)
+        patch.setattr(durable, "sync_folder", fail)
         with pytest.raises(OSError, match="broken"):
             list(adding.steps(batch, "card.jpg", received))
     assert received.path.is_file()

@@ -109,7 +109,7 @@ def test_a_file_in_parts_is_not_taken_for_added_because_its_first_try_broke(
             raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("batches.intake.store.replace_all", breaking)
+        patch.setattr("batches.intake.durable.replace_all", breaking)
         with pytest.raises(RuntimeError, match="broken"):
             entering.enter(entry, ready)
     entering.enter(entry, ready)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batches.actions import files, runs, trash
-from batches.intake import adding, opening, store, uploads
+from batches.intake import adding, durable, opening, store, uploads
 from batches.intake.alone import alone
 from batches.models import Batch, Upload
 from batches.states import UploadStatus
@@ -95,7 +95,7 @@ def test_a_kill_before_the_rows_stand_is_no_loss(batch: Batch, settings: Any, mo
             os.link(target, source)  # what the orderly way out would move back, a kill leaves
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "replace_all", die)
+    monkeypatch.setattr(durable, "replace_all", die)
     with pytest.raises(KeyboardInterrupt):
         opening.go_on(upload.pk, lambda: True)
     monkeypatch.undo()

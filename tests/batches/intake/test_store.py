@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches import changes
-from batches.intake import derive, store
+from batches.intake import derive, durable, store
 from batches.models import Batch, Card
 from batches.states import BatchStatus, CardStatus
 from tests.batches.intake import pictures
@@ -74,7 +74,7 @@ def test_settling_cut_by_a_crash_is_made_up_for(batch: Batch, scan: Card, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "sync_folder", cut)
+        patch.setattr(durable, "sync_folder", cut)
         with pytest.raises(KeyboardInterrupt):
             store.settle(fresh)
     store.settle(fresh)
@@ -231,7 +231,7 @@ def test_of_many_files_each_is_whole_or_not_there(batch: Batch, monkeypatch: pyt
     folder = store.results_folder(batch)
     store.write_together({folder / f"{number}.txt": b"one" for number in range(5)})
     with monkeypatch.context() as patch:
-        patch.setattr(store._libc, "syncfs", lambda _descriptor: -1)
+        patch.setattr(durable._libc, "syncfs", lambda _descriptor: -1)
         with pytest.raises(OSError, match="did not take"):
             store.write_together({folder / f"{number}.txt": b"two" for number in range(5)})
     assert {path.read_bytes() for path in folder.iterdir()} == {b"one"}
@@ -249,7 +249,7 @@ def test_a_file_that_another_program_holds_is_tried_three_times(batch: Batch, mo
         return real(self, target)
 
     monkeypatch.setattr(Path, "replace", held)
-    monkeypatch.setattr(store, "PAUSE", 0.0)
+    monkeypatch.setattr(durable, "PAUSE", 0.0)
     store.write_atomic(path, b"text")
     assert path.read_bytes() == b"text"
     tries[:] = [path] * -3
