@@ -144,11 +144,12 @@ def test_the_sign_in_page_is_clean(new_context: Callable[..., BrowserContext], c
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
 def test_no_page_scrolls_sideways_on_a_telephone(
-    new_context: Callable[..., BrowserContext], console: Console, places: dict[str, int]
+    new_context: Callable[..., BrowserContext], console: Console, places: dict[str, int], language: str
 ) -> None:
     console.ignore("404")
-    page = new_context(viewport={"width": 320, "height": 640}).new_page()
+    page = new_context(viewport={"width": 320, "height": 640}, locale=language).new_page()
     console.watch(page)
     wide = {}
     for name, address in PAGES.items():
