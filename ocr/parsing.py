@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ocr import loops, repair, schema
@@ -177,10 +178,12 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+# A model that loops writes the same number a million times: one object serves them all.
+_number = lru_cache(4096)(repair.Number)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_pairs,
-    parse_int=repair.Number,
-    parse_float=repair.Number,
+    parse_int=_number,
+    parse_float=_number,
     parse_constant=lambda _name: None,
     strict=False,
 )
