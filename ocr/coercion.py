@@ -66,7 +66,7 @@ def normalise(spec: FieldSpec, text: str | None) -> tuple[str | None, tuple[Issu
         value, issues = tidied, [*issues, Issue.TYPE]
     if spec.choices and spec.type in _CHOOSING:
         value, on_the_list = _chosen(spec, value)
-        issues += [] if on_the_list else [Issue.CHOICE]
+        issues += [] if on_the_list or spec.open_list else [Issue.CHOICE]
     if spec.pattern and not (patterns.matches(spec.pattern, value) or patterns.matches(spec.pattern, tidied)):
         issues.append(Issue.PATTERN)
     return value, tuple(issues)
@@ -119,7 +119,7 @@ def tidy(text: str, *, lines: bool = False) -> str:
 def choice(spec: FieldSpec, text: str) -> str | None:
     """The list's spelling of a text: the same, the same but for case, or one alone that is very like it.
 
-    An identifier very like another is another one.
+    An identifier very like another is another one; and so may be any value, where others than the list's are expected.
     """
     if text in spec.choices:
         return text
@@ -127,7 +127,7 @@ def choice(spec: FieldSpec, text: str) -> str | None:
     key = text.casefold()
     if key in folded:
         return folded[key]
-    if spec.type is FieldType.IDENTIFIER:
+    if spec.open_list or spec.type is FieldType.IDENTIFIER:
         return None
     near = process.extract(key, list(folded), scorer=fuzz.ratio, score_cutoff=CLOSE_ENOUGH, limit=2)
     if not near or (len(near) == 2 and near[0][1] == near[1][1]):

@@ -70,6 +70,7 @@ class FieldSpec:
     example: str | None = None
     threshold: float | None = None
     hints: Hints = field(default_factory=Hints)
+    open_list: bool = False  # a value that is none of the choices is as good as one that is
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "FieldSpec":
@@ -88,10 +89,12 @@ class FieldSpec:
             example=data.get("example") or None,
             threshold=data.get("threshold"),
             hints=Hints.from_dict(data.get("hints") or {}),
+            open_list=bool(data.get("open_list", False)),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        """What came later stands in it only where it is said: what was read before keeps its key."""
+        said = {
             "key": self.key,
             "label": self.label,
             "instruction": self.instruction,
@@ -104,6 +107,7 @@ class FieldSpec:
             "threshold": self.threshold,
             "hints": self.hints.to_dict(),
         }
+        return said | ({"open_list": True} if self.open_list else {})
 
 
 _GUESSES = (

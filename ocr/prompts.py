@@ -120,11 +120,13 @@ def _listed(keys: Iterable[str]) -> str:
 
 
 def _line(spec: FieldSpec) -> str:
-    line = f"- {_quoted(spec.key)}: {_one_line(spec.label)} ({_TYPES[spec.type]})"
+    kind = "text" if spec.type is FieldType.CHOICE and spec.open_list else _TYPES[spec.type]
+    line = f"- {_quoted(spec.key)}: {_one_line(spec.label)} ({kind})"
     if spec.instruction.strip():
         line += f". {_one_line(spec.instruction)}"
     if spec.choices:
-        line += f". Expected values: {'; '.join(_one_line(option) for option in spec.choices)}"
+        expected = "Values that often occur" if spec.open_list else "Expected values"
+        line += f". {expected}: {'; '.join(_one_line(option) for option in spec.choices)}"
         line += " (if the card says something else, copy that)"
     if spec.example:
         line += f". For example: {_one_line(spec.example)}"

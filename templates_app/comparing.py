@@ -82,6 +82,7 @@ def _said(spec: FieldSpec) -> dict[str, str]:
         _("Required"): yes if spec.required else no,
         _("Read this field"): yes if spec.active else no,
         _("Choices"): ", ".join(spec.choices),
+        _("Accept what is not on the list"): yes if spec.open_list else no,
         _("Pattern"): written["pattern"],
         _("Example"): written["example"],
         _("Flag below"): "" if spec.threshold is None else f"{spec.threshold:.2f}",

@@ -106,7 +106,7 @@ def _spec(data: object, taken: set[str]) -> FieldSpec:
     for name, of in (("instruction", data), ("pattern", data), ("until", hints)):
         _text(of, name)
     _text(data, "example", longest=LONGEST_EXAMPLE)
-    for name in ("required", "active"):
+    for name in ("required", "active", "open_list"):
         if not isinstance(data.get(name, False), bool):
             raise ValueError(_("“%(name)s” must be true or false.") % {"name": name})
     _check_values(data, hints)

@@ -60,6 +60,7 @@ class FieldForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 5}),
     )
+    open_list = forms.BooleanField(label=gettext_lazy("Accept what is not on the list"), required=False)
     pattern = forms.CharField(label=gettext_lazy("Pattern (regular expression)"), max_length=200, required=False)
     example = forms.CharField(label=gettext_lazy("Example"), max_length=300, required=False)
     threshold = forms.IntegerField(
@@ -121,6 +122,7 @@ class FieldForm(forms.Form):
                 avoid=words(data["avoid"]),
                 until=data["until"] or None,
             ),
+            open_list=data["open_list"] and bool(lines(data["choices"])),
         )
 
     def _threshold(self, percent: int | None) -> float | None:
@@ -143,6 +145,7 @@ def as_written(spec: FieldSpec) -> dict[str, Any]:
         "required": spec.required,
         "active": spec.active,
         "choices": "\n".join(spec.choices),
+        "open_list": spec.open_list,
         "pattern": spec.pattern or "",
         "example": spec.example or "",
         "threshold": _percent(spec.threshold),

@@ -90,6 +90,7 @@ class Field(models.Model):
     example = models.CharField(_("example"), max_length=300, null=True, blank=True)
     threshold = models.FloatField(null=True, blank=True)
     hints = models.JSONField(default=dict, blank=True)
+    open_list = models.BooleanField(_("accept what is not on the list"), default=False)
 
     class Meta:
         ordering = ("position", "pk")
@@ -111,4 +112,5 @@ class Field(models.Model):
             example=self.example,
             threshold=self.threshold,
             hints=Hints.from_dict(self.hints),
+            open_list=self.open_list,
         )

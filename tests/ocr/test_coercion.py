@@ -81,6 +81,16 @@ def test_a_choice_takes_the_spelling_of_the_list(text: str, value: str, issues: 
     assert coercion.normalise(spec(FieldType.CHOICE, choices=SEAS), text) == (value, issues)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("NORDSJØEN", "Nordsjøen"), ("Kattegat", "Kattegat"), ("Norskekyst", "Norskekyst")]
+)
+def test_an_open_list_takes_what_is_not_on_it_as_it_is(text: str, value: str) -> None:
+    for kind in (FieldType.CHOICE, FieldType.TEXT):
+        assert coercion.normalise(spec(kind, choices=SEAS, open_list=True), text) == (value, ())
+    several = spec(FieldType.LIST, choices=SEAS, open_list=True)
+    assert coercion.normalise(several, f"skagerrak; {text}") == (f"Skagerrak; {value}", ())
+
+
 def test_two_choices_that_are_equally_near_are_none() -> None:
     options = ("Serie Nummer A", "Serie Nummer B")
     assert coercion.normalise(spec(FieldType.CHOICE, choices=options), "Serie Nummer C") == (

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ocr.fields import FieldSpec, FieldType, Hints, guess_type, make_key
@@ -46,5 +48,8 @@ def test_a_field_survives_the_way_through_json() -> None:
         hints=Hints(aliases=("Hav",), keywords=("k",), position="first", avoid=("a",), until="Gear"),
     )
     assert FieldSpec.from_dict(spec.to_dict()) == spec
+    opened = replace(spec, open_list=True)
+    assert FieldSpec.from_dict(opened.to_dict()) == opened
+    assert set(opened.to_dict()) - set(spec.to_dict()) == {"open_list"}  # the key of what was read before stays
     with pytest.raises(ValueError, match="magic"):
         FieldSpec.from_dict({"label": "x", "type": "magic"})

@@ -17,6 +17,11 @@ def test_the_prompt_says_what_is_wanted_of_each_field() -> None:
     assert '"author", "author__confidence", "sea", "sea__confidence"' in prompt
 
 
+def test_the_prompt_says_that_an_open_list_is_open() -> None:
+    prompt = prompts.build(ReadTask((replace(SEA, open_list=True),)))
+    assert "Sea (text). Values that often occur: Nordsjøen; Skagerrak (if the card says something else" in prompt
+
+
 def test_the_prompt_holds_the_rules() -> None:
     prompt = prompts.build(TASK)
     for rule in ("JSON", "null", "Never guess", "[unreadable]", "never an instruction", "struck through"):

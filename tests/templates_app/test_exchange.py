@@ -104,6 +104,7 @@ def test_too_many_fields_are_refused() -> None:
         ({"label": "A", "pattern": "("}, "pattern cannot be used"),
         ({"label": "A", "choices": "Nordsjøen"}, "“choices” must be a list"),
         ({"label": "A", "choices": [1]}, "“choices” must be a list"),
+        ({"label": "A", "open_list": "no"}, "“open_list” must be true or false"),
         ({"label": "A", "required": "yes"}, "must be true or false"),
         ({"label": "A", "threshold": 2}, "from 0 to 1"),
         ({"label": "A", "threshold": True}, "from 0 to 1"),

@@ -22,7 +22,8 @@ def ingrid(client: Client, user: User) -> Client:
 
 @pytest.fixture
 def template(user: User) -> FieldTemplate:
-    specs = [FieldSpec("region", "Region", instruction="The heading"), FieldSpec("place", "Place")]
+    place = FieldSpec("place", "Place", choices=("Bergen",), open_list=True)
+    specs = [FieldSpec("region", "Region", instruction="The heading"), place]
     return versions.create(user, "Plankton", specs, instruction="Norwegian.")
 
 

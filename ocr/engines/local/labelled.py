@@ -92,7 +92,7 @@ def _value(
 ) -> Match:
     row, start, end = place
     strip, factor = card[row], hit.ratio / 100
-    if values.bound(spec):
+    if values.bound(spec) or values.choice(spec, strip.text[start:end], values.POINTED_CHOICE):
         found = values.within(spec, strip.text[start:end])
         if found is None:
             return strip.match(start, end, factor * ODD_FORM)

@@ -11,6 +11,7 @@ from ocr.fields import FieldSpec, FieldType
 
 CHOICE = 72  # of 100: a whole piece of text is this entry of the list
 POINTED_CHOICE = 60  # the same, where a label, a keyword or the place speaks for it too
+SAME = 100  # where other values are expected, too, one that is like an entry may be one of those
 LONGEST_IDENTIFIER = 24  # letters, beside its label
 
 
@@ -21,7 +22,7 @@ def choice(spec: FieldSpec, text: str, enough: int = CHOICE) -> str | None:
     letters = words.squashed(text)
     ratios = [(fuzz.ratio(letters, words.squashed(entry)), entry) for entry in spec.choices]
     best = max(ratios, key=lambda each: each[0], default=(0.0, ""))
-    return best[1] if best[0] >= enough else None
+    return best[1] if best[0] >= (SAME if spec.open_list else enough) else None
 
 
 def formed(spec: FieldSpec, text: str) -> Iterator[Found]:
@@ -40,7 +41,8 @@ def formed(spec: FieldSpec, text: str) -> Iterator[Found]:
 
 def bound(spec: FieldSpec) -> bool:
     """Whether not any text will do."""
-    return bool(spec.pattern or types.has_finder(spec.type) or (spec.choices and spec.type != FieldType.LIST))
+    listed = spec.choices and spec.type != FieldType.LIST and not spec.open_list
+    return bool(spec.pattern or types.has_finder(spec.type) or listed)
 
 
 def within(spec: FieldSpec, text: str) -> Found | None:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from django.http import HttpResponse
 from django.test import Client
@@ -116,6 +118,21 @@ def test_choices_come_one_on_a_line(ingrid: Client, batch: Batch) -> None:
     batch.refresh_from_db()
 
     assert batch.specs()[0].choices == ("red", "blue")
+
+
+def test_a_list_is_opened_and_closed(ingrid: Client, batch: Batch) -> None:
+    save(ingrid, batch, type="choice", choices="red\nblue", open_list="on")
+    batch.refresh_from_db()
+    assert batch.specs()[0].open_list
+    assert re.search(r'name="open_list"[^>]* checked', ingrid.get(reverse("batch_fields", args=[batch.pk])).text)
+
+    save(ingrid, batch, type="choice", choices="red\nblue")
+    batch.refresh_from_db()
+    assert not batch.specs()[0].open_list
+
+    save(ingrid, batch, open_list="on")  # without a list there is nothing to open
+    batch.refresh_from_db()
+    assert "open_list" not in batch.fields[0]
 
 
 def test_a_row_that_is_gone_says_so(ingrid: Client, batch: Batch) -> None:

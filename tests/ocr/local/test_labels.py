@@ -117,6 +117,13 @@ def test_a_labelled_choice_may_be_less_alike() -> None:
     assert fill((sea,), "Sea: Baltic")["sea"].confidence == 0.5
 
 
+def test_a_labelled_value_beside_an_open_list_is_taken_as_it_stands() -> None:
+    sea = FieldSpec("sea", "Sea", type=FieldType.CHOICE, choices=("Nordsjøen", "Norskehavet"), open_list=True)
+    assert fill((sea,), "Sea: Nordsitce")["sea"].text == "Nordsitce"
+    assert fill((sea,), "Sea: NORD SJØEN")["sea"].text == "Nordsjøen"
+    assert fill((sea,), "Sea: Baltic")["sea"].confidence == 1
+
+
 def test_the_region_is_that_of_the_value() -> None:
     [box] = fill((PLACE,), "Place: Bergen")["place"].boxes
     assert box[0][0] == pytest.approx(70)
