@@ -37,6 +37,11 @@
     return element;
   }
   const typing = (element) => element?.matches?.("input:not([type=checkbox],[type=radio]),textarea,select") ?? false;
+  // Not by htmx's class for it: settling a row that has just been drawn takes the class off again.
+  const asking = new Map(); // request: what sent it
+  document.addEventListener("htmx:beforeSend", ({ detail }) => asking.set(detail.xhr, detail.elt));
+  document.addEventListener("htmx:afterRequest", ({ detail }) => asking.delete(detail.xhr));
+  const awaited = (element) => [...asking.values()].some((one) => element.contains(one));
   function edited(element) {
     const focus = document.activeElement;
     return (element.contains(focus) && typing(focus)) || element.querySelector("tr form input, td textarea, td form select") !== null;
@@ -47,7 +52,7 @@
     held.delete(old.id);
     // The answer to what was done on this page may have drawn a later state already.
     if (Number(fresh.dataset.version) < Number(old.dataset.version) || old.isEqualNode(fresh)) return;
-    if (edited(old) || old.querySelector(".htmx-request")) {
+    if (edited(old) || awaited(old)) {
       held.set(old.id, html);
       return;
     }

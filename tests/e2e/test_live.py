@@ -122,7 +122,8 @@ def test_a_machine_that_slept_asks_once_and_shows_no_old_time(
     page.locator("#time-left").evaluate("it => { it.textContent = 'About 6 minutes left'; it.dataset.seconds = 360 }")
     opened = []
     page.on("websocket", lambda one: opened.append(one))
-    page.clock.fast_forward("08:00:00")
+    with page.expect_websocket():
+        page.clock.fast_forward("08:00:00")
     expect(page.locator("#time-left")).not_to_contain_text("6 minutes")
     expect(page.locator("#live-light")).to_be_visible()
     assert len(opened) == 1

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import APIResponse, Locator, Page, Response, expect
+from playwright.sync_api import APIResponse, Locator, Page, Response, Route, expect
 
 from tests import vlm_server
 from tests.e2e import steps
 from tests.e2e.conftest import sign_in
+from tests.waiting import until
 
 OFFLINE = r"net::ERR_INTERNET_DISCONNECTED|htmx:(afterRequest|sendError)|WebSocket connection"
 
@@ -123,6 +124,20 @@ def test_a_filter_a_search_and_card_is_right_save_what_was_typed(page: Page, rea
     page.get_by_role("searchbox").fill("svendsen")
     expect(page.locator("#card-rows tr")).to_have_count(1)
     expect(cell(page, 0, 0)).to_contain_text("Svendsen")
+
+
+def test_a_row_that_waits_for_an_answer_is_not_drawn_by_the_socket(page: Page, read: int) -> None:
+    frames: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(str(data))))
+    page.reload()
+    held: list[Route] = []
+    page.route("**/reviewed/**", lambda route: held.append(route))
+    open_cell(page, 0, 0).fill("Nordraak")
+    page.get_by_role("button", name="Card is right card 1").click()
+    until(lambda: page.wait_for_timeout(20) or (held and any("Nordraak" in frame for frame in frames)))
+    held.pop().continue_()
+    expect(page.locator("#card-rows tr").nth(0)).to_contain_text("Checked")
+    expect(page.locator("#card-chips")).to_contain_text("Checked 1")
 
 
 def test_a_double_click_says_it_once(page: Page, read: int) -> None:
