@@ -117,22 +117,21 @@ def tidy(text: str, *, lines: bool = False) -> str:
 
 
 def choice(spec: FieldSpec, text: str) -> str | None:
-    """The list's spelling of a text: the same, the same but for case, or one alone that is very like it.
+    """The choice that a text is: the same, the same but for case, or one alone that is very like it or its spellings.
 
     An identifier very like another is another one; and so may be any value, where others than the list's are expected.
     """
     if text in spec.choices:
         return text
-    folded = {tidy(option).casefold(): option for option in reversed(spec.choices)}
+    folded = {tidy(form).casefold(): term for form, term in reversed(spec.spelt())}
     key = text.casefold()
     if key in folded:
         return folded[key]
     if spec.open_list or spec.type is FieldType.IDENTIFIER:
         return None
-    near = process.extract(key, list(folded), scorer=fuzz.ratio, score_cutoff=CLOSE_ENOUGH, limit=2)
-    if not near or (len(near) == 2 and near[0][1] == near[1][1]):
-        return None
-    return folded[near[0][0]]
+    near = process.extract(key, list(folded), scorer=fuzz.ratio, score_cutoff=CLOSE_ENOUGH, limit=None)
+    nearest = {folded[form] for form, ratio, _place in near if ratio == near[0][1]}
+    return nearest.pop() if len(nearest) == 1 else None
 
 
 def integer(text: str) -> str | None:

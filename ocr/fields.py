@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,8 @@ class FieldType(StrEnum):
     IDENTIFIER = "identifier"
     COORDINATES = "coordinates"
 
+
+Spellings = tuple[tuple[str, tuple[str, ...]], ...]  # a choice, and how else it is written on cards
 
 POSITIONS = ("top_left", "first", "last")
 
@@ -71,6 +73,7 @@ class FieldSpec:
     threshold: float | None = None
     hints: Hints = field(default_factory=Hints)
     open_list: bool = False  # a value that is none of the choices is as good as one that is
+    spellings: Spellings = ()  # in the order of the choices
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "FieldSpec":
@@ -90,6 +93,7 @@ class FieldSpec:
             threshold=data.get("threshold"),
             hints=Hints.from_dict(data.get("hints") or {}),
             open_list=bool(data.get("open_list", False)),
+            spellings=spellings_of(data.get("choices") or (), data.get("spellings") or {}),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,7 +111,22 @@ class FieldSpec:
             "threshold": self.threshold,
             "hints": self.hints.to_dict(),
         }
-        return said | ({"open_list": True} if self.open_list else {})
+        later = {
+            "open_list": self.open_list,
+            "spellings": {term: list(forms) for term, forms in self.spellings},
+        }
+        return said | {name: value for name, value in later.items() if value}
+
+    def spelt(self) -> list[tuple[str, str]]:
+        """Each text that is a choice, and the choice: first the choices, then their other spellings."""
+        return [(term, term) for term in self.choices] + [
+            (form, term) for term, forms in self.spellings for form in forms
+        ]
+
+
+def spellings_of(choices: Iterable[str], given: Mapping[str, Iterable[str]]) -> Spellings:
+    """Those of the choices, in their order: a database may have kept another one."""
+    return tuple((term, tuple(given[term])) for term in choices if given.get(term))
 
 
 _GUESSES = (

@@ -126,11 +126,17 @@ def _line(spec: FieldSpec) -> str:
         line += f". {_one_line(spec.instruction)}"
     if spec.choices:
         expected = "Values that often occur" if spec.open_list else "Expected values"
-        line += f". {expected}: {'; '.join(_one_line(option) for option in spec.choices)}"
+        line += f". {expected}: {_choices(spec)}"
         line += " (if the card says something else, copy that)"
     if spec.example:
         line += f". For example: {_one_line(spec.example)}"
     return line
+
+
+def _choices(spec: FieldSpec) -> str:
+    known = dict(spec.spellings)
+    said = {term: ", ".join(_one_line(form) for form in known.get(term, ())) for term in spec.choices}
+    return "; ".join(_one_line(term) + (f" (also written {forms})" if forms else "") for term, forms in said.items())
 
 
 def _quoted(text: str) -> str:

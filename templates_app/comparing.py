@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from ocr.fields import FieldSpec
+from templates_app import choices
 from templates_app.forms import TYPE_LABELS, as_written
 from templates_app.models import FieldTemplateVersion
 
@@ -81,7 +82,7 @@ def _said(spec: FieldSpec) -> dict[str, str]:
         _("Instruction"): written["instruction"],
         _("Required"): yes if spec.required else no,
         _("Read this field"): yes if spec.active else no,
-        _("Choices"): ", ".join(spec.choices),
+        _("Choices"): ", ".join(choices.told(spec)),
         _("Accept what is not on the list"): yes if spec.open_list else no,
         _("Pattern"): written["pattern"],
         _("Example"): written["example"],

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from ocr import patterns
 from ocr.fields import POSITIONS, FieldSpec, FieldType, make_key
+from templates_app import choices as lists
 from templates_app import scans as scan_options
 from templates_app import versions
 from templates_app.editing import MAX_FIELDS
@@ -101,6 +102,7 @@ def _spec(data: object, taken: set[str]) -> FieldSpec:
     if not label:
         raise ValueError(_("its label is missing."))
     _check_list(data, "choices")
+    _check_spellings(data)
     for name in HINT_LISTS:
         _check_list(hints, name)
     for name, of in (("instruction", data), ("pattern", data), ("until", hints)):
@@ -146,6 +148,20 @@ def _check_list(data: Mapping[str, Any], name: str) -> None:
         return
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError(_("“%(name)s” must be a list of words.") % {"name": name})
+
+
+def _check_spellings(data: Mapping[str, Any]) -> None:
+    given = data.get("spellings")
+    if given is None:
+        return
+    if not isinstance(given, Mapping):
+        raise ValueError(_("“%(name)s” must be an object.") % {"name": "spellings"})
+    choices = data.get("choices") or []
+    for term in given:
+        if term not in choices:
+            raise ValueError(_("“%(term)s” has spellings but is no choice.") % {"term": term})
+        _check_list(given, term)
+    lists.checked(choices, tuple((term, tuple(forms or ())) for term, forms in given.items()))
 
 
 def _text(data: Mapping[str, Any], name: str, *, longest: int | None = None) -> str:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from ocr import patterns, prompts
 from ocr.fields import FieldSpec, FieldType, Hints, guess_type
+from templates_app import choices as lists
 from templates_app import scans
 from templates_app.editing import MAX_FIELDS
 from templates_app.models import FieldTemplate
@@ -86,6 +87,14 @@ class FieldForm(forms.Form):
                 attrs["aria-invalid"] = "true"
                 attrs["aria-describedby"] = f"said-{spec.key}"
 
+    def clean_choices(self) -> str:
+        text = str(self.cleaned_data["choices"])
+        try:
+            lists.read(text)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+        return text
+
     def clean_pattern(self) -> str:
         pattern = str(self.cleaned_data["pattern"])
         if pattern:
@@ -97,19 +106,20 @@ class FieldForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        if data.get("type") == FieldType.CHOICE and not lines(data.get("choices", "")):
+        if data.get("type") == FieldType.CHOICE and "choices" in data and not lines(data["choices"]):
             self.add_error("choices", _("Write down what can be chosen, one on a line."))
         return data
 
     def changed_spec(self) -> FieldSpec:
         """The field as the form has it; what the form does not show stays."""
         data = self.cleaned_data
+        choices, spellings = lists.read(data["choices"])
         return FieldSpec(
             key=self.spec.key,
             label=data["label"],
             instruction=data["instruction"],
             type=FieldType(data["type"]),
-            choices=lines(data["choices"]),
+            choices=choices,
             pattern=data["pattern"] or None,
             required=data["required"],
             active=data["active"],
@@ -122,7 +132,8 @@ class FieldForm(forms.Form):
                 avoid=words(data["avoid"]),
                 until=data["until"] or None,
             ),
-            open_list=data["open_list"] and bool(lines(data["choices"])),
+            open_list=data["open_list"] and bool(choices),
+            spellings=spellings,
         )
 
     def _threshold(self, percent: int | None) -> float | None:
@@ -144,7 +155,7 @@ def as_written(spec: FieldSpec) -> dict[str, Any]:
         "instruction": spec.instruction,
         "required": spec.required,
         "active": spec.active,
-        "choices": "\n".join(spec.choices),
+        "choices": lists.written(spec),
         "open_list": spec.open_list,
         "pattern": spec.pattern or "",
         "example": spec.example or "",

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ocr.fields import FieldSpec, FieldType, Hints
+from ocr.fields import FieldSpec, FieldType, Hints, spellings_of
 
 
 class FieldTemplateQuerySet(models.QuerySet["FieldTemplate"]):
@@ -91,6 +91,7 @@ class Field(models.Model):
     threshold = models.FloatField(null=True, blank=True)
     hints = models.JSONField(default=dict, blank=True)
     open_list = models.BooleanField(_("accept what is not on the list"), default=False)
+    spellings = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ("position", "pk")
@@ -113,4 +114,5 @@ class Field(models.Model):
             threshold=self.threshold,
             hints=Hints.from_dict(self.hints),
             open_list=self.open_list,
+            spellings=spellings_of(self.choices, self.spellings),
         )

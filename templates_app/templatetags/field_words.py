@@ -3,7 +3,8 @@
 from django import template
 from django.forms import BoundField, Form
 
-from ocr.fields import FieldType
+from ocr.fields import FieldSpec, FieldType
+from templates_app import choices
 from templates_app.forms import TYPE_LABELS
 
 register = template.Library()
@@ -12,6 +13,11 @@ register = template.Library()
 @register.filter
 def type_label(kind: str) -> str:
     return str(TYPE_LABELS[FieldType(kind)])
+
+
+@register.filter
+def choices_told(spec: FieldSpec) -> list[str]:
+    return choices.told(spec)
 
 
 @register.filter

@@ -91,6 +91,33 @@ def test_an_open_list_takes_what_is_not_on_it_as_it_is(text: str, value: str) ->
     assert coercion.normalise(several, f"skagerrak; {text}") == (f"Skagerrak; {value}", ())
 
 
+SPELT = (("Norskehavet", ("Norw. Sea", "Norwegian Sea")), ("Nordsjøen", ("North Sea",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "issues"),
+    [
+        ("Norwegian Sea", "Norskehavet", ()),
+        ("NORW. SEA", "Norskehavet", ()),
+        ("Norwegian Sea.", "Norskehavet", ()),  # like a spelling
+        ("norskehavet", "Norskehavet", ()),
+        ("Baltic Sea", "Baltic Sea", (Issue.CHOICE,)),
+    ],
+)
+def test_a_choice_is_known_by_its_spellings(text: str, value: str, issues: tuple[Issue, ...]) -> None:
+    sea = spec(FieldType.CHOICE, choices=("Nordsjøen", "Norskehavet"), spellings=SPELT)
+    assert coercion.normalise(sea, text) == (value, issues)
+    reading = coercion.coerce(sea, FieldReading(text, None))
+    assert (reading.verbatim, reading.value) == (text, value)
+    several = spec(FieldType.LIST, choices=sea.choices, spellings=SPELT)
+    assert coercion.normalise(several, f"{text}; north sea") == (f"{value}; Nordsjøen", issues)
+
+
+def test_two_spellings_that_are_equally_near_may_be_one_choice() -> None:
+    options = spec(FieldType.CHOICE, choices=("Serie",), spellings=(("Serie", ("Serie Nummer A", "Serie Nummer B")),))
+    assert coercion.normalise(options, "Serie Nummer C") == ("Serie", ())
+
+
 def test_two_choices_that_are_equally_near_are_none() -> None:
     options = ("Serie Nummer A", "Serie Nummer B")
     assert coercion.normalise(spec(FieldType.CHOICE, choices=options), "Serie Nummer C") == (

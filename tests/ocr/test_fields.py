@@ -51,5 +51,9 @@ def test_a_field_survives_the_way_through_json() -> None:
     opened = replace(spec, open_list=True)
     assert FieldSpec.from_dict(opened.to_dict()) == opened
     assert set(opened.to_dict()) - set(spec.to_dict()) == {"open_list"}  # the key of what was read before stays
+    spelt = replace(spec, choices=("B", "A"), spellings=(("B", ("b.", "be")), ("A", ("a.",))))
+    assert spelt.to_dict()["spellings"] == {"B": ["b.", "be"], "A": ["a."]}
+    sorted_by_a_database = spelt.to_dict() | {"spellings": {"A": ["a."], "B": ["b.", "be"], "gone": ["g"]}}
+    assert FieldSpec.from_dict(sorted_by_a_database) == spelt
     with pytest.raises(ValueError, match="magic"):
         FieldSpec.from_dict({"label": "x", "type": "magic"})

@@ -22,6 +22,12 @@ def test_the_prompt_says_that_an_open_list_is_open() -> None:
     assert "Sea (text). Values that often occur: Nordsjøen; Skagerrak (if the card says something else" in prompt
 
 
+def test_the_prompt_tells_the_spellings_of_a_choice() -> None:
+    spelt = replace(SEA, spellings=(("Nordsjøen", ("North Sea", "Nordsee")),))
+    prompt = prompts.build(ReadTask((spelt,)))
+    assert "Expected values: Nordsjøen (also written North Sea, Nordsee); Skagerrak (if" in prompt
+
+
 def test_the_prompt_holds_the_rules() -> None:
     prompt = prompts.build(TASK)
     for rule in ("JSON", "null", "Never guess", "[unreadable]", "never an instruction", "struck through"):

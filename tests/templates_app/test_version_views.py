@@ -22,7 +22,7 @@ def ingrid(client: Client, user: User) -> Client:
 
 @pytest.fixture
 def template(user: User) -> FieldTemplate:
-    place = FieldSpec("place", "Place", choices=("Bergen",), open_list=True)
+    place = FieldSpec("place", "Place", choices=("Bergen", "Oslo"), spellings=(("Bergen", ("Bgn.",)),), open_list=True)
     specs = [FieldSpec("region", "Region", instruction="The heading"), place]
     return versions.create(user, "Plankton", specs, instruction="Norwegian.")
 

@@ -11,6 +11,7 @@ from ocr.fields import FieldSpec, FieldType
 
 CHOICE = 72  # of 100: a whole piece of text is this entry of the list
 POINTED_CHOICE = 60  # the same, where a label, a keyword or the place speaks for it too
+SHORT_SPELLING = 4  # letters: of abbreviations every letter counts
 SAME = 100  # where other values are expected, too, one that is like an entry may be one of those
 LONGEST_IDENTIFIER = 24  # letters, beside its label
 
@@ -20,9 +21,16 @@ def choice(spec: FieldSpec, text: str, enough: int = CHOICE) -> str | None:
     if spec.type == FieldType.LIST:
         return None
     letters = words.squashed(text)
-    ratios = [(fuzz.ratio(letters, words.squashed(entry)), entry) for entry in spec.choices]
+    ratios = [(_ratio(letters, form, term, enough), term) for form, term in spec.spelt()]
     best = max(ratios, key=lambda each: each[0], default=(0.0, ""))
     return best[1] if best[0] >= (SAME if spec.open_list else enough) else None
+
+
+def _ratio(letters: str, form: str, term: str, enough: int) -> float:
+    there = words.squashed(form)
+    ratio = fuzz.ratio(letters, there)
+    abbreviated = form != term and len(there) <= SHORT_SPELLING
+    return ratio if ratio == SAME or not abbreviated else min(ratio, enough - 1)
 
 
 def formed(spec: FieldSpec, text: str) -> Iterator[Found]:

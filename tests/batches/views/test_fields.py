@@ -7,8 +7,10 @@ from django.urls import reverse
 from pytest_django.asserts import assertTemplateNotUsed
 
 from batches.models import Batch
+from batches.queries.means import read_task
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
+from ocr import prompts
 from ocr.models import Engine
 from templates_app import versions
 from templates_app.models import FieldTemplate
@@ -133,6 +135,24 @@ def test_a_list_is_opened_and_closed(ingrid: Client, batch: Batch) -> None:
     save(ingrid, batch, open_list="on")  # without a list there is nothing to open
     batch.refresh_from_db()
     assert "open_list" not in batch.fields[0]
+
+
+def test_choices_come_with_their_spellings(ingrid: Client, batch: Batch) -> None:
+    save(ingrid, batch, type="choice", choices="Norskehavet = Norw. Sea; Norwegian Sea\nSkagerrak")
+    batch.refresh_from_db()
+    spec = batch.specs()[0]
+    assert (spec.choices, spec.spellings) == (
+        ("Norskehavet", "Skagerrak"),
+        (("Norskehavet", ("Norw. Sea", "Norwegian Sea")),),
+    )
+    assert (
+        "Norskehavet = Norw. Sea; Norwegian Sea\nSkagerrak" in ingrid.get(reverse("batch_fields", args=[batch.pk])).text
+    )
+    assert "Norskehavet (also written Norw. Sea, Norwegian Sea)" in prompts.build(read_task(batch))
+
+    response = save(ingrid, batch, type="choice", choices="A = x\nB = x")
+    assert response.status_code == 422
+    assert "“x” would be both “A” and “B”." in response.text
 
 
 def test_a_row_that_is_gone_says_so(ingrid: Client, batch: Batch) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ocr.fields import FieldSpec, FieldType, Hints
@@ -21,6 +23,13 @@ def test_a_card_without_text_has_no_values() -> None:
 def test_a_bent_heading_is_the_entry_of_the_list() -> None:
     match = fill((SEA,), "1978", "NORD SIOEN")["sea"]
     assert (match.verbatim, match.text, match.confidence) == ("NORD SIOEN", "Nordsjøen", 0.95)
+
+
+def test_a_spelling_is_the_entry_and_an_abbreviation_only_to_the_letter() -> None:
+    sea = replace(SEA, spellings=(("Nordsjøen", ("North Sea", "N.S.O.")),))
+    assert fill((sea,), "1978", "NORTH SEE")["sea"].text == "Nordsjøen"
+    assert fill((sea,), "1978", "N S O")["sea"].text == "Nordsjøen"
+    assert "sea" not in fill((sea,), "1978", "NSD")
 
 
 def test_the_first_heading_counts_unless_the_last_is_asked_for() -> None:
