@@ -31,7 +31,6 @@ def _listed(templates: FieldTemplateQuerySet) -> FieldTemplateQuerySet:
         .annotate(
             number=Subquery(newest.values("number")[:1]),
             field_count=Subquery(newest.annotate(n=Count("fields")).values("n")[:1]),
-            batches=Count("versions__batches", distinct=True),
         )
         .order_by("name")
     )
@@ -95,7 +94,8 @@ def _page(request: SignedInRequest, template: FieldTemplate, *, status: int = 20
     if request.htmx.target == "fields":
         return render(request, "templates_app/_fields.html", context, status=status)
     context["instruction_form"] = InstructionForm(initial={"instruction": newest.instruction})
-    context["versions"] = template.versions.select_related("created_by").annotate(used=Count("batches"))
+    context["versions"] = template.versions.select_related("created_by")
+    context["used"] = newest.batches.exists()
     return render(request, "templates_app/template_detail.html", context, status=status)
 
 
@@ -143,8 +143,7 @@ def template_delete(request: SignedInRequest, pk: int) -> HttpResponse:
         template.delete()
         messages.success(request, _("The template “%(name)s” is deleted.") % {"name": template.name})
         return redirect("template_list")
-    used = template.versions.aggregate(n=Count("batches"))["n"]
-    return render(request, "templates_app/template_delete.html", {"template": template, "used": used})
+    return render(request, "templates_app/template_delete.html", {"template": template})
 
 
 @dataclass

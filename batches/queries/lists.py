@@ -46,6 +46,8 @@ class Filters:
     collection: str = ""
     tag: str = ""
     owner: str = ""
+    template: int = 0
+    version: int = 0  # of the template
     sort: str = DEFAULT_SORT
 
     @classmethod
@@ -59,12 +61,18 @@ class Filters:
             collection=words["collection"][:200],
             tag=words["tag"][:60],
             owner=words["owner"][:150],
+            template=_number(query.get("template", "")),
+            version=_number(query.get("version", "")),
             sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
         )
 
     @property
     def any(self) -> bool:
-        return bool(self.whose or self.state or self.text or self.collection or self.tag or self.owner)
+        return bool(self.whose or self.state or self.text or self.collection or self.tag or self.owner or self.template)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,9 @@ def narrowed(batches: BatchQuerySet, filters: Filters, user: Any) -> BatchQueryS
         batches = batches.filter(tags__name=filters.tag)
     if filters.owner:
         batches = batches.filter(owner__username=filters.owner)
+    if filters.template:
+        batches = batches.filter(template_version__template=filters.template)
+        batches = batches.filter(template_version__number=filters.version) if filters.version else batches
     return batches
 
 

@@ -16,6 +16,7 @@ from batches.forms import BatchForm, SettingsForm
 from batches.models import Batch, new_uid
 from batches.queries import lists
 from cardocr_site.accounts.requests import SignedInRequest
+from templates_app.models import FieldTemplate
 
 PAGE_SIZES = (25, 50, 100)
 TAGS_TOLD = 40
@@ -54,11 +55,17 @@ def batch_list(request: SignedInRequest) -> HttpResponse:
     context |= {
         "all_counts": all_counts,
         "others": all_counts["all"] - all_counts["mine"],
-        "kept": [(name, request.GET[name]) for name in ("state", "sort", "per") if request.GET.get(name)],
+        "kept": [
+            (name, request.GET[name])
+            for name in ("state", "sort", "per", "template", "version")
+            if request.GET.get(name)
+        ],
         "collections": lists.collections(visible),
         "tags": lists.tags(visible),
         "owners": lists.owners(visible),
     }
+    if filters.template:
+        context["template"] = FieldTemplate.objects.visible_to(request.user).filter(pk=filters.template).first()
     return render(request, "batches/batch_list.html", context)
 
 

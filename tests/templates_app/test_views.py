@@ -1,5 +1,7 @@
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.asserts import assertTemplateNotUsed
@@ -7,7 +9,7 @@ from pytest_django.asserts import assertTemplateNotUsed
 from batches.models import Batch
 from cardocr_site.accounts.models import User
 from ocr.fields import FieldSpec, FieldType
-from templates_app import versions
+from templates_app import editing, versions
 from templates_app.models import FieldTemplate
 
 SPECS = [FieldSpec("author", "Author", required=True), FieldSpec("year", "Year", type=FieldType.YEAR, active=False)]
@@ -63,22 +65,25 @@ def test_the_list_tells_where_there_is_none(ingrid: Client) -> None:
 def test_a_longer_list_asks_the_database_no_more(
     ingrid: Client, user: User, template: FieldTemplate, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         ingrid.get(reverse("template_list"))
     for number in range(10):
         versions.create(user, f"T{number}", SPECS)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(ingrid.get(reverse("template_list")).context["page"]) == 11
 
 
 def test_the_list_counts_fields_of_the_newest_version_and_batches_of_all(
-    ingrid: Client, user: User, template: FieldTemplate, batch: Batch
+    ingrid: Client, user: User, other_user: User, template: FieldTemplate, batch: Batch
 ) -> None:
     Batch.objects.filter(pk=batch.pk).update(template_version=template.newest)
+    Batch.objects.create(name="Secret", owner=other_user, private=True, template_version=template.newest)
     versions.edit(template, user, lambda specs: specs[:1])
-    row = ingrid.get(reverse("template_list")).context["page"][0]
+    page = ingrid.get(reverse("template_list"))
+    row = page.context["page"][0]
 
-    assert (row.number, row.field_count, row.batches) == (2, 1, 1)
+    assert (row.number, row.field_count) == (2, 1)
+    assert "1 field · 1 batch<" in page.text
 
 
 def test_who_is_signed_out_is_sent_to_sign_in(client: Client, template: FieldTemplate) -> None:
@@ -143,6 +148,49 @@ def test_the_owner_edits_the_fields(ingrid: Client, template: FieldTemplate) -> 
     assert labels(template) == ["Composer", "Title", "Year"]
 
 
+def test_a_version_names_the_batches_with_it_that_one_may_see(
+    ingrid: Client, user: User, other_user: User, template: FieldTemplate
+) -> None:
+    first = template.newest
+    made = [Batch.objects.create(name=f"Drawer {n}", owner=user, template_version=first) for n in range(5)]
+    Batch.objects.create(name="Secret", owner=other_user, private=True, template_version=first)
+    versions.edit(template, user, lambda specs: specs[:1])
+    Batch.objects.create(name="Also secret", owner=other_user, private=True, template_version=template.newest)
+    page = ingrid.get(reverse("template_detail", args=[template.pk])).text
+
+    assert [name for name in ("Drawer 4", "Drawer 3", "Drawer 2", "Drawer 1", "Drawer 0") if name in page] == [
+        "Drawer 4",
+        "Drawer 3",
+        "Drawer 2",
+    ]
+    assert reverse("batch_detail", args=[made[4].pk]) in page
+    assert "ecret" not in page
+    assert "All 5" in page
+    assert page.count("no batch") == 1
+    more = f"{reverse('batch_list')}?template={template.pk}&amp;version=1"
+    assert more in page
+    listed = ingrid.get(more.replace("&amp;", "&"))
+    assert {row.batch.name for row in listed.context["rows"]} == {batch.name for batch in made}
+    assert "Made with “Music”, version 1" in listed.text
+
+
+def test_more_versions_and_batches_ask_the_database_no_more(
+    ingrid: Client, user: User, template: FieldTemplate
+) -> None:
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            ingrid.get(reverse("template_detail", args=[template.pk]))
+        return len(queries)
+
+    Batch.objects.create(name="Drawer", owner=user, template_version=template.newest)
+    before = asked()
+    for n in range(4):
+        versions.edit(template, user, lambda specs, n=n: editing.added(specs, f"Field {n}"))
+        for _ in range(5):
+            Batch.objects.create(name="Drawer", owner=user, template_version=template.newest)
+    assert asked() == before
+
+
 def test_edits_change_a_version_that_no_batch_uses(ingrid: Client, template: FieldTemplate) -> None:
     ingrid.post(reverse("template_field_add", args=[template.pk]), {"label": "Title"})
 
@@ -186,7 +234,7 @@ def test_deleting_asks_first_and_leaves_batches_alone(ingrid: Client, template: 
     Batch.objects.filter(pk=batch.pk).update(template_version=template.newest)
     url = reverse("template_delete", args=[template.pk])
 
-    assert "1 batch was made with it" in ingrid.get(url).text
+    assert "Batches that were made with it keep their fields" in ingrid.get(url).text
     assert FieldTemplate.objects.exists()
     assert ingrid.post(url)["Location"] == reverse("template_list")
     assert not FieldTemplate.objects.exists()

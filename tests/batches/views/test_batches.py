@@ -86,6 +86,8 @@ def test_an_administrator_sees_private_batches(client: Client, administrator: Us
         ("?owner=magnus", {"Herbarium"}),
         ("?whose=shared", {"Herbarium"}),
         ("?tag=print", {"Box 4"}),
+        ("?template=999", set()),
+        ("?template=x&version=-1", {"Drawer 12", "Box 4", "Herbarium"}),
         ("?tag=print&state=draft", set()),
         ("?state=nonsense&sort=nonsense&per=nonsense&page=nonsense", {"Drawer 12", "Box 4", "Herbarium"}),
     ],
