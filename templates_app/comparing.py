@@ -39,6 +39,10 @@ class Comparison:
     same: int
     instruction: Part | None
 
+    @property
+    def differs(self) -> bool:
+        return bool(self.differences or self.instruction)
+
 
 def compare(old: FieldTemplateVersion, new: FieldTemplateVersion) -> Comparison:
     before, after = old.specs(), new.specs()

@@ -9,6 +9,7 @@ urlpatterns = [
     path("import/", version_views.template_import, name="template_import"),
     path("<int:pk>/export/", version_views.template_export, name="template_export"),
     path("<int:pk>/compare/", version_views.template_compare, name="template_compare"),
+    path("<int:pk>/back/<int:number>/", version_views.template_back, name="template_back"),
     path("<int:pk>/prompt/", version_views.template_prompt, name="template_prompt"),
     path("<int:pk>/", views.template_detail, name="template_detail"),
     path("<int:pk>/edit/", views.template_edit, name="template_edit"),

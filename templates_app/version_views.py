@@ -10,13 +10,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr import prompts
 from ocr.engines.base import ReadTask
-from templates_app import comparing, exchange
+from templates_app import comparing, editing, exchange, versions
 from templates_app.forms import InstructionForm
 from templates_app.models import FieldTemplate, FieldTemplateVersion
 
@@ -28,8 +28,11 @@ def _visible(request: HttpRequest, pk: int) -> FieldTemplate:
 
 
 def _version(template: FieldTemplate, number: str) -> FieldTemplateVersion | None:
-    wanted = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0
-    return template.versions.filter(number=wanted).first()
+    return template.versions.filter(number=_number(number)).first()
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 @require_safe
@@ -108,12 +111,36 @@ def template_compare(request: SignedInRequest, pk: int) -> HttpResponse:
     new = _version(template, request.GET.get("with", "")) or template.newest
     before = template.versions.filter(number__lt=new.number).first()
     old = _version(template, request.GET.get("version", "")) or before or new
+    editable = FieldTemplate.objects.editable_by(request.user).filter(pk=template.pk).exists()
     context = {
         "template": template,
         "versions": template.versions.all(),
         "comparison": comparing.compare(old, new),
+        "back_to": old.number if editable and old.number < template.newest.number else None,
     }
     return render(request, "templates_app/template_compare.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def template_back(request: SignedInRequest, pk: int, number: int) -> HttpResponse:
+    """Shows what going back to an older version would change, and does it."""
+    template = get_object_or_404(FieldTemplate.objects.editable_by(request.user), pk=pk)
+    old = get_object_or_404(template.versions, number=number)
+    status = 200
+    if request.method == "POST":
+        try:
+            made = versions.go_back(template, request.user, old, _number(request.POST.get("newest", "")))
+        except editing.Refused as refused:
+            messages.error(request, str(refused))
+            status = refused.status
+        else:
+            if made is not None:
+                said = _("Version %(new)s says what version %(old)s says.")
+                messages.success(request, said % {"new": made.number, "old": number})
+            return redirect("template_detail", pk=pk)
+    context = {"template": template, "comparison": comparing.compare(template.newest, old)}
+    return render(request, "templates_app/template_back.html", context, status=status)
 
 
 @require_safe

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from ocr.fields import FieldSpec
-from templates_app.editing import Edit
+from templates_app.editing import Edit, Refused
 from templates_app.models import Field, FieldTemplate, FieldTemplateVersion
 
 
@@ -47,6 +48,31 @@ def edit(template: FieldTemplate, user: Any, change: Edit, *, instruction: str |
     _write(newest, specs)
     template.save(update_fields=["updated_at"])
     return newest
+
+
+class ChangedMeanwhile(Refused):
+    def __init__(self) -> None:
+        super().__init__(_("Somebody has made another version meanwhile. Look again at what would change."))
+
+
+@transaction.atomic
+def go_back(
+    template: FieldTemplate, user: Any, old: FieldTemplateVersion, newest_seen: int
+) -> FieldTemplateVersion | None:
+    """Make a version that says what an older one says; None where the newest says the same. Raises ChangedMeanwhile.
+
+    Always a new one, also where no batch uses the newest: what that says must be there to go back to.
+    """
+    FieldTemplate.objects.select_for_update().get(pk=template.pk)
+    newest = template.newest
+    if newest.number != newest_seen:
+        raise ChangedMeanwhile
+    if (newest.specs(), newest.instruction) == (old.specs(), old.instruction):
+        return None
+    made = template.versions.create(number=newest.number + 1, instruction=old.instruction, created_by=user)
+    _write(made, old.specs())
+    template.save(update_fields=["updated_at"])
+    return made
 
 
 def _write(version: FieldTemplateVersion, specs: Sequence[FieldSpec]) -> None:

@@ -64,6 +64,7 @@ PAGES = {
     "templates": "/templates/",
     "template": "/templates/1/",
     "versions": "/templates/1/compare/",
+    "going back": "/templates/1/back/1/",
     "prompt": "/batches/{draft}/fields/prompt/",
     "new template": "/templates/new/",
     "delete template": "/templates/1/delete/",

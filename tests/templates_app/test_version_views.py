@@ -96,3 +96,55 @@ def test_a_private_template_is_neither_exported_nor_compared_by_others(
     client.force_login(other_user)
     for name in ("template_export", "template_compare"):
         assert client.get(reverse(name, args=[template.pk])).status_code == 404
+
+
+@pytest.fixture
+def second(template: FieldTemplate, user: User) -> FieldTemplate:
+    """With a version 2 that no batch uses."""
+    Batch.objects.create(name="Drawer", owner=user, template_version=template.newest)
+    versions.edit(template, user, lambda specs: editing.removed(specs, "place"), instruction="Danish.")
+    return template
+
+
+def test_going_back_shows_what_would_change_and_makes_a_version(ingrid: Client, second: FieldTemplate, user: User):
+    url = reverse("template_back", args=[second.pk, 1])
+    assert url in ingrid.get(reverse("template_detail", args=[second.pk])).text
+    assert url in ingrid.get(reverse("template_compare", args=[second.pk])).text
+    page = ingrid.get(url).text
+    assert "This makes version 3, which says what version 1 says." in page
+    assert "<ins>Norwegian.</ins>" in page
+    assert second.versions.count() == 2
+
+    said = ingrid.post(url, {"newest": "2"}, follow=True).text
+    assert "Version 3 says what version 1 says." in said
+    first, third = second.versions.get(number=1), second.newest
+    assert (third.number, third.specs(), third.instruction) == (3, first.specs(), "Norwegian.")
+    assert third.created_by == user
+    assert second.versions.get(number=2).instruction == "Danish."  # though no batch used it
+
+    ingrid.post(reverse("template_back", args=[second.pk, 2]), {"newest": "3"})  # that is the way to undo it
+    assert (second.newest.number, second.newest.instruction) == (4, "Danish.")
+
+
+@pytest.mark.parametrize("newest", ["1", "", "x", "9" * 5000])
+def test_who_saw_another_newest_version_looks_again(ingrid: Client, second: FieldTemplate, newest: str):
+    response = ingrid.post(reverse("template_back", args=[second.pk, 1]), {"newest": newest})
+    assert response.status_code == 409
+    assert "Somebody has made another version meanwhile." in response.text
+    assert second.versions.count() == 2
+
+
+def test_going_back_to_what_is_said_already_makes_no_version(ingrid: Client, second: FieldTemplate):
+    url = reverse("template_back", args=[second.pk, 2])
+    assert "there is nothing to go back to" in ingrid.get(url).text
+    ingrid.post(url, {"newest": "2"})
+    assert second.versions.count() == 2
+    assert ingrid.get(reverse("template_back", args=[second.pk, 7])).status_code == 404
+
+
+def test_others_do_not_bring_a_version_back(client: Client, second: FieldTemplate, other_user: User):
+    client.force_login(other_user)
+    url = reverse("template_back", args=[second.pk, 1])
+    assert client.get(url).status_code == client.post(url, {"newest": "2"}).status_code == 404
+    for name in ("template_detail", "template_compare"):
+        assert url not in client.get(reverse(name, args=[second.pk])).text
