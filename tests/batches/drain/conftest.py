@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 
+from batches import tasks
 from batches.actions import runs
+from batches.drain import scheduler, worker
+from batches.drain import service as service_module
 from batches.drain.engines import Engines
 from batches.drain.service import Service
 from batches.intake import adding
@@ -15,15 +18,32 @@ from tests.batches.drain.adapters import Scripted
 from tests.conftest import FIELDS, image_bytes
 
 
+@pytest.fixture(autouse=True)
+def _short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rests are short: what comes after one comes all the same."""
+    monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.05)
+    monkeypatch.setattr(scheduler, "HUNGRY", 0.05)
+    monkeypatch.setattr(service_module, "FILE_REST", 0.05)
+
+
 @pytest.fixture
 def scripted() -> Scripted:
     return Scripted()
 
 
 @pytest.fixture
-def services(transactional_db: None, scripted: Scripted) -> Iterator[Callable[..., Service]]:
-    """Start services; all are stopped before the database is emptied."""
+def services(
+    transactional_db: None, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Service]]:
+    """Start services, at which doorbells ring; all are stopped before the database is emptied."""
     started: list[Service] = []
+
+    def ring(batch_id: int) -> None:
+        for service in started:
+            service.wake(batch_id)
+
+    monkeypatch.setattr(tasks, "drain", ring)
+    monkeypatch.setattr(tasks, "prepare", ring)
 
     def start(threads: int = 4, adapter: object = scripted, **options) -> Service:
         service = Service(threads=threads, engines=Engines(lambda config: adapter), **options)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from batches import changes
 from batches.actions import budgets as budget_actions
 from batches.actions import runs
-from batches.drain import claims, gate, worker
+from batches.drain import claims, gate
 from batches.drain.engines import Engines
 from batches.drain.outages import Outages
 from batches.drain.service import Service
@@ -29,11 +29,6 @@ from tests.waiting import until
 
 NAMES = [f"card-{n:02d}.jpg" for n in range(1, 13)]
 ONE = Decimal("1.00")
-
-
-@pytest.fixture(autouse=True)
-def _short_back_off(monkeypatch):
-    monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.05)
 
 
 @dataclass

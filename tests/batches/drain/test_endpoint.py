@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from batches.actions import runs
 from batches.drain import engines as engines_module
-from batches.drain import worker
 from batches.drain.engines import Engines
 from batches.drain.service import Service
 from batches.intake import adding
@@ -20,12 +19,6 @@ from tests.conftest import FIELDS
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch, settings):
-    monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.05)
-    settings.ALLOW_PRIVATE_ENGINES = ["127.0.0.1"]
 
 
 @pytest.fixture

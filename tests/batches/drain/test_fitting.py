@@ -21,10 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch, settings):
-    monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.05)
+def _quick(monkeypatch):
     monkeypatch.setattr("batches.drain.engines.LONGEST_REST", 0.1)
-    settings.ALLOW_PRIVATE_ENGINES = ["127.0.0.1"]
 
 
 @pytest.fixture

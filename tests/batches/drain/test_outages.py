@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from batches import changes
 from batches.actions import runs
-from batches.drain import outages, scheduler, worker
+from batches.drain import outages, scheduler
 from batches.drain.breaker import Failure
 from batches.drain.engines import Engines, host
 from batches.drain.outages import Outages
@@ -29,10 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, settings):
-    monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.05)
     monkeypatch.setattr(scheduler, "LOOK_EVERY", 0.1)
-    monkeypatch.setattr(scheduler, "HUNGRY", 0.1)
-    settings.ALLOW_PRIVATE_ENGINES = ["127.0.0.1"]
     settings.PROBE_SECONDS, settings.PROBE_SECONDS_MAX = 0.2, 0.4
 
 

@@ -21,11 +21,6 @@ from tests.waiting import until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def _short_back_off(monkeypatch):
-    monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.05)
-
-
 def is_over(batch):
     return lambda: Batch.objects.get(pk=batch.pk).status not in {BatchStatus.QUEUED, BatchStatus.RUNNING}
 

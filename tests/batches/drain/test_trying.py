@@ -18,7 +18,7 @@ NAMES = ("1.jpg", "2.jpg", "3.jpg", "4.jpg", "5.jpg", "6.jpg", "7.jpg")
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    """No doorbell rings in tests."""
+    """No doorbell rings for a further try."""
     monkeypatch.setattr(drain, "EVERY", 0.05)
 
 
