@@ -260,11 +260,14 @@ class RereadingForm(forms.Form):
         label=gettext_lazy("Only the new fields"), required=False, widget=forms.CheckboxInput(attrs={"class": "box"})
     )
 
-    def __init__(self, batch: Batch, data: Any = None) -> None:
+    def __init__(self, batch: Batch, data: Any = None, *, version: str = "") -> None:
+        """`version`: the key of the one that is chosen at first."""
         self.batch = batch
-        super().__init__(data, initial={"engine": batch.engine_id}, auto_id="again-%s")
-        self.engines = list(Engine.objects.filter(enabled=True))
         self.versions = rereading.versions(batch)
+        self.first_version = next((one for one in self.versions if str(one.pk) == version), None)
+        first = {"engine": batch.engine_id, "version": self.first_version}
+        super().__init__(data, initial=first, auto_id="again-%s")
+        self.engines = list(Engine.objects.filter(enabled=True))
         for name, queryset in (
             ("engine", Engine.objects.filter(enabled=True)),
             ("version", FieldTemplateVersion.objects.filter(pk__in=[one.pk for one in self.versions])),
@@ -284,7 +287,9 @@ class RereadingForm(forms.Form):
     def first_means(self) -> rereading.Means | None:
         """What the page shows before anything is chosen."""
         engine = next((one for one in self.engines if one.pk == self.batch.engine_id), None)
-        return rereading.Means(engine, self.batch.model) if engine and not self.is_bound else None
+        return (
+            None if engine is None or self.is_bound else rereading.Means(engine, self.batch.model, self.first_version)
+        )
 
     def can_be_new(self) -> bool:
         return bool(self.versions or rereading.new_fields(self.batch, None))

@@ -12,7 +12,8 @@ from batches.queries import besides, budgets, house
 from batches.states import BatchStatus, CardStatus
 from ocr.fields import FieldSpec
 from ocr.models import Engine
-from templates_app.models import FieldTemplateVersion
+from templates_app.comparing import Comparison, compare
+from templates_app.models import FieldTemplate, FieldTemplateVersion
 
 READ = (CardStatus.COMPLETED, CardStatus.FAILED)  # what can be read again
 SINCE = "since"  # in a batch's field: the version that brought it, after the start
@@ -87,6 +88,15 @@ def versions(batch: Batch) -> list[FieldTemplateVersion]:
         return []
     newer = batch.template_version.template.versions.filter(number__gt=batch.template_version.number)
     return list(newer.order_by("-number"))
+
+
+def newer(batch: Batch, user: Any) -> Comparison | None:
+    """What the newest version of its template changes; None where that is no newer or says the same."""
+    used = batch.template_version
+    if used is None or not FieldTemplate.objects.visible_to(user).filter(pk=used.template_id).exists():
+        return None
+    comparison = compare(used, used.template.newest)
+    return comparison if comparison.new.number > used.number and comparison.differs else None
 
 
 def new_fields(batch: Batch, version: FieldTemplateVersion | None) -> list[FieldSpec]:

@@ -19,7 +19,7 @@ from batches.forms import EngineForm
 from batches.live import feed, fragments
 from batches.live.fragments import Viewer
 from batches.models import Batch
-from batches.queries import besides
+from batches.queries import besides, rereading
 from batches.queries.means import read_task
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr import prompts
@@ -90,10 +90,24 @@ def _page(
         context.setdefault("engine_form", EngineForm(batch))
         context.setdefault("instruction_form", InstructionForm(initial={"instruction": batch.instruction}))
         context["templates"] = FieldTemplate.objects.visible_to(request.user)
+    context |= _newer(request, batch)
     if batch.is_draft:
         viewer = Viewer("fields", get_language() or "", fragments.role_of(batch, request.user))
         context |= fragments.try_context(batch, viewer) | {"cursor": feed.cursor_at(batch)}
     return render(request, "batches/batch_fields.html", context, status=status)
+
+
+def _newer(request: SignedInRequest, batch: Batch) -> dict[str, Any]:
+    """What a newer version of its template changes, and what stands in the way of having it."""
+    newer = rereading.newer(batch, request.user)
+    if newer is None:
+        return {}
+    said = (batch.specs(active_only=False), batch.instruction)
+    return {
+        "newer": newer,
+        "own_changes": said != (newer.old.specs(), newer.old.instruction),
+        "cannot_read_again": "" if batch.is_draft else rereading.refusal(batch),
+    }
 
 
 @dataclass

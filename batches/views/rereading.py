@@ -38,7 +38,7 @@ def batch_reread(request: SignedInRequest, pk: int) -> HttpResponse:
     filters = grid.Filters.from_query(data, batch)
     ids = list(grid.ticked(data))
     cards = grid.narrowed(batch, filters).filter(pk__in=ids) if ids else grid.narrowed(batch, filters)
-    form = RereadingForm(batch, data if "engine" in data else None)
+    form = RereadingForm(batch, data if "engine" in data else None, version=data.get("version", ""))
     status = 200
     if request.method == "POST" and form.is_valid():
         try:
