@@ -192,7 +192,8 @@ def undo(card: Card, user: User, token: str) -> Card:
             change.touch_card(fresh, **row)
         elif not change.move_card(fresh, status, **row):
             raise NothingToUndo
-        last = fresh.notes.first() if row["flagged"] else None
+        asks = row["flagged"] and not fresh.notes.filter(closed_at=None).exists()
+        last = fresh.notes.first() if asks else None
         if last is not None:
             Note.objects.filter(pk=last.pk).update(closed_at=None)
     tasks.drain(card.batch_id)

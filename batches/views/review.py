@@ -189,7 +189,7 @@ def _saved(batch: Batch, card: Card, user: User, undo: str) -> HttpResponse:
     return JsonResponse(
         {
             "version": fresh.version,
-            "at": time_format(timezone.localtime(), "TIME_FORMAT"),
+            "at": _now(),
             "undo": undo,
             "fields": _fields(batch, fresh, row, {}),
             "marked": row.marked,
@@ -231,6 +231,10 @@ def _refused(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Qu
 
 def _address(batch: Batch, asked: queue.Queue, card: int | None) -> str:
     return f"{reverse('batch_review', args=[batch.pk])}?{asked.query(card)}"
+
+
+def _now() -> str:
+    return time_format(timezone.localtime(), "TIME_FORMAT")
 
 
 def _is_program(request: SignedInRequest) -> bool:
@@ -291,16 +295,30 @@ def review_give_up(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespo
     """Nobody can read this card: it goes to the problems, with the reason."""
     batch, card, asked = _at(request, pk, card_pk)
     following = queue.place(batch, asked, card, request.user).next
-    why = _note(request)
+    was = reviewing.before(card)
     try:
-        reviewing.cannot_read(card, request.user, number(request.POST.get("version")), why)
+        given_up = reviewing.cannot_read(card, request.user, number(request.POST.get("version")), _note(request))
     except card_actions.EditConflict:
-        messages.error(request, _("Somebody else has just changed this card. Look at it again."))
-        return redirect(_address(batch, asked, card.pk))
+        return _changed_meanwhile(request, batch, card, asked)
     except TransitionRefused:
         return _refused(request, batch, card, asked)
-    messages.success(request, _("Card %(n)s stands under Problems now.") % {"n": card.position})
+    told = _("Card %(n)s stands under Problems now.") % {"n": card.position}
+    if _is_program(request):
+        undo = reviewing.undoable(was, given_up, request.user)
+        return JsonResponse({"told": told, "undo": undo, "at": _now()})
+    messages.success(request, told)
     return redirect(_address(batch, asked, following or card.pk))
+
+
+def _changed_meanwhile(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Queue) -> HttpResponse:
+    """Nothing was done, and what this person has typed stays."""
+    said = _("Somebody else has just changed this card. Look at it again.")
+    if _is_program(request):
+        fresh = card_of(batch, card.pk)
+        fields = _fields(batch, fresh, results.rows(batch, [fresh])[0], cockpit.drafted(fresh, request.user)[0])
+        return JsonResponse({"said": said, "version": fresh.version, "fields": fields})
+    messages.error(request, said)
+    return redirect(_address(batch, asked, card.pk))
 
 
 @require_POST

@@ -22,6 +22,7 @@
     line.classList.toggle("saved--bad", name === "Failed");
   }
   document.addEventListener("asking:failed", () => say("Failed"));
+  const toast = (text) => document.dispatchEvent(new CustomEvent("toast", { detail: text }));
   function complain(text) {
     const box = byId("review-said");
     box.querySelector("span").textContent = text;
@@ -158,25 +159,20 @@
     return values;
   };
 
-  const saving = new Set(); // cards that are being found right
-  function right() {
-    if (saving.has(root().dataset.card)) return; // a double click
-    saving.add(root().dataset.card);
-    clearTimeout(timer);
-    unsent = false;
-    stash();
-    const address = form().getAttribute("action"); // its buttons are named `action`, too
+  const saving = new Set(); // cards that somebody is done with, while the server does not know
+  // An act after which the next card comes. `kind`: how its card then stands in the film.
+  function finish(address, values, kind) {
     const { card, next, here, title } = root().dataset;
     const undo = byId("undo").action;
-    const values = all({ action: "right" });
     const name = stashName();
+    saving.add(card);
     say("Saving");
     inTurn(async () => {
       const answer = await insist(() => ask(address, withVersion(values, card)));
       if (answer.said) {
         saving.delete(card);
         if (root().dataset.card === card) conflict(answer);
-        else document.dispatchEvent(new CustomEvent("toast", { detail: `${title}: ${answer.said}` }));
+        else toast(`${title}: ${answer.said}`);
         return;
       }
       try {
@@ -184,7 +180,7 @@
       } catch {
         // There was none.
       }
-      done.add(card);
+      done.set(card, kind);
       tick(root());
       if (root().dataset.card !== card) return;
       if (next) await show(next);
@@ -195,21 +191,39 @@
         return;
       }
       say("Saved", answer.at);
+      toast(answer.told);
       offerUndo({ address: undo, token: answer.undo });
     });
   }
+  function right() {
+    if (saving.has(root().dataset.card)) return; // a double click
+    clearTimeout(timer);
+    unsent = false;
+    stash();
+    const address = form().getAttribute("action"); // its buttons are named `action`, too
+    finish(address, all({ action: "right" }), "done");
+  }
+  function giveUp(sheet) {
+    if (saving.has(root().dataset.card)) return;
+    byId("give-up-dialog").close();
+    keep();
+    const note = sheet.elements.namedItem("note");
+    finish(sheet.action, new URLSearchParams({ note: note.value }), "bad");
+    note.value = "";
+  }
 
   // ---- from card to card
-  const done = new Set();
+  const done = new Map(); // card → how it stands in the film
+  const ICONS = { done: "check", bad: "alert" };
   // A page that was fetched ahead, or is shown while a save waits, does not know yet what is done.
   function tick(bench) {
-    for (const card of done) {
+    for (const [card, kind] of done) {
       const frame = bench.querySelector(`[data-frame="${card}"]:not([aria-current])`);
-      if (!frame || frame.classList.contains("frame--done")) continue;
-      frame.classList.remove("frame--flag", "frame--open", "frame--bad");
-      frame.classList.add("frame--done");
+      if (!frame || frame.classList.contains(`frame--${kind}`)) continue;
+      frame.classList.remove("frame--flag", "frame--open", "frame--bad", "frame--done");
+      frame.classList.add(`frame--${kind}`);
       const icon = frame.querySelector("use");
-      icon.setAttribute("href", icon.getAttribute("href").replace(/#.*/, "#check"));
+      icon.setAttribute("href", icon.getAttribute("href").replace(/#.*/, `#${ICONS[kind]}`));
       frame.querySelector("[data-to-check]")?.remove();
     }
   }
@@ -335,10 +349,12 @@
     if (event.target.matches?.("#card-form [data-field]") && unsent) keep();
   });
   document.addEventListener("submit", (event) => {
-    if (!event.target.matches("[data-review-form]")) return;
+    const acts = { "card-form": right, "give-up": giveUp };
+    const act = acts[event.target.id];
+    if (!act) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    right();
+    act(event.target);
   }, true);
 
   document.addEventListener("click", (event) => {

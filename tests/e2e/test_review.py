@@ -65,6 +65,17 @@ def test_a_whole_review_by_keys_alone(page: Page, first: str) -> None:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
+    page.keyboard.press("Alt+x")
+    page.keyboard.type("water")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Card 3", level=1)).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("Card 2 stands under Problems now.")
+    expect(page.locator("[data-frame]").nth(1)).to_have_class(re.compile("frame--bad"))
+    page.locator("#card-title").focus()
+    page.keyboard.press("Control+z")
+    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+    expect(page.locator("#messages")).to_contain_text("Undone: card 2.")
+    expect(page.get_by_role("button", name="Cannot read")).to_be_visible()  # it is read, as before
 
 
 def test_two_people_on_one_card_lose_nothing_though_one_is_offline(

@@ -227,6 +227,36 @@ def test_a_card_that_nobody_can_read_goes_to_the_problems(signed_in: Client, car
     assert values(card)["author"] == "Grieg"
 
 
+def test_giving_a_card_up_is_undone_as_it_stood(signed_in: Client, cards: list[Card]) -> None:
+    card = cards[1]
+    signed_in.post(here(card, "flag"), {"note": "Which Grieg?"})
+    before = Card.objects.get(pk=card.pk)
+    signed_in.post(here(card, "draft"), form(card, title="Half a wo"), headers=JSON)
+    told = signed_in.post(here(card, "give-up"), {"version": before.version, "note": "water"}, headers=JSON).json()
+    assert told["told"] == "Card 2 stands under Problems now."
+    assert Card.objects.get(pk=card.pk).status == CardStatus.FAILED
+    page = signed_in.post(here(card, "undo"), {"token": told["undo"]}, follow=True).text
+    assert "Undone: card 2." in page
+    fresh = Card.objects.get(pk=card.pk)
+    assert (fresh.status, fresh.result_id, fresh.error) == (CardStatus.COMPLETED, before.result_id, "")
+    assert (fresh.to_check, fresh.flagged, fresh.reviewed) == (True, True, False)
+    assert [result.state for result in fresh.results.all()] == ["current"]
+    assert list(fresh.notes.filter(closed_at=None).values_list("text", flat=True)) == ["Which Grieg?"]
+    batch = Batch.objects.get()
+    assert (batch.completed, batch.failed, batch.to_check) == (3, 0, 3)
+    assert 'value="Half a wo"' in page
+
+
+def test_a_card_that_changed_meanwhile_is_not_given_up(signed_in: Client, cards: list[Card]) -> None:
+    card = cards[0]
+    signed_in.post(here(card, "draft"), form(card, title="Half a wo"), headers=JSON)
+    answer = signed_in.post(here(card, "give-up"), {"version": card.version - 1, "note": "water"}, headers=JSON).json()
+    assert "Somebody else has just changed this card" in answer["said"]
+    assert answer["version"] == Card.objects.get(pk=card.pk).version
+    assert Draft.objects.get().values == {"title": ["Våren", "Half a wo"]}
+    assert Card.objects.get(pk=card.pk).status == CardStatus.COMPLETED
+
+
 def test_when_nothing_is_left_the_page_says_so(signed_in: Client, cards: list[Card]) -> None:
     Card.objects.update(to_check=False)
     Batch.objects.update(to_check=0)
