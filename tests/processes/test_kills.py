@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from tests import vlm_server
-from tests.site.processes import PASSWORD, ROOT, alive, environment, manage, serve
+from tests.site.processes import PASSWORD, ROOT, alive, environment, manage, serve, with_tables
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -47,6 +47,14 @@ def variables(server: Endpoint) -> dict[str, str]:
         "CARDOCR_ADMIN_PASSWORD": PASSWORD,
         "CARDOCR_THREADS": str(AT_A_TIME),
     }
+
+
+def site_of(folder: Path, server: Endpoint) -> Path:
+    """A data folder whose default engine is that endpoint."""
+    data = with_tables(folder / "data")
+    prepared = manage(data, "prepare_database", **variables(server))
+    assert prepared.returncode == 0, prepared.stderr
+    return data
 
 
 def make_batch(data: Path, server: Endpoint, number: int, first: int = 0) -> int:
@@ -224,9 +232,7 @@ def sign_in(browser: httpx.Client) -> None:
 
 
 def test_an_orderly_stop_pays_for_nothing_twice(tmp_path, server):
-    data, number = tmp_path / "data", 40
-    data.mkdir()
-    assert manage(data, "prepare_database", **variables(server)).returncode == 0
+    data, number = site_of(tmp_path, server), 40
     pk = make_batch(data, server, number)
     for stop in range(2):
         with consumer(data, server) as process:
@@ -244,9 +250,7 @@ def test_an_orderly_stop_pays_for_nothing_twice(tmp_path, server):
 
 
 def test_a_consumer_that_comes_back_goes_on_within_seconds_without_a_doorbell(tmp_path, server):
-    data, number = tmp_path / "data", 24
-    data.mkdir()
-    assert manage(data, "prepare_database", **variables(server)).returncode == 0
+    data, number = site_of(tmp_path, server), 24
     pk = make_batch(data, server, number)
     with consumer(data, server) as process:
         until(grown(server, 0, 6), 60)
@@ -266,9 +270,7 @@ def test_a_consumer_that_comes_back_goes_on_within_seconds_without_a_doorbell(tm
 
 
 def test_a_card_that_kills_its_process_is_read_alone_and_fails_alone(tmp_path, server):
-    data = tmp_path / "data"
-    data.mkdir()
-    assert manage(data, "prepare_database", **variables(server)).returncode == 0
+    data = site_of(tmp_path, server)
     pk = int(drive(data, "make", "12", "0", "5", **variables(server)))
     ends = [driven(data, "poison", **variables(server)).returncode for _ in range(3)]
     assert ends == [9, 9, 0], "it dies of the card twice; then the card is read in a child"

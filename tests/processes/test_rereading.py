@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import vlm_server
-from tests.processes.test_kills import AT_A_TIME, batch_of, consumer, drive, grown, make_batch, rows, variables
-from tests.site.processes import manage
+from tests.processes.test_kills import AT_A_TIME, batch_of, consumer, drive, grown, make_batch, rows, site_of, variables
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -19,10 +18,8 @@ _CARDS = "SELECT status, reviewed, to_check, candidates, rereading_id, worker_id
 
 
 def test_a_kill_in_mid_rereading_loses_doubles_and_overwrites_nothing(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
     with vlm_server.running() as server:
-        assert manage(data, "prepare_database", **variables(server)).returncode == 0
+        data = site_of(tmp_path, server)
         pk = make_batch(data, server, NUMBER)
         with consumer(data, server):
             until(lambda: batch_of(data, pk)["status"] == "completed", 60)

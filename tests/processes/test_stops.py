@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests import vlm_server
-from tests.processes.test_kills import AT_A_TIME, batch_of, consumer, grown, make_batch, rows, variables
-from tests.site.processes import ROOT, environment, manage
+from tests.processes.test_kills import AT_A_TIME, batch_of, consumer, grown, make_batch, rows, site_of, variables
+from tests.site.processes import ROOT, environment, with_tables
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -68,10 +68,7 @@ def test_consumer_and_extract_stop_within_thirty_seconds_though_the_endpoint_nev
     with vlm_server.running() as silent, vlm_server.running() as mute:
         for server in (silent, mute):
             server.fail(lambda image: vlm_server.number(image) >= ANSWERED, "timeout")
-        first, second = tmp_path / "first", tmp_path / "second"
-        for data, server in ((first, silent), (second, mute)):
-            data.mkdir()
-            assert manage(data, "prepare_database", **variables(server)).returncode == 0
+        first, second = site_of(tmp_path / "first", silent), site_of(tmp_path / "second", mute)
         pk = make_batch(first, silent, NUMBER)
         scans = str(drawer(tmp_path / "drawer"))
         with consumer(first, silent) as process, extract(second, mute, scans, "--fields", "author") as alone:
@@ -94,7 +91,7 @@ def test_consumer_and_extract_stop_within_thirty_seconds_though_the_endpoint_nev
 
 
 def test_extract_that_was_killed_goes_on_with_what_it_had_not_read(tmp_path):
-    data = tmp_path / "data"
+    data = with_tables(tmp_path / "data")
     with vlm_server.running(delay=0.3) as server:
         with extract(data, server, str(drawer(tmp_path / "drawer")), "--fields", "author") as process:
             until(grown(server, 0, 7), 60)

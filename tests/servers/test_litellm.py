@@ -9,7 +9,7 @@ from batches.models import Attempt
 from batches.states import BatchStatus, PauseReason
 from tests import vlm_server
 from tests.servers.reading import all_read, over, paused, values
-from tests.site.processes import PASSWORD, manage
+from tests.site.processes import PASSWORD, manage, with_tables
 from tests.waiting import until
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True)]
@@ -135,7 +135,9 @@ def test_the_command_line_reads_a_folder_through_it(litellm, stub, tmp_path):
         "CARDOCR_ADMIN_PASSWORD": PASSWORD,
     }
     out = tmp_path / "out.csv"
-    told = manage(tmp_path / "data", "extract", str(folder), "--fields", "Author,Title", "--out", str(out), **engine)
+    told = manage(
+        with_tables(tmp_path / "data"), "extract", str(folder), "--fields", "Author,Title", "--out", str(out), **engine
+    )
     assert told.returncode == 0, told.stderr
     with out.open(encoding="utf-8-sig", newline="") as file:
         lines = list(csv.DictReader(file))

@@ -1,12 +1,16 @@
 """Starts the real `manage.py` in a process of its own, on a data folder and a port of its own."""
 
+import atexit
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -15,6 +19,7 @@ from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "administrator-of-cards"
+DATABASE = "cardocr.sqlite3"
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
@@ -40,6 +45,23 @@ def manage(data: Path, *arguments: str, **variables: str) -> subprocess.Complete
     )
 
 
+@cache
+def _prepared() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="cardocr-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = manage(folder, "prepare_database", CARDOCR_ADMIN_PASSWORD=PASSWORD)
+    assert made.returncode == 0, made.stderr
+    return folder / DATABASE
+
+
+def with_tables(data: Path) -> Path:
+    """A data folder as a first start leaves it, which takes four seconds: that is done once, and copied."""
+    data.mkdir(parents=True, exist_ok=True)
+    if not (data / DATABASE).exists():
+        shutil.copyfile(_prepared(), data / DATABASE)
+    return data
+
+
 @dataclass
 class Serving:
     process: subprocess.Popen[bytes]
@@ -57,7 +79,10 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, *arguments: str, wait: bool = True, **variables: str) -> Iterator[Serving]:
+def serve(folder: Path, *arguments: str, first: bool = False, **variables: str) -> Iterator[Serving]:
+    """On the data of an earlier start, unless it is to be the `first`."""
+    if not first:
+        with_tables(folder / "data")
     port = free_port()
     log = folder / "serve.log"
     with log.open("wb") as output:
@@ -71,9 +96,8 @@ def serve(folder: Path, *arguments: str, wait: bool = True, **variables: str) ->
         )
     serving = Serving(process, f"http://127.0.0.1:{port}", port, folder / "data", log)
     try:
-        if wait:
-            until(lambda: "is ready" in log.read_text() or process.poll() is not None, 90)
-            assert process.poll() is None, log.read_text()
+        until(lambda: "is ready" in log.read_text() or process.poll() is not None, 90)
+        assert process.poll() is None, log.read_text()
         yield serving
     finally:
         if process.poll() is None:

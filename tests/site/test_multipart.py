@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cardocr_site import web
-from tests.site.processes import ROOT, environment, free_port, manage, serve
+from tests.site.processes import ROOT, environment, free_port, manage, serve, with_tables
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -19,8 +19,7 @@ pytestmark = pytest.mark.processes
 
 def post_to_server(folder: Path, *how: str) -> bool:
     """Post a file to a real web process; tell whether Twisted parsed it."""
-    data, mark, port = folder / "data", folder / "mark", free_port()
-    assert manage(data, "prepare_database").returncode == 0
+    data, mark, port = with_tables(folder / "data"), folder / "mark", free_port()
     assert manage(data, "collectstatic", "--noinput").returncode == 0
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.site.web_watching_twisted", "127.0.0.1", str(port), *how],

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serve(tmp_path_factory.mktemp("serve")) as serving:
+    with serve(tmp_path_factory.mktemp("serve"), first=True) as serving:
         yield serving
 
 
