@@ -210,7 +210,8 @@ def _fields(batch: Batch, card: Card, row: results.Row, typed: Typed) -> dict[st
 def _conflict(request: SignedInRequest, batch: Batch, card: Card, typed: Typed, asked: queue.Queue) -> HttpResponse:
     """Both values are shown, and nothing typed is lost: it is this person's draft now."""
     fresh = card_of(batch, card.pk)
-    mine = {key: (was, text) for key, (was, text) in typed.items() if was != text}
+    beside = {key: pair for key, pair in cockpit.drafted(fresh, request.user)[0].items() if key not in typed}
+    mine = beside | {key: (was, text) for key, (was, text) in typed.items() if was != text}
     reviewing.keep_draft(fresh, request.user, mine)
     said = _("Somebody else has changed this card. Look at the marked fields, then save again.")
     if _is_program(request):

@@ -8,6 +8,13 @@ window.asking = (() => {
   const token = () => document.querySelector("#card-action [name=csrfmiddlewaretoken]").value;
 
   class SessionEnded extends Error {}
+  class Refused extends Error {} // asked again, it would be refused again
+  const PASSING = [408, 425, 429]; // may go through later
+  function check(answer) {
+    if (answer.ok) return;
+    const final = answer.status >= 400 && answer.status < 500 && !PASSING.includes(answer.status);
+    throw final ? new Refused(String(answer.status)) : new Error(String(answer.status));
+  }
   const login = () => new URL(byId("sign-in-dialog").dataset.login, location.href).pathname;
 
   async function ask(address, values) {
@@ -15,7 +22,7 @@ window.asking = (() => {
     const body = values instanceof URLSearchParams ? values : new URLSearchParams(values);
     const answer = await fetch(address, { method: "POST", headers, body });
     if (answer.status === 403 || new URL(answer.url).pathname === login()) throw new SessionEnded();
-    if (!answer.ok) throw new Error(String(answer.status));
+    check(answer);
     return answer.json();
   }
 
@@ -23,7 +30,7 @@ window.asking = (() => {
   async function page(address, target) {
     const answer = await fetch(address, { headers: { "HX-Request": "true", "HX-Target": target } });
     if (new URL(answer.url).pathname === login()) throw new SessionEnded();
-    if (!answer.ok) throw new Error(String(answer.status));
+    check(answer);
     return answer.text();
   }
 
@@ -34,12 +41,13 @@ window.asking = (() => {
     return line;
   }
 
-  // Until it is through: over a network that is gone, and over a session that has ended.
+  // Until it is through: over a network that is gone, and over a session that has ended. What is refused for good throws.
   async function insist(act) {
     for (;;) {
       try {
         return await act();
       } catch (error) {
+        if (error instanceof Refused) throw error;
         if (error instanceof SessionEnded) await signIn();
         else {
           document.dispatchEvent(new Event("asking:failed"));
@@ -94,5 +102,5 @@ window.asking = (() => {
     return Boolean(fresh);
   }
 
-  return { ask, page, inTurn, insist, token, isOpen: () => Boolean(signingIn) };
+  return { ask, page, inTurn, insist, token, Refused, isOpen: () => Boolean(signingIn) };
 })();

@@ -12,14 +12,15 @@
   const fields = () => [...document.querySelectorAll("#card-form [data-field]")];
   const wasOf = (field) => document.querySelector(`[data-was="${CSS.escape(field.dataset.field)}"]`);
   const changed = (field) => field.value !== wasOf(field).value;
-  const { ask, page, inTurn, insist, token } = window.asking;
+  const { ask, page, inTurn, insist, token, Refused } = window.asking;
+  const unsettled = window.unsettled;
 
   // ---- the line that says what became of what was typed
   function say(name, at = "") {
     const line = byId("review-status");
     if (!line) return;
     line.textContent = (line.dataset[`msg${name}`] ?? name).replace("{}", at);
-    line.classList.toggle("saved--bad", name === "Failed");
+    line.classList.toggle("saved--bad", name === "Failed" || name === "Lost");
   }
   document.addEventListener("asking:failed", () => say("Failed"));
   const toast = (text) => document.dispatchEvent(new CustomEvent("toast", { detail: text }));
@@ -28,6 +29,27 @@
     box.querySelector("span").textContent = text;
     box.hidden = !text;
     if (text) box.scrollIntoView({ block: "nearest" });
+  }
+
+  // ---- what could not be saved: told until it is settled, wherever one is by then
+  function here() {
+    const { card, here: address } = root().dataset;
+    const label = (field) => document.querySelector(`label[for="${CSS.escape(field.id)}"]`).firstChild.textContent;
+    const typed = fields().filter(changed).map((field) => [label(field), field.value]);
+    const batch = document.querySelector(".where strong").textContent;
+    return { card, here: address, name: byId("card-title").textContent, batch, typed };
+  }
+  const lost = (line) => (error) => {
+    if (!(error instanceof Refused)) throw error;
+    saving.delete(line.card);
+    unsettled.add({ ...line, lost: true, kind: ["404", "410"].includes(error.message) ? "Gone" : "Refused" });
+    if (root().dataset.card === line.card) say("Lost");
+  };
+  function disputed(line, answer) {
+    const differs = Object.values(answer.fields ?? {}).some((html) => html.includes("data-keep-mine"));
+    unsettled.add({ ...line, said: answer.said, kind: differs ? "Differ" : "" });
+    ahead.clear(); // it may hold the card as it was
+    if (root().dataset.card === line.card) conflict(answer);
   }
 
   // ---- what is typed: in the tab at once, on the server soon
@@ -78,6 +100,7 @@
     unsent = false;
     const { draft, card } = root().dataset;
     const values = all();
+    const line = here();
     const name = stashName();
     say("Saving");
     return inTurn(() => insist(() => ask(draft, values))).then((answer) => {
@@ -88,7 +111,7 @@
         // There was none.
       }
       say(answer.kept ? "Kept" : "Saved", answer.at);
-    });
+    }).catch(lost(line));
   }
 
   // ---- saving
@@ -136,23 +159,25 @@
     values.set(`value.${key}`, field.value);
     const address = form().getAttribute("action"); // its buttons are named `action`, too
     const { card } = root().dataset;
+    const line = here();
     field.closest("[data-field-row]").dataset.settled = "";
     nextOpen(field);
     say("Saving");
     inTurn(async () => {
       const answer = await insist(() => ask(address, withVersion(values, card)));
-      if (!answer.said) took(answer, card);
-      if (root().dataset.card !== card) return;
       if (answer.said) {
-        conflict(answer);
+        disputed(line, answer);
         return;
       }
+      took(answer, card);
+      if (root().dataset.card !== card) return;
       wasOf(byId(`value-${key}`)).value = byId(`value-${key}`).value;
       redraw(answer.fields);
       stash();
+      unsettled.looked();
       say("Saved", answer.at);
       offerUndo({ address: byId("undo").action, token: answer.undo });
-    });
+    }).catch(lost(line));
   }
   const withVersion = (values, card) => {
     values.set("version", versions.get(card));
@@ -161,8 +186,8 @@
 
   const saving = new Set(); // cards that somebody is done with, while the server does not know
   // An act after which the next card comes. `kind`: how its card then stands in the film.
-  function finish(address, values, kind) {
-    const { card, next, here, title } = root().dataset;
+  function finish(address, values, kind, line = here()) {
+    const { card, next } = root().dataset;
     const undo = byId("undo").action;
     const name = stashName();
     saving.add(card);
@@ -171,10 +196,10 @@
       const answer = await insist(() => ask(address, withVersion(values, card)));
       if (answer.said) {
         saving.delete(card);
-        if (root().dataset.card === card) conflict(answer);
-        else toast(`${title}: ${answer.said}`);
+        disputed(line, answer);
         return;
       }
+      unsettled.settle(card);
       try {
         sessionStorage.removeItem(name);
       } catch {
@@ -183,17 +208,15 @@
       done.set(card, kind);
       tick(root());
       if (root().dataset.card !== card) return;
-      if (next) await show(next);
-      else {
-        const end = new URL(here, location.href);
-        end.searchParams.delete("card");
-        location.assign(end);
+      if (!next) {
+        location.assign(entrance());
         return;
       }
+      await show(next);
       say("Saved", answer.at);
       toast(answer.told);
       offerUndo({ address: undo, token: answer.undo });
-    });
+    }).catch(lost(line));
   }
   function right() {
     if (saving.has(root().dataset.card)) return; // a double click
@@ -208,7 +231,9 @@
     byId("give-up-dialog").close();
     keep();
     const note = sheet.elements.namedItem("note");
-    finish(sheet.action, new URLSearchParams({ note: note.value }), "bad");
+    const line = here();
+    if (note.value) line.typed.push([note.labels[0].firstChild.textContent, note.value]);
+    finish(sheet.action, new URLSearchParams({ note: note.value }), "bad", line);
     note.value = "";
   }
 
@@ -238,9 +263,22 @@
       new Image().src = image.getAttribute("src");
     }
   }
+  function entrance() {
+    const end = new URL(root().dataset.here, location.href);
+    end.searchParams.delete("card");
+    return end;
+  }
+  // The card that one wanted is not there: the queue goes on without it, where there is one still.
+  async function miss(error) {
+    if (!(error instanceof Refused)) throw error;
+    unsettled.add({ ...here(), card: "", typed: [], lost: true, kind: "Missing" });
+    if ((await fetch(entrance())).ok) location.assign(entrance());
+  }
   async function show(address, { push = true } = {}) {
     const { html, at } = ahead.get(address) ?? {};
-    const text = html && Date.now() - at < FRESH ? html : await insist(() => page(address, "review"));
+    const fetched = html && Date.now() - at < FRESH ? html : null;
+    const text = fetched ?? (await insist(() => page(address, "review")).catch(miss));
+    if (!text) return;
     const drawn = document.createElement("template");
     drawn.innerHTML = text;
     const fresh = drawn.content.querySelector("#review");
@@ -280,6 +318,7 @@
     focus.focus({ preventScroll: false });
     document.querySelector(".frame[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     lease();
+    unsettled.looked();
     fetchAhead(root().dataset.next);
   }
 
@@ -365,8 +404,9 @@
     else if (at("#card-right") && event.detail > 1) event.preventDefault(); // it would hit the next card
     else if (at("[data-take-over]")) lease({ take: "1" });
     else if (at("#review-undo")) undo();
-    else if (plain && at("#review a[data-frame], #previous-card, #next-card, #review-skip")) {
+    else if (plain && at("#review a[data-frame], #previous-card, #next-card, #review-skip, #unsettled a")) {
       event.preventDefault();
+      if (at("#unsettled")) ahead.clear();
       go(at("a").getAttribute("href"));
     }
   });
@@ -379,6 +419,7 @@
       button.parentElement.previousElementSibling.remove();
       button.parentElement.remove();
       complain("");
+      unsettled.looked();
     } else {
       field.value = button.dataset.offer;
     }

@@ -161,3 +161,51 @@ def test_the_second_of_two_quick_clicks_does_not_reach_the_next_card(page: Page,
     status(page, "Saved")
     expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
     expect(page.locator("#card-pill")).not_to_have_text("Checked")
+
+
+def test_what_could_not_be_saved_is_told_until_it_is_settled(
+    page: Page, first: str, new_context: Callable[..., BrowserContext], console: Console
+) -> None:
+    console.ignore(OFFLINE)
+    console.ignore("404")
+    other = new_context().new_page()
+    other.goto(first)
+    page.wait_for_load_state("networkidle")  # the next card is fetched ahead
+    page.context.set_offline(True)
+    page.keyboard.press("Control+a")
+    page.keyboard.type("Mine")
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("PageDown")  # while it waits
+    other.get_by_role("textbox", name="Author").fill("Theirs")
+    other.keyboard.press("Enter")
+    status(other, "Saved")
+    page.context.set_offline(False)
+    line = page.locator("#unsettled .notice")
+    expect(line).to_contain_text("Card 1: your value and somebody else's differ.", timeout=10_000)
+    page.reload()
+    line.get_by_role("link", name="Look").click()
+    row = page.locator("[data-field-row=author]")
+    expect(row).to_contain_text("Theirs")
+    expect(row.get_by_role("textbox")).to_have_value("Mine")
+    expect(line).to_have_count(0)  # the card itself says it
+    page.keyboard.press("PageDown")
+    expect(line).to_contain_text("Card 1")
+    page.keyboard.press("PageUp")
+    row.get_by_role("button", name="Keep mine").click()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+    expect(line).to_have_count(0)
+
+    asked: list[str] = []
+    page.route("**/save/**", lambda route: (asked.append(route.request.url), route.fulfill(status=404)))
+    page.get_by_role("textbox", name="Title").fill("Typed for nothing")
+    page.keyboard.press("Control+Enter")
+    expect(line).to_contain_text("Card 2: not saved. The card is no longer there")
+    status(page, "^Not saved$")
+    page.keyboard.press("PageDown")
+    expect(page.get_by_role("heading", name="Card 3", level=1)).to_be_visible()
+    expect(line.get_by_label("What you typed")).to_have_value("Title: Typed for nothing")
+    line.get_by_role("button", name="Copy").click()
+    line.get_by_role("button", name="Forget it").click()
+    expect(line).to_have_count(0)
+    assert len(asked) == 1

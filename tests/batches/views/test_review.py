@@ -148,6 +148,20 @@ def test_two_values_of_one_field_are_shown_to_the_slower_one_and_kept(
     assert 'value="Mine"' in page
 
 
+def test_a_conflict_about_one_field_leaves_what_was_typed_in_another(
+    signed_in: Client, cards: list[Card], administrator: User
+) -> None:
+    card, mine = cards[0], form(cards[0], author="Mine", title="Half a wo")
+    signed_in.post(here(card, "draft"), mine, headers=JSON)
+    other = Client()
+    other.force_login(administrator)
+    other.post(here(card, "save"), form(card, author="Theirs") | {"action": "save"}, headers=JSON)
+    only = {key: value for key, value in mine.items() if "author" in key or key == "version"}
+    answer = signed_in.post(here(card, "save"), only | {"action": "accept", "accept": "author"}, headers=JSON).json()
+    assert "said" in answer
+    assert Draft.objects.get().values == {"author": ["Author 0", "Mine"], "title": ["Våren", "Half a wo"]}
+
+
 def test_what_is_typed_is_kept_for_the_one_who_typed_it(
     signed_in: Client, cards: list[Card], administrator: User
 ) -> None:
