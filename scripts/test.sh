@@ -1,16 +1,17 @@
 #!/bin/sh
-# Every test. The browser tests wait most of their time, so they run beside the others; their report comes last.
+# Every test, in two parts side by side. The second waits most of its time, for processes that are started and killed
+# and for a browser; its report comes last.
 BIN=${BIN:-.venv/bin}
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
-trap 'kill "$browser" 2>/dev/null; exit 130' INT TERM
+trap 'kill "$waiting" 2>/dev/null; exit 130' INT TERM
 
-"$BIN/python" -m pytest -p no:cacheprovider tests/e2e >"$report" 2>&1 &
-browser=$!
-"$BIN/python" -m pytest --ignore=tests/e2e
+"$BIN/python" -m pytest -p no:cacheprovider tests/processes tests/e2e >"$report" 2>&1 &
+waiting=$!
+"$BIN/python" -m pytest --ignore=tests/processes --ignore=tests/e2e
 others=$?
-wait "$browser"
-browsers=$?
-printf '\n== Browser tests\n'
+wait "$waiting"
+waited=$?
+printf '\n== Processes and browser\n'
 cat "$report"
-[ "$others" -eq 0 ] && [ "$browsers" -eq 0 ]
+[ "$others" -eq 0 ] && [ "$waited" -eq 0 ]

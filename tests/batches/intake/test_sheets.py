@@ -1,6 +1,7 @@
 """Cards found on a sheet: drawn ones, and real ones laid on a sheet here, in memory."""
 
 import random
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -183,15 +184,21 @@ def test_how_regions_lie_to_one_another() -> None:
     assert in_order(rows[::-1]) == rows
 
 
+@cache
+def shrunk(path: Path, side: int) -> Image.Image:
+    """Decoded once for all the sheets that it is laid on."""
+    card = Image.open(path).convert("RGB")
+    card.thumbnail((side, side))
+    return card
+
+
 @pytest.mark.cards
 @pytest.mark.parametrize(("number", "columns"), [(2, 2), (2, 1), (4, 2)])
 @pytest.mark.parametrize("askew", [0, 3])
 def test_real_cards_on_one_sheet_are_found(cards_folder: Path, number: int, columns: int, askew: float) -> None:
     files = sorted(cards_folder.glob("*.jpg"))
     for start in range(0, len(files), 20):
-        cards = [Image.open(path).convert("RGB") for path in files[start : start + number]]
-        for card in cards:
-            card.thumbnail((1200, 1200))
+        cards = [shrunk(path, 1200) for path in files[start : start + number]]
         sheet, places = laid(cards, columns, (60, 60, 64), askew=askew, gap=120)
         assert are_there(find(sheet), places), [path.name for path in files[start : start + number]]
 
@@ -210,9 +217,7 @@ def test_real_cards_are_found_white_on_white_and_touching(
     cards_folder: Path, kind: str, number: int, columns: int, gap: int, margin: int, shadow: int, seam: int
 ) -> None:
     number -= 0 if gap else number % columns  # what touches is a whole grid
-    cards = [Image.open(path).convert("RGB") for path in sorted(cards_folder.glob(f"{kind}*.jpg"))[:number]]
-    for card in cards:
-        card.thumbnail((970, 970))
+    cards = [shrunk(path, 970) for path in sorted(cards_folder.glob(f"{kind}*.jpg"))[:number]]
     if kind == "bl_":
         cards = [inside(card) for card in cards]
     sheet, places = laid_white(cards, columns, gap=gap, margin=margin, shadow=shadow, seam=seam)

@@ -332,13 +332,13 @@ def test_a_frame_too_large_to_send_reloads(
 def test_silence_is_broken_by_heartbeats_and_survived(
     batch: Batch, cards: list[Card], user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience, "BEAT_EVERY", 11.0)
+    monkeypatch.setattr(audience, "BEAT_EVERY", 3.0)
     cookie, address = cookie_of(user), path(batch)
 
     async def scenario() -> dict[str, Any]:
         one = await opened(address, cookie)
-        assert await one.receive_nothing(timeout=10.2)
-        assert json.loads(await one.receive_from(timeout=3)) == {"beat": True}
+        assert await one.receive_nothing(timeout=1.0)
+        assert json.loads(await one.receive_from(timeout=10)) == {"beat": True}
         await in_thread(read)(batch, cards[0])
         return await next_frame(one)
 
