@@ -3,7 +3,7 @@
 What the machine read stays in CardResult.entries; what persons made of it is CardResult.arranged.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from batches import changes
@@ -32,11 +32,64 @@ def correct(card: Card, user: User, version: int, place: int, values: Mapping[st
             FieldRevision(card=fresh, key=key, entry=number, old=entry["values"].get(key), new=value, by=user)
             for key, value in changed.items()
         )
-        if made:  # without their keys: what undoes corrections knows the first entry alone
-            activity.record(change.batch, user, "correct", len(made), group=True, **activity.about(fresh))
+        activity.corrected(change.batch, user, fresh, made)
+        if made:
+            entry.setdefault("was_checked", entry["checked"])
+            _follow(entry, made)
         entry |= {"values": entry["values"] | changed, "checked": True}
 
     return _arrange(card, user, version, act)
+
+
+def _follow(entry: dict[str, Any], made: Collection[FieldRevision]) -> None:
+    """Which revisions made its values goes with an entry, wherever it is moved: its number says nothing of it then."""
+    history = {key: list(keys) for key, keys in entry.get("made", {}).items()}
+    for one in made:
+        history.setdefault(one.key, []).append(one.pk)
+    entry["made"] = history
+
+
+def take_back(card: Card, user: User, version: int, made: Collection[int]) -> int:
+    """Put the values back that these revisions made, where they are the last ones; return how many.
+
+    An entry that was taken out since is left. Raises EditConflict, and NoSuchEntry where there is nothing to put back.
+    """
+    put: list[FieldRevision] = []
+
+    def act(change: changes.Change, fresh: Card, result: CardResult, entries: Arrangement) -> None:
+        standing = [one["place"] for one in result.standing()]
+        for number, place in enumerate(standing, start=1):
+            put.extend(_put_back(fresh, user, number, entries[place], made))
+        if not put:
+            raise NoSuchEntry
+
+    _arrange(card, user, version, act)
+    return len(put)
+
+
+def _put_back(card: Card, user: User, number: int, entry: dict[str, Any], made: Collection[int]) -> list[FieldRevision]:
+    known = FieldRevision.objects.in_bulk([pk for keys in entry.get("made", {}).values() for pk in keys])
+    back: list[FieldRevision] = []
+    for key, keys in entry.get("made", {}).items():
+        before = keys[: _kept(keys, made)]
+        mine = [known[pk] for pk in keys[len(before) :] if pk in known]
+        if not mine or entry["values"].get(key) != mine[-1].new or mine[0].old == mine[-1].new:
+            continue
+        if number == 1 and card.revisions.filter(entry=1, key=key, pk__gt=mine[-1].pk).exists():
+            continue  # it is the card's first one by now, and was corrected as such
+        back.append(FieldRevision(card=card, key=key, entry=number, old=mine[-1].new, new=mine[0].old, by=user))
+    entry["values"] = entry["values"] | {one.key: one.new for one in back}
+    FieldRevision.objects.bulk_create(back)
+    _follow(entry, back)
+    first = {key: known[keys[0]].old for key, keys in entry["made"].items() if keys[0] in known}
+    if "was_checked" in entry and all(entry["values"].get(key) == old for key, old in first.items()):
+        entry["checked"] = entry.pop("was_checked")
+    return back
+
+
+def _kept(keys: list[int], made: Collection[int]) -> int:
+    """How many of these revisions come before the last ones that are all among those that were made."""
+    return next((n for n in range(len(keys), 0, -1) if keys[n - 1] not in made), 0)
 
 
 def add(card: Card, user: User, version: int) -> tuple[Card, int]:
@@ -99,7 +152,9 @@ def check(card: Card, user: User, version: int, place: int, right: bool) -> Card
     """A person says of one entry that it is right, or takes it back."""
 
     def act(change: changes.Change, fresh: Card, _result: CardResult, entries: Arrangement) -> None:
-        _at(entries, place)["checked"] = right
+        entry = _at(entries, place)
+        entry["checked"] = right
+        entry.pop("was_checked", None)  # said of the values as they are now
         activity.record(change.batch, user, "entry_check", group=True, **activity.about(fresh))
 
     return _arrange(card, user, version, act)

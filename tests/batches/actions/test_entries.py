@@ -112,15 +112,56 @@ def test_what_was_found_right_of_the_first_entry_is_not_said_of_another(several:
     assert not CardResult.objects.get().checks
 
 
-def test_undoing_a_correction_of_a_further_entry_leaves_the_first_one(several: Card, user: User) -> None:
+def test_corrections_of_all_entries_are_one_entry_and_go_back_together(several: Card, user: User) -> None:
     card = correct(several, user, several.version, {"title": "Solveig"})
-    entries.correct(card, user, card.version, 1, {"author": "Grieg", "title": "Rustle of Spring"})
+    card = entries.correct(card, user, card.version, 1, {"author": "Grieg", "title": "Rustle"})
+    entries.correct(card, user, card.version, 1, {"author": "Halvorsen", "title": "Rustle of Spring"})
     act = Activity.objects.get()
-    assert act.count == 3
-    undoing.undo(act, user)
+    assert (act.count, undoing.can_be_undone(act)) == (4, True)
+    undone = undoing.undo(act, user)
+    assert (undone.what["undo"]["back"], undone.what["undo"]["kept"]) == (3, 0)
     result = CardResult.objects.get()
-    assert (result.values["author"], result.values["title"]) == ("Grieg", "Peer Gynt")
-    assert result.arranged[1]["values"]["author"] == "Grieg"
+    assert result.values["title"] == "Peer Gynt"
+    assert now(several) == ["Grieg", "Sinding"]
+    second = result.arranged[1]
+    assert (second["values"]["title"], second["checked"]) == ("Rustle", False)
+    assert "sinding" in result.search
+    assert Card.objects.get().to_check  # its doubtful value stands again
+    assert FieldRevision.objects.filter(entry=2, new="Sinding").count() == 1, "the history stays"
+
+
+def test_what_goes_back_is_the_entry_itself_wherever_it_lies_by_now(several: Card, user: User) -> None:
+    card = entries.correct(several, user, several.version, 1, {"author": "Grieg"})  # as the first one says
+    act = Activity.objects.get()
+    entries.move(card, user, card.version, 1, -1)
+    assert undoing.undo(act, user).what["undo"]["back"] == 1
+    assert now(several) == ["Sinding", "Grieg"]
+
+
+def test_an_entry_that_was_corrected_again_or_taken_out_is_left(several: Card, user: User, administrator: User) -> None:
+    card = entries.correct(several, user, several.version, 1, {"author": "Mine", "title": "Mine"})
+    act = Activity.objects.get()
+    card = entries.correct(card, administrator, card.version, 1, {"author": "Theirs"})
+    undone = undoing.undo(act, user)
+    assert (undone.what["undo"]["back"], undone.what["undo"]["kept"]) == (1, 1)
+    assert now(several) == ["Grieg", "Theirs"]
+    assert CardResult.objects.get().arranged[1]["checked"]  # by the other one
+    theirs = Activity.objects.get(by=administrator)
+    fresh = Card.objects.get()
+    fresh = entries.take_out(fresh, user, fresh.version, 1)
+    assert undoing.undo(theirs, administrator).what["undo"]["back"] == 0
+    entries.bring_back(fresh, user, Card.objects.get().version, 1)
+    assert now(several) == ["Grieg", "Theirs"]
+
+
+def test_an_entry_that_became_the_first_and_was_corrected_as_such_is_left(several: Card, user: User) -> None:
+    card = entries.correct(several, user, several.version, 1, {"author": "Mine"})
+    act = Activity.objects.get()
+    card = entries.move(card, user, card.version, 1, -1)
+    card = correct(card, user, card.version, {"author": "Other"})
+    correct(card, user, card.version, {"author": "Mine"})
+    assert undoing.undo(act, user).what["undo"]["back"] == 0
+    assert now(several) == ["Mine", "Grieg"]
 
 
 def test_a_card_that_a_person_entered_has_entries_in_another_order_too(several: Card, user: User) -> None:
