@@ -30,6 +30,7 @@ from batches.views import (
     search,
     sheets,
     statistics,
+    template_samples,
     trash,
     trying,
     uploads,
@@ -166,4 +167,5 @@ urlpatterns = [
     path("trash/", trash.trash_list, name="trash_list"),
     path("trash/<int:pk>/restore/", trash.trash_restore, name="trash_restore"),
     path("trash/<int:pk>/empty/", trash.trash_empty, name="trash_empty"),
+    path("templates/<int:pk>/sample/", template_samples.template_sample, name="template_sample"),
 ]

@@ -81,6 +81,7 @@ class FieldForm(forms.Form):
         for name, field in self.fields.items():
             attrs = field.widget.attrs
             attrs["class"] = _css_class(field.widget, name)
+            attrs["data-field"] = spec.key  # where it is on a scan, viewer.js shows
             if name in {"label", "type", "instruction", "required"}:
                 attrs["aria-label"] = f"{spec.label}: {field.label}"
             if self.is_bound and name in self.errors:

@@ -21,6 +21,7 @@ from templates_app.forms import InstructionForm, TemplateForm
 from templates_app.models import FieldTemplate, FieldTemplateQuerySet, FieldTemplateVersion
 
 PER_PAGE = 50
+BESIDE = ("sample", "instructions", "export")  # what is shown beside the fields
 
 
 def _listed(templates: FieldTemplateQuerySet) -> FieldTemplateQuerySet:
@@ -93,7 +94,11 @@ def _page(request: SignedInRequest, template: FieldTemplate, *, status: int = 20
     }
     if request.htmx.target == "fields":
         return render(request, "templates_app/_fields.html", context, status=status)
+    asked = request.GET.get("beside", "")
+    context["beside"] = asked if asked in BESIDE else BESIDE[0]
     context["instruction_form"] = InstructionForm(initial={"instruction": newest.instruction})
+    if request.htmx.target == "beside":
+        return render(request, "templates_app/_beside.html", context, status=status)
     context["versions"] = template.versions.select_related("created_by")
     context["used"] = newest.batches.exists()
     return render(request, "templates_app/template_detail.html", context, status=status)
@@ -131,7 +136,7 @@ def template_instruction(request: SignedInRequest, pk: int) -> HttpResponse:
         messages.success(request, _("Saved."))
     else:
         messages.error(request, str(form.errors["instruction"][0]))
-    return redirect("template_detail", pk=pk)
+    return redirect(reverse("template_detail", args=[pk]) + "?beside=instructions")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

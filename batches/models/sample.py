@@ -1,4 +1,4 @@
-"""Cards drawn at random, and what administrators tell the owner of a batch."""
+"""Cards drawn at random, what administrators tell the owner of a batch, and the card that a template shows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from batches.models.batch import Batch
 from batches.models.card import Card
+from templates_app.models import FieldTemplate
 
 
 class Sample(models.Model):
@@ -67,3 +68,17 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.text[:60]
+
+
+class TemplateSample(models.Model):
+    """The card that is shown beside the fields of a template, to those who may see its batch."""
+
+    template = models.OneToOneField(FieldTemplate, on_delete=models.CASCADE, related_name="sample")
+    card = models.ForeignKey(Card, on_delete=models.CASCADE, related_name="sample_of")
+
+    class Meta:
+        verbose_name = _("sample scan of a template")
+        verbose_name_plural = _("sample scans of templates")
+
+    def __str__(self) -> str:
+        return f"{self.template_id}: {self.card_id}"

@@ -62,3 +62,13 @@ def test_the_scan_is_zoomed_turned_and_follows_the_field(page: Page, scans: Call
     page.get_by_role("textbox", name="Year").focus()
     expect(page.locator("[data-region=year]")).to_have_class("on")
     expect(percent).to_have_text(whole)
+
+    page.goto(f"/templates/1/?batch={pk}")  # beside a template's fields
+    page.evaluate(REGION)
+    page.get_by_role("textbox", name="Year: Field").focus()
+    expect(page.locator("[data-region=year]")).to_have_class("on")
+    page.get_by_role("link", name="Export mapping").click()
+    expect(page.get_by_role("cell", name="year_verbatim")).to_be_visible()
+    expect(page.get_by_role("link", name="Export mapping")).to_be_focused()
+    page.get_by_role("link", name="Sample", exact=True).click()
+    expect(page.locator(".sample [data-percent]")).to_have_text(re.compile(r"\d+ %"))

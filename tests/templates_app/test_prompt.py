@@ -53,4 +53,7 @@ def test_so_is_that_of_a_template(client: Client, user: User) -> None:
     assert "About these cards:\nNorwegian." in page
     assert "Author (text)" in page
     assert "Old (text)" not in page
-    assert reverse("template_prompt", args=[template.pk]) in client.get(f"/templates/{template.pk}/").text
+    assert (
+        reverse("template_prompt", args=[template.pk])
+        in client.get(f"/templates/{template.pk}/?beside=instructions").text
+    )
