@@ -1,7 +1,14 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy as _
 
 
 class BatchesConfig(AppConfig):
     name = "batches"
     verbose_name = _("Batches")
+
+    def ready(self) -> None:
+        from batches.models import indexing
+
+        pre_migrate.connect(indexing.lay_aside, sender=self)
+        post_migrate.connect(indexing.set_up, sender=self)

@@ -18,6 +18,7 @@ from batches.models.export import ExportSettings as ExportSettings
 from batches.models.export import ExportSettingsQuerySet as ExportSettingsQuerySet
 from batches.models.reading import Attempt as Attempt
 from batches.models.reading import CardResult as CardResult
+from batches.models.reading import CardValue as CardValue
 from batches.models.reading import FieldRevision as FieldRevision
 from batches.models.reading import Rereading as Rereading
 from batches.models.reading import Spending as Spending

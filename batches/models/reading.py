@@ -130,6 +130,29 @@ class Rereading(models.Model):
         return max(0, self.total - self.equal - self.different - self.failed)
 
 
+class CardValue(models.Model):
+    """What a card is sorted by: a value of the result that holds, or how sure the engine was of it.
+
+    Written by the database alone: batches/models/indexing.py. Cards without a value have no row.
+    """
+
+    card = models.ForeignKey(Card, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+", db_index=False)
+    batch = models.ForeignKey(Batch, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+", db_index=False)
+    position = models.PositiveIntegerField()  # the card's
+    key = models.CharField(max_length=64)  # a field's; indexing.SURE
+    number = models.FloatField()  # indexing.TEXT_AFTER_NUMBERS for what is none
+    text = models.CharField(max_length=80)  # its beginning, lower-case
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("card", "key"), name="card_value_once"),)
+        indexes = (
+            models.Index(fields=("batch", "key", "number", "text", "position", "card"), name="card_value_sorted"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.card_id} {self.key}"
+
+
 class Attempt(models.Model):
     """One call to an engine, whatever came of it."""
 

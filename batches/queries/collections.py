@@ -138,8 +138,7 @@ def _ids(batches: Sequence[Batch], counted: dict[int, int], filters: grid.Filter
         return []
 
     def part(batch: Batch) -> list[int]:
-        here = slice(max(0, start - begins[batch.pk]), end - begins[batch.pk])
-        return list(grid.found(batch, filters).values_list("pk", flat=True)[here])
+        return grid.ids(batch, filters, max(0, start - begins[batch.pk]), end - begins[batch.pk])
 
     between = touched[1:-1]
     inside: dict[int, list[int]] = {batch.pk: [] for batch in between}

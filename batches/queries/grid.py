@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Case, Expression, F, FloatField, Q, QuerySet, TextField, Value, When
+from django.db.models import Expression, F, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Lower, NullIf
-from django.db.models.lookups import Contains, Regex
+from django.db.models.lookups import Contains
 from django.http import QueryDict
 
-from batches.models import Batch, Card
+from batches.models import Batch, Card, indexing
+from batches.queries import sorting, words
 from batches.states import CardStatus, SkipReason
-from ocr.fields import FieldSpec, FieldType
 
 S = CardStatus
 FILTERS: dict[str, Q] = {
@@ -35,9 +35,8 @@ SORTS: dict[str, tuple[Any, ...]] = {
     "severity": (F("severity"),),
     "name": (Lower("original_name"), F("page")),
     "status": (F("status"), F("to_check")),
-    "confidence": (F("result__confidence"),),
+    "confidence": (),  # by its own index: by_value()
 }
-NUMBERS = {FieldType.INTEGER, FieldType.DECIMAL, FieldType.YEAR}
 PAGE_SIZES = (50, 100, 200)
 MOST = 1000  # cards that an address names one by one
 
@@ -94,6 +93,11 @@ class Filters:
         parts["per"] = "" if self.per == PAGE_SIZES[0] else str(self.per)
         return urlencode({name: value for name, value in (parts | changed).items() if value})
 
+    @property
+    def inside(self) -> str:
+        """The address that looks for the text inside words, too; empty where this one does."""
+        return "" if not self.text or self.text.startswith(words.INSIDE) else self.query(q=words.INSIDE + self.text)
+
     def turned(self, sort: str) -> str:
         """The order that a click on a column's head asks for."""
         return f"-{sort}" if self.sort == sort else sort
@@ -103,11 +107,6 @@ def ticked(query: QueryDict) -> tuple[int, ...]:
     """The cards that a form names one by one."""
     named = query.getlist("card")[:MOST]
     return tuple(int(pk) for pk in named if pk.isascii() and pk.isdecimal() and len(pk) < 18)
-
-
-def found(batch: Batch, filters: Filters) -> QuerySet[Card]:
-    """The cards of a filter, in their order."""
-    return narrowed(batch, filters).order_by(*_order(batch, filters.sort))
 
 
 def narrowed(batch: Batch, filters: Filters) -> QuerySet[Card]:
@@ -124,33 +123,42 @@ def narrow(cards: QuerySet[Card], filters: Filters) -> QuerySet[Card]:
         cards = cards.filter(status=S.COMPLETED, result__confidence__lt=filters.below / 100)
     if filters.cards:
         cards = cards.filter(pk__in=filters.cards)
+    if filters.text:
+        cards = cards.filter(words.matching(filters.text))
     if filters.text and filters.field:
-        cards = cards.filter(Contains(Lower(_text_of(filters.field)), filters.text.casefold()))
-    elif filters.text:  # Django escapes the wildcards of LIKE
-        words = filters.text.casefold()
-        cards = cards.filter(Q(result__search__contains=words) | Q(original_name__icontains=filters.text))
+        inside = filters.text.removeprefix(words.INSIDE).strip().casefold()
+        cards = cards.filter(Contains(Lower(_text_of(filters.field)), inside))
     return cards
 
 
-def _order(batch: Batch, sort: str) -> list[Any]:
+def ids(batch: Batch, filters: Filters, start: int, stop: int | None) -> list[int]:
+    """The keys of the cards of a filter in their order, from one place to another."""
+    order = by_value(batch, filters)
+    if order is not None:
+        return order.ids(start, stop)
+    return list(narrowed(batch, filters).order_by(*_order(filters.sort)).values_list("pk", flat=True)[start:stop])
+
+
+def by_value(batch: Batch, filters: Filters, count: int | None = None) -> sorting.Sorted | None:
+    """The order of a field's values, or of how sure the engine was; None for another order."""
+    name, down = filters.sort.removeprefix("-"), filters.sort.startswith("-")
+    if name != "confidence" and not name.startswith(FIELD):
+        return None
+    key = indexing.SURE if name == "confidence" else name.removeprefix(FIELD)
+    every = filters.counted and not filters.name
+    count = number(batch, filters) if count is None else count
+    return sorting.Sorted(batch, narrowed(batch, filters), count, every, key, down)
+
+
+def _order(sort: str) -> list[Any]:
     name, down = sort.removeprefix("-"), sort.startswith("-")
-    last = F("position").desc() if down and name == "position" else F("position").asc()
-    wanted = _by_field(batch, name.removeprefix(FIELD)) if name.startswith(FIELD) else SORTS[name]
-    turned = [part.desc(nulls_last=True) if down else part.asc(nulls_last=True) for part in wanted]
-    return [*turned, last, "pk"]
-
-
-def _by_field(batch: Batch, key: str) -> list[Expression]:
-    """Numbers by their size, and what is no number after them; empty values last."""
-    spec = next((one for one in batch.specs() if one.key == key), FieldSpec(key, key))
-    text = _text_of(key)
-    if spec.type not in NUMBERS:
-        return [Lower(text)]
-    number = Case(
-        When(Regex(text, r"^-?[0-9]+(\.[0-9]+)?$"), then=Cast(text, FloatField())),
-        output_field=FloatField(),
-    )
-    return [number, Lower(text)]
+    turned = [part.desc() if down else part.asc() for part in SORTS[name]]
+    backwards = down and name in {
+        "position",
+        "name",
+        "status",
+    }  # as one index keeps it; of what is equally grave the first first
+    return [*turned, *([F("position").desc(), F("pk").desc()] if backwards else ["position", "pk"])]
 
 
 def _text_of(key: str) -> Expression:
@@ -221,13 +229,15 @@ def page(batch: Batch, filters: Filters, asked: str | None) -> Sheet:
     pages = max(1, -(-count // filters.per))
     shown = min(max(1, int(asked)), pages) if asked and asked.isdecimal() and len(asked) < 9 else 1
     start = (shown - 1) * filters.per
-    ids = list(found(batch, filters).values_list("pk", flat=True)[start : start + filters.per])
-    return Sheet(in_order(batch, ids), shown, count, filters.per)
+    order = by_value(batch, filters, count)
+    stop = start + filters.per
+    keys = order.ids(start, stop) if order is not None else ids(batch, filters, start, stop)
+    return Sheet(in_order(batch, keys), shown, count, filters.per)
 
 
-def in_order(batch: Batch, ids: list[int]) -> list[Card]:
-    by_id = batch.cards.select_related("result", "reviewed_by").in_bulk(ids)
-    return [by_id[pk] for pk in ids if pk in by_id]
+def in_order(batch: Batch, keys: list[int]) -> list[Card]:
+    by_id = batch.cards.order_by().select_related("result", "reviewed_by").in_bulk(keys)
+    return [by_id[pk] for pk in keys if pk in by_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +248,12 @@ class Neighbours:
 
 def neighbours(batch: Batch, filters: Filters, card: Card) -> Neighbours:
     """The cards before and after this one in the filter one came from; it need not be in the filter itself."""
+    order = by_value(batch, filters)
+    if order is not None:
+        left, right = order.near(card, 1, 1)
+        return Neighbours(next(iter(left), None), next(iter(right), None))
     if not filters.by_position:
-        return _in_list(list(found(batch, filters).values_list("pk", flat=True)), card)
+        return _in_list(ids(batch, filters, 0, None), card)
     cards = narrowed(batch, filters)
     after = cards.filter(position__gte=card.position).exclude(position=card.position, pk__lte=card.pk)
     before = cards.filter(position__lte=card.position).exclude(position=card.position, pk__gte=card.pk)
@@ -249,8 +263,8 @@ def neighbours(batch: Batch, filters: Filters, card: Card) -> Neighbours:
     )
 
 
-def _in_list(ids: list[int], card: Card) -> Neighbours:
-    if card.pk not in ids:
-        return Neighbours(None, ids[0] if ids else None)
-    place = ids.index(card.pk)
-    return Neighbours(ids[place - 1] if place else None, ids[place + 1] if place + 1 < len(ids) else None)
+def _in_list(keys: list[int], card: Card) -> Neighbours:
+    if card.pk not in keys:
+        return Neighbours(None, keys[0] if keys else None)
+    place = keys.index(card.pk)
+    return Neighbours(keys[place - 1] if place else None, keys[place + 1] if place + 1 < len(keys) else None)

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from batches.models import Batch, Card, Lease
-from batches.queries import grid
+from batches.queries import grid, sorting
 from cardocr_site.accounts.models import User
 
 FIRST = "-severity"  # what is gravest comes first
@@ -159,7 +159,7 @@ def _length(batch: Batch, queue: Queue, waiting: QuerySet[Card]) -> int:
 
 def _frames(batch: Batch, order: Sequence[Key], current: Card, done: set[int], user: User) -> list[Frame]:
     ids = [key[2] for key in order]
-    cards = batch.cards.in_bulk(ids)
+    cards = batch.cards.order_by().in_bulk(ids)
     held = leases(ids, user)
     return [Frame(cards[pk], pk == current.pk, pk in done, held.get(pk)) for pk in ids if pk in cards]
 
@@ -179,23 +179,37 @@ def _neighbours(order: Sequence[Key], here: Key, frames: Sequence[Frame]) -> tup
     return (ids[at - 1] if at else None), next((pk for pk in following if pk in free), next(iter(following), None))
 
 
+def _by_value(batch: Batch, queue: Queue, order: sorting.Sorted, card: Card, user: User) -> Place:
+    before, after = order.near(card, BEFORE, AFTER)
+    inside = order.cards.filter(pk=card.pk).exists()
+    ahead = order.ahead(card, MANY)
+    near = [(0, n, pk) for n, pk in enumerate([*before, card.pk, *after])]
+    here = near[len(before)]
+    frames = _frames(batch, near, card, set(), user)
+    total, number = order.count, ahead + 1 if inside else 0
+    return Place(number, total, ahead >= MANY, *_neighbours(near, here, frames), frames, total)
+
+
 def _in_list(batch: Batch, queue: Queue, card: Card, user: User) -> Place:
     """In an order of the grid's that no index of its own keeps."""
-    ids = list(grid.found(batch, queue.filters).values_list("pk", flat=True))
+    order = grid.by_value(batch, queue.filters)
+    if order is not None:
+        return _by_value(batch, queue, order, card, user)
+    ids = grid.ids(batch, queue.filters, 0, None)
     at = ids.index(card.pk) if card.pk in ids else -1
     near = ids[max(0, at - BEFORE) : at + 1 + AFTER] if at >= 0 else [card.pk, *ids[:AFTER]]
-    order = [(0, n, pk) for n, pk in enumerate(near)]
-    here = next(key for key in order if key[2] == card.pk)
-    frames = _frames(batch, order, card, set(), user)
-    return Place(at + 1, len(ids), False, *_neighbours(order, here, frames), frames, len(ids))
+    keys = [(0, n, pk) for n, pk in enumerate(near)]
+    here = next(key for key in keys if key[2] == card.pk)
+    frames = _frames(batch, keys, card, set(), user)
+    return Place(at + 1, len(ids), False, *_neighbours(keys, here, frames), frames, len(ids))
 
 
 def entrance(batch: Batch, queue: Queue, user: User) -> int | None:
     """The first card of the queue that nobody else has before them."""
     if queue.is_first:
         found = grid.narrowed(batch, queue.filters).order_by("-severity", "position", "pk")
+        ids = list(found.values_list("pk", flat=True)[:50])
     else:
-        found = grid.found(batch, queue.filters)
-    ids = list(found.values_list("pk", flat=True)[:50])
+        ids = grid.ids(batch, queue.filters, 0, 50)
     held = leases(ids, user)
     return next((pk for pk in ids if pk not in held), ids[0] if ids else None)

@@ -49,9 +49,9 @@ def cards_act(request: SignedInRequest, pk: int) -> HttpResponse:
     if not (filters.cards or "all" in data):
         messages.warning(request, _("Tick the cards first."))
         return _back(pk, filters)
-    if name == "open" and (first := grid.found(batch, filters).first()) is not None:
+    if name == "open" and (first := next(iter(grid.ids(batch, filters, 0, 1)), None)) is not None:
         asked = queue.Queue(filters, timezone.now())
-        return redirect(f"{reverse('batch_review', args=[pk])}?{asked.query(first.pk)}")
+        return redirect(f"{reverse('batch_review', args=[pk])}?{asked.query(first)}")
     if name in ELSEWHERE:
         return redirect(f"{reverse(ELSEWHERE[name], args=[pk])}?{filters.query()}")
     if name not in bulk.ACTS:

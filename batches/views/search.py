@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from batches.queries import search
+from batches.queries import search, words
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -18,5 +18,6 @@ def site_search(request: SignedInRequest) -> HttpResponse:
     asked = request.GET.get("page", "")
     page = int(asked) if asked.isascii() and asked.isdecimal() and 0 < len(asked) < 5 and int(asked) else 1
     found = search.look(request.user, text, page) if len(text) >= search.SHORTEST else None
-    context = {"text": text, "found": found, "page": page, "shortest": search.SHORTEST}
+    inside = "" if text.startswith(words.INSIDE) else words.INSIDE + text
+    context = {"text": text, "found": found, "page": page, "shortest": search.SHORTEST, "inside": inside}
     return render(request, "batches/site_search.html", context)

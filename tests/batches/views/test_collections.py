@@ -149,7 +149,7 @@ def test_fields_of_different_templates_are_united_by_key(ingrid: Client, music: 
 
 def test_its_cards_are_filtered_and_searched(ingrid: Client, music: list[Batch]) -> None:
     assert rows(ingrid, "?q=grieg") == [("Drawer 10", 1)]
-    assert rows(ingrid, "?q=DRAWER 2") == [("Drawer 2", 1)]
+    assert rows(ingrid, '?q="DRAWER 2"') == [("Drawer 2", 1)]
     Card.objects.filter(batch=music[1], position=2).update(to_check=True)
     Batch.objects.filter(pk=music[1].pk).update(to_check=1)
     assert rows(ingrid, "?filter=check") == [("Drawer 10", 2)]

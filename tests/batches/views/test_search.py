@@ -39,6 +39,21 @@ def test_batches_and_file_names_are_found_too(signed_in: Client, read: list[Card
     assert f"card={read[2].pk}" in signed_in.get("/search/?q=card-0003").text
 
 
+def test_words_are_found_by_how_they_begin_and_the_page_offers_to_look_inside(
+    signed_in: Client, read: list[Card]
+) -> None:
+    page = signed_in.get("/search/?q=indin").text
+    assert "Words are found by how they begin." in page
+    assert 'href="?q=%2Aindin"' in page
+    page = signed_in.get("/search/?q=*indin").text
+    assert f"card={read[1].pk}" in page
+    assert "Sinding" in page
+    assert "look inside" not in signed_in.get("/search/?q=*zzz").text.lower()
+    grid = f"/batches/{read[0].batch_id}/cards/"
+    assert 'href="?q=%2Aindin"' in signed_in.get(f"{grid}?q=indin").text
+    assert "Sinding" in signed_in.get(f"{grid}?q=%2Aindin").text
+
+
 def test_nothing_of_what_one_may_not_see_is_found(client: Client, other_user: User, read: list[Card]) -> None:
     Batch.objects.update(private=True)
     client.force_login(other_user)

@@ -1,0 +1,103 @@
+"""What cards are sorted and searched by, kept in step by the database itself: by triggers, whoever writes a value.
+
+`batches_cardvalue` (CardValue) holds the sort keys; two full-text tables (https://www.sqlite.org/fts5.html) hold the
+words of readings and of file names, without a copy of the text. A migration of these tables may drop triggers with a
+table that is made anew, so they are laid aside before one and set up after it, with everything indexed again.
+"""
+
+import logging
+from typing import Any
+
+from django.db import connections
+
+log = logging.getLogger(__name__)
+
+WORDS = "batches_resultwords"  # rowid: a CardResult's key
+NAMES = "batches_cardnames"  # rowid: a Card's key
+TEXT_AFTER_NUMBERS = 1e300  # `number` of what is no number
+SURE = ""  # the key under which a card's confidence is sorted; no field has it
+LONGEST = 80  # characters of a value that it is sorted by
+
+_NUMBER = (
+    "CASE WHEN j.value GLOB '*[0-9]' AND j.value NOT GLOB '*[^0-9.-]*' AND j.value NOT GLOB '?*-*'"
+    " AND j.value NOT GLOB '*.*.*' AND j.value NOT GLOB '.*' AND j.value NOT GLOB '-.*'"
+    f" THEN CAST(j.value AS REAL) ELSE {TEXT_AFTER_NUMBERS} END"
+)
+_OF_CARDS = """
+INSERT INTO batches_cardvalue (card_id, batch_id, position, key, number, text)
+  SELECT c.id, c.batch_id, c.position, j.key, {number}, substr(lower(j.value), 1, {longest})
+  FROM batches_card c JOIN batches_cardresult r ON r.id = c.result_id, json_each(r."values") j
+  WHERE {which} AND j.type = 'text' AND j.value <> '';
+INSERT INTO batches_cardvalue (card_id, batch_id, position, key, number, text)
+  SELECT c.id, c.batch_id, c.position, '', r.confidence, ''
+  FROM batches_card c JOIN batches_cardresult r ON r.id = c.result_id WHERE {which} AND r.confidence IS NOT NULL;
+"""
+
+
+def _of_cards(which: str) -> str:
+    return _OF_CARDS.format(which=which, number=_NUMBER, longest=LONGEST)
+
+
+_FORGET = "DELETE FROM batches_cardvalue WHERE card_id = {card};"
+_TRIGGERS = {
+    "batches_card_sorted": (
+        "AFTER UPDATE OF result_id, position ON batches_card"
+        " WHEN NEW.result_id IS NOT OLD.result_id OR (NEW.result_id IS NOT NULL AND NEW.position <> OLD.position)",
+        _FORGET.format(card="NEW.id") + _of_cards("c.id = NEW.id"),
+    ),
+    "batches_card_unsorted": ("AFTER DELETE ON batches_card", _FORGET.format(card="OLD.id")),
+    "batches_result_sorted": (
+        'AFTER UPDATE OF "values", confidence ON batches_cardresult'
+        ' WHEN (NEW."values" IS NOT OLD."values" OR NEW.confidence IS NOT OLD.confidence)'
+        " AND EXISTS (SELECT 1 FROM batches_card c WHERE c.id = NEW.card_id AND c.result_id = NEW.id)",
+        _FORGET.format(card="NEW.card_id") + _of_cards("c.id = NEW.card_id"),
+    ),
+}
+
+
+def _words(table: str, of: str, column: str) -> dict[str, tuple[str, str]]:
+    """The triggers of a full-text table that holds no text of its own."""
+    add = f"INSERT INTO {table} (rowid, {column}) VALUES (NEW.id, NEW.{column});"  # noqa: S608
+    drop = f"INSERT INTO {table} ({table}, rowid, {column}) VALUES ('delete', OLD.id, OLD.{column});"  # noqa: S608
+    changed = f"AFTER UPDATE OF {column} ON {of} WHEN NEW.{column} IS NOT OLD.{column}"
+    return {
+        f"{table}_add": (f"AFTER INSERT ON {of}", add),
+        f"{table}_drop": (f"AFTER DELETE ON {of}", drop),
+        f"{table}_change": (changed, drop + add),
+    }
+
+
+_FULL_TEXT = {WORDS: ("batches_cardresult", "search"), NAMES: ("batches_card", "original_name")}
+for _table, (_of, _column) in _FULL_TEXT.items():
+    _TRIGGERS |= _words(_table, _of, _column)
+
+
+def lay_aside(sender: Any, using: str, plan: Any, **_: Any) -> None:
+    """Before a migration of the tables: it may make one anew, which triggers of another table stand in the way of."""
+    if any(migration.app_label == "batches" for migration, _backwards in plan):
+        with connections[using].cursor() as cursor:
+            for name in _TRIGGERS:
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+
+
+def set_up(sender: Any, using: str, **_: Any) -> None:
+    """Where anything of it is missing: all of it, with every card indexed."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM sqlite_master")
+        there = {name for (name,) in cursor.fetchall()}
+        if "batches_cardvalue" not in there or {*_TRIGGERS, *_FULL_TEXT} <= there:
+            return
+        log.info("Indexing the cards for searching and sorting.")
+        for table, (of, column) in _FULL_TEXT.items():
+            cursor.execute(
+                f"CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5("
+                f"{column}, content='{of}', content_rowid='id', tokenize='unicode61 remove_diacritics 2')"
+            )
+            cursor.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")  # noqa: S608
+        cursor.execute("DELETE FROM batches_cardvalue")
+        for statement in _of_cards("1").split(";"):
+            if statement.strip():
+                cursor.execute(statement)
+        for name, (when, body) in _TRIGGERS.items():
+            cursor.execute(f"CREATE TRIGGER IF NOT EXISTS {name} {when} BEGIN {body} END")

@@ -1,0 +1,75 @@
+"""Pages over many cards: as many queries as over few, each by an index."""
+
+from collections.abc import Callable
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from batches.models import Batch, Card
+from batches.states import CardStatus
+from cardocr_site.accounts.models import User
+from tests.batches.reading import give_result, stored
+
+Make = Callable[..., list[Card]]
+PAGES = [
+    "/batches/{batch}/cards/",
+    "/batches/{batch}/cards/?filter=check",
+    "/batches/{batch}/cards/?sort=field.author",
+    "/batches/{batch}/cards/?sort=-field.author&page=2",
+    "/batches/{batch}/cards/?sort=confidence",
+    "/batches/{batch}/cards/?sort=name",
+    "/batches/{batch}/cards/?sort=-status",
+    "/batches/{batch}/cards/?q=grieg",
+    "/batches/{batch}/cards/?q=grieg&in=author",
+    "/batches/{batch}/cards/{card}/?sort=-field.author",
+    "/batches/{batch}/review/?card={card}",
+    "/batches/{batch}/review/?queue=&sort=field.author&card={card}",
+    "/search/?q=grieg",
+    "/batches/{batch}/",
+    "/batches/{batch}/live/?after=0.0&view=grid&lang=en",
+    "/batches/",
+]
+
+
+def read(batch: Batch, make_cards: Make, number: int) -> list[Card]:
+    cards = make_cards(number, CardStatus.COMPLETED, to_check=True, severity=3)
+    for card in cards:
+        give_result(card, {"author": stored(f"Grieg {card.position}", confidence=card.position / 1000)})
+    total = batch.cards.count()
+    Batch.objects.filter(pk=batch.pk).update(status="completed", total=total, completed=total, to_check=total)
+    return cards
+
+
+def asked(client: Client, address: str) -> list[str]:
+    client.get(address, follow=True)  # what is read once per process has been
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(address, follow=True).status_code == 200
+    return [query["sql"] for query in queries.captured_queries]
+
+
+def test_a_page_asks_as_often_whatever_the_number_of_cards_and_by_indexes(
+    client: Client, user: User, batch: Batch, make_cards: Make
+) -> None:
+    client.force_login(user)
+    middle = read(batch, make_cards, 110)[30]
+    pages = [pattern.format(batch=batch.pk, card=middle.pk) for pattern in PAGES]
+    few = {page: len(asked(client, page)) for page in pages}
+    read(batch, make_cards, 60)
+    for page in pages:
+        many = asked(client, page)
+        assert len(many) == few[page], page
+        by_indexes(many)
+
+
+def by_indexes(queries: list[str]) -> None:
+    for sql in queries:
+        if not sql.startswith("SELECT"):
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            plan = [str(step[3]) for step in cursor.fetchall()]
+        scanned = [step for step in plan if step.startswith("SCAN batches_card") and "VIRTUAL" not in step]
+        assert not scanned, (sql, plan)
+        if "LIMIT 50" in sql and "batches_card" in sql and "MATCH" not in sql:
+            assert not [step for step in plan if "TEMP B-TREE FOR ORDER BY" in step], (sql, plan)
