@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -19,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 from batches import changes, rows, tasks
 from batches.actions import runs, turning
 from batches.drain import blocks, candidates
-from batches.models import ActedCard, Activity, Batch, Card, CardResult
+from batches.models import ActedCard, Activity, Batch, Card
 from batches.queries import grid, results
 from batches.states import BatchStatus, CardStatus, SkipReason, TurnedBy
 from cardocr_site.accounts.models import User
@@ -164,9 +163,10 @@ def _some(keys: Collection[int]) -> QuerySet[Card]:
 
 def _review(change: changes.Change, cards: Sequence[Card], entry: Activity) -> list[Before]:
     """Another reading that nobody has decided about goes on asking for a look."""
-    stored = CardResult.objects.filter(card__in=[card.pk for card in cards])
-    candidates.seen(stored.annotate(text=Cast("fields", TextField())).filter(text__contains=f'"{candidates.UNSEEN}"'))
-    noted, now = [_marks(card) for card in cards], timezone.now()
+    unseen = candidates.marks(cards)
+    candidates.seen([card for card in cards if card.pk in unseen])
+    noted = [_marks(card) | ({"unseen": unseen[card.pk]} if card.pk in unseen else {}) for card in cards]
+    now = timezone.now()
     for check in (True, False):
         keys = [card.pk for card in cards if bool(card.candidates) is check]
         change.mark_cards(
@@ -193,7 +193,8 @@ def _unreview(change: changes.Change, cards: Sequence[Card], entry: Activity) ->
 
 def _marks(card: Card) -> Before:
     by = None if card.reviewed_by_id is None else str(card.reviewed_by_id)
-    return {"reviewed": card.reviewed, "reviewed_by": by, "to_check": card.to_check}
+    at = card.looked_at and card.looked_at.isoformat()
+    return {"reviewed": card.reviewed, "reviewed_by": by, "to_check": card.to_check, "looked_at": at}
 
 
 def _put_marks_back(change: changes.Change, acted: Sequence[Acted]) -> None:
@@ -203,6 +204,11 @@ def _put_marks_back(change: changes.Change, acted: Sequence[Acted]) -> None:
     for (reviewed, by, to_check), keys in alike.items():
         known = by if User.objects.filter(pk=by).exists() else None
         change.mark_cards(_some(keys), reviewed=reviewed, reviewed_by=known, to_check=to_check, files_due=True)
+    looked = [(card.pk, before["looked_at"]) for card, before in acted if "looked_at" in before]
+    rows.update_each(Card, [(pk, {"looked_at": at and parse_datetime(at)}) for pk, at in looked])
+    for _card, before in acted:
+        if "unseen" in before:
+            candidates.unsee(before["unseen"])
 
 
 # -- read again what failed, leave out

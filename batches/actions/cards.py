@@ -205,7 +205,7 @@ def _stamp(change: changes.Change, card: Card, user: User, reviewed: bool | None
     else:
         fields |= {"reviewed": reviewed, "reviewed_by": user if reviewed else None}
         if reviewed:
-            candidates.seen(card.results.all())
+            candidates.seen([card])
             fields["flagged"] = False
             card.notes.filter(closed_at=None).update(closed_at=timezone.now())
         doubt = not reviewed and is_in_doubt(change.batch, card)

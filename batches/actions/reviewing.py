@@ -10,7 +10,7 @@ from django.utils import timezone
 from batches import changes, tasks
 from batches.actions import activity, runs
 from batches.actions.cards import EditConflict, is_in_doubt, read_card
-from batches.drain import blocks
+from batches.drain import blocks, candidates
 from batches.drain.reading import searchable
 from batches.models import Card, CardResult, Draft, FieldRevision, Lease, Note
 from batches.states import CardStatus, ResultState
@@ -149,6 +149,7 @@ def before(card: Card) -> dict[str, Any]:
         return {"row": row, "result": None}
     return {
         "row": row,
+        "unseen": candidates.marks([card]).get(card.pk, {}),
         "result": result.pk,
         "state": result.state,
         "values": dict(result.values),
@@ -180,6 +181,7 @@ def undo(card: Card, user: User, token: str) -> Card:
         result = CardResult.objects.filter(pk=was["result"], card=fresh).first()
         if result is not None:
             _put_back(fresh, result, user, was)
+            candidates.unsee(was["unseen"])
         activity.record(change.batch, user, "undo_card", group=True, **activity.about(fresh))
         row = was["row"] | {"result": result, "looked_at": timezone.now(), "files_due": True}
         status = CardStatus(row.pop("status"))

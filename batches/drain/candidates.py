@@ -4,12 +4,16 @@ What holds stays, whoever it is from; a person decides between the two. Fields a
 are added to what holds.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
 from batches.drain.reading import searchable
-from batches.models import CardResult
+from batches.models import Card, CardResult
 from batches.states import ResultState
 from ocr import checking, coercion
 from ocr.fields import FieldSpec
@@ -84,12 +88,38 @@ def unseen(holds: CardResult) -> list[str]:
     return [key for key, stored in holds.fields.items() if UNSEEN in stored]
 
 
-def seen(readings: Iterable[CardResult]) -> None:
-    """Somebody has said that the card is right; saved here, where that says anything new."""
-    for reading in readings:
-        if unseen(reading):
-            reading.fields = {key: _without(stored) for key, stored in reading.fields.items()}
-            reading.save(update_fields=["fields"])
+Marks = dict[str, list[str]]  # of each reading, by its key as JSON has it, the fields that are unseen
+
+
+def marks(cards: Collection[Card]) -> dict[int, Marks]:
+    """What is unseen of these cards, those left out of which nothing is."""
+    found: dict[int, Marks] = defaultdict(dict)
+    for reading in _marked(cards):
+        found[reading.card_id][str(reading.pk)] = unseen(reading)
+    return dict(found)
+
+
+def seen(cards: Collection[Card]) -> None:
+    """Somebody has said that the cards are right; saved here, where that says anything new."""
+    for reading in _marked(cards):
+        reading.fields = {key: _without(stored) for key, stored in reading.fields.items()}
+        reading.save(update_fields=["fields"])
+
+
+def unsee(found: Mapping[str, Sequence[str]]) -> None:
+    """Nobody has said it after all; saved here."""
+    for reading in CardResult.objects.filter(pk__in=[int(pk) for pk in found]):
+        again = {
+            key: stored | {UNSEEN: True} for key, stored in reading.fields.items() if key in found[str(reading.pk)]
+        }
+        reading.fields |= again
+        reading.save(update_fields=["fields"])
+
+
+def _marked(cards: Collection[Card]) -> list[CardResult]:
+    stored = CardResult.objects.filter(card__in=[card.pk for card in cards])
+    likely = stored.annotate(text=Cast("fields", TextField())).filter(text__contains=f'"{UNSEEN}"')
+    return [reading for reading in likely if unseen(reading)]
 
 
 def _without(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,17 @@
 """Acts on many cards: only what they mean, in blocks, one entry, and back where nobody has touched the card since."""
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.http import QueryDict
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from batches import changes
 from batches.actions import bulk, cards, undoing
+from batches.drain.candidates import UNSEEN
 from batches.models import ActedCard, Activity, Batch, Card, CardResult, FieldRevision
 from batches.queries import grid
 from batches.states import BatchStatus, CardStatus, SkipReason
@@ -70,6 +74,28 @@ def test_cards_are_marked_and_go_back(batch: Batch, read: list[Card], user: User
         (False, False),
     ]
     counters_hold(batch)
+
+
+def test_what_nobody_has_seen_is_as_unseen_as_before_when_a_review_goes_back(
+    batch: Batch, read: list[Card], user: User
+) -> None:
+    added = stored("Bergen", confidence=0.3)
+    for card in read[:2]:
+        give_result(card, {"author": stored("Grieg"), "place": added | {UNSEEN: True}})
+    seen_at = timezone.now() - timedelta(days=3)
+    checks = {"author": {"by": str(user.pk), "at": "2026-11-01T10:00:00+00:00"}}
+    CardResult.objects.filter(card=read[0], state="current").update(checks=checks)
+    batch.cards.filter(pk=read[0].pk).update(looked_at=seen_at)
+
+    def standing() -> list[tuple[Any, ...]]:
+        shown = ("reviewed", "reviewed_by", "to_check", "looked_at", "flagged", "severity")
+        return list(batch.cards.order_by("pk").values_list(*shown, "result__fields", "result__checks"))
+
+    before = standing()
+    entry = begin(batch, user, "review")
+    assert not any(UNSEEN in str(fields) for fields in CardResult.objects.values_list("fields", flat=True))
+    undoing.undo(entry, user)
+    assert standing() == before
 
 
 def test_a_card_that_somebody_touched_since_stays(batch: Batch, read: list[Card], user: User, other_user: User) -> None:

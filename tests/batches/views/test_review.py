@@ -7,6 +7,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from batches.drain.candidates import UNSEEN
 from batches.models import Batch, Card, CardResult, Draft, Lease
 from batches.states import CardStatus
 from cardocr_site.accounts.models import User
@@ -208,6 +209,16 @@ def test_the_last_act_is_undone_as_long_as_nobody_touched_the_card(signed_in: Cl
     assert (fresh.reviewed, fresh.to_check, values(card)["author"]) == (False, True, "Author 0")
     assert "cannot be undone any more" in signed_in.post(here(card, "undo"), {"token": token}, follow=True).text
     assert "cannot be undone" in signed_in.post(here(card, "undo"), {"token": "forged"}, follow=True).text
+
+
+def test_a_value_that_nobody_had_seen_is_unseen_again_after_undoing(signed_in: Client, cards: list[Card]) -> None:
+    result = CardResult.objects.get(card=cards[0])
+    result.fields["title"][UNSEEN] = True
+    result.save()
+    token = signed_in.post(here(cards[0], "save"), form(cards[0]) | {"action": "right"}, headers=JSON).json()["undo"]
+    assert UNSEEN not in CardResult.objects.get(card=cards[0]).fields["title"]
+    signed_in.post(here(cards[0], "undo"), {"token": token})
+    assert CardResult.objects.get(card=cards[0]).fields == result.fields
 
 
 def test_a_flag_brings_a_card_back_with_its_note(signed_in: Client, cards: list[Card]) -> None:
