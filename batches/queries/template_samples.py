@@ -25,6 +25,11 @@ class Shown:
     after: int | None
 
     @property
+    def read(self) -> bool:
+        """Whether any of the fields was asked for when it was read."""
+        return any(cell.kind not in {"nothing", "not_asked"} for cell in self.row.cells)
+
+    @property
     def placed(self) -> int:
         """How many of the fields have a box."""
         return 0 if self.stale else sum(bool(cell.regions) for cell in self.row.cells)
