@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
 from batches import progress
-from batches.models import Batch, Card
-from batches.states import CardStatus
+from batches.models import Attempt, Batch, Card
+from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr.models import Engine
 
 DAYS = (1, 7, 30, 0)  # 0: all
@@ -101,3 +101,53 @@ def choices() -> dict[str, list[tuple[int, str]]]:
 def prompt_of(card: Card) -> str:
     """What was asked of the card's last reader; empty where no words are asked, as of the local engine."""
     return (card.rereading.prompt if card.rereading else "") or card.batch.prompt
+
+
+RECENT = timedelta(hours=1)
+_OF_ENGINES = (PauseReason.ENDPOINT, PauseReason.CREDENTIALS, PauseReason.BUDGET)
+CALLS = 2000  # the newest, at most, that tell how an engine is
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """An engine and how it has been of late. `reason`: why batches wait for it, a PauseReason; empty: none does."""
+
+    engine: Engine
+    reason: str
+    waiting: int  # batches
+    answers: int
+    failures: int
+    seconds: float | None  # a call that was answered, on average
+    last: datetime | None  # the last answer
+    resting: bool  # it asked for fewer calls
+
+
+def readers() -> list[Reader]:
+    """Engines in use, and those that batches wait for: three queries, however many calls and batches there are."""
+    now = timezone.now()
+    paused = Batch.objects.filter(deleted_at=None, status=BatchStatus.PAUSED, pause_reason__in=_OF_ENGINES)
+    waits: dict[int, list[str]] = {}
+    for batch in paused.select_related("engine", "rereading__engine").order_by("pk"):
+        if batch.reader is not None:
+            waits.setdefault(batch.reader.pk, []).append(batch.pause_reason)
+    newest = Attempt.objects.order_by("-pk").values_list("engine", "started_at", "duration", "error")[:CALLS]
+    calls: dict[int, list[tuple[datetime, float, str]]] = {}
+    for engine_pk, began, seconds, error in newest:
+        if began >= now - RECENT:
+            calls.setdefault(engine_pk, []).append((began, seconds, error))
+    wanted = Engine.objects.filter(Q(enabled=True) | Q(pk__in=waits)).order_by("name")
+    return [_reader(engine, waits.get(engine.pk, []), calls.get(engine.pk, []), now) for engine in wanted]
+
+
+def _reader(engine: Engine, waits: list[str], calls: list[tuple[datetime, float, str]], now: datetime) -> Reader:
+    answered = [(began, seconds) for began, seconds, error in calls if not error]
+    return Reader(
+        engine=engine,
+        reason=waits[0] if waits else "",
+        waiting=len(waits),
+        answers=len(answered),
+        failures=len(calls) - len(answered),
+        seconds=sum(seconds for _began, seconds in answered) / len(answered) if answered else None,
+        last=max((began for began, _seconds in answered), default=None),
+        resting=engine.rest_until is not None and engine.rest_until > now,
+    )

@@ -56,6 +56,7 @@ def admin_errors(request: SignedInRequest) -> HttpResponse:
         "asked": asked,
         "days": failures.DAYS,
         "causes": failures.causes(asked),
+        "readers": failures.readers(),
         "page": page,
         "rows": [(card, progress.error_sentence(card.error)) for card in page],
         "owner_text": _owner_text(asked.cause) if asked.cause else "",

@@ -9,8 +9,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from batches.actions import failures, runs
 from batches.models import Attempt, Batch, Card, Notice
+from batches.queries import failures as queries
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
+from ocr.models import Engine
 
 Make = Callable[..., list[Card]]
 ERRORS = "/admin/errors/"
@@ -123,10 +125,40 @@ def test_nothing_is_told_without_words(admin_page: Client, failed: list[Card]) -
     assert not Notice.objects.exists()
 
 
+def test_it_says_how_each_reader_is(admin_page: Client, batch: Batch, failed: list[Card]) -> None:
+    now = timezone.now()
+    engine = batch.engine
+    assert engine is not None
+
+    def states() -> list[tuple[str, int, int, int, float | None]]:
+        return [
+            (r.reason, r.waiting, r.answers, r.failures, r.seconds) for r in queries.readers() if r.engine == engine
+        ]
+
+    assert states() == [("", 0, 0, 0, None)]
+    assert "Not used in the last hour" in admin_page.get(ERRORS).text
+    for seconds, error, ago in ((2.0, "", 5), (4.0, "", 6), (9.0, "engine_timeout", 1), (1.0, "", 90)):
+        Attempt.objects.create(
+            card=failed[0], engine=engine, started_at=now - timedelta(minutes=ago), duration=seconds, error=error
+        )
+    assert states() == [("", 0, 2, 1, 3.0)]
+    assert "It answers." in admin_page.get(ERRORS).text
+    Engine.objects.filter(pk=engine.pk).update(rest_until=now + timedelta(minutes=1))
+    assert "It asked for fewer calls." in admin_page.get(ERRORS).text
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.PAUSED, pause_reason="endpoint")
+    Engine.objects.filter(pk=engine.pk).update(enabled=False)
+    assert states() == [("endpoint", 1, 2, 1, 3.0)]
+    text = admin_page.get(ERRORS).text
+    assert "It does not answer." in text
+    assert "1 batch waits." in text
+    Batch.objects.filter(pk=batch.pk).update(pause_reason="person")
+    assert states() == []  # nobody uses it, nobody waits for it
+
+
 def test_the_queries_do_not_grow(
     admin_page: Client, failed: list[Card], make_cards: Make, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(12) as few:
+    with django_assert_max_num_queries(15) as few:
         admin_page.get(ERRORS)
     make_cards(40, CardStatus.FAILED, error="reply_empty", finished_at=timezone.now())
     with django_assert_max_num_queries(len(few)):
