@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float = 10.0, every: float = 0.02) -> T:
+def until(condition: Callable[[], T], seconds: float = 30.0, every: float = 0.02) -> T:
     """Ask until the answer is true and return it; fail when the deadline passes."""
     deadline = time.monotonic() + seconds
     while True:

@@ -14,12 +14,14 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests import vlm_server
 from tests.waiting import until
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's sync API keeps a loop in the test's thread
+
+expect.set_options(timeout=15_000)  # its five seconds are too few where other tests have the machine
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "administrator-of-cards"

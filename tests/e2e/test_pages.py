@@ -231,7 +231,9 @@ def test_results_and_export_answer_while_a_batch_runs(
     pk = steps.begun(page, "Meanwhile", scans(24, first=800))
     expect(page.locator("#live-rows tr").nth(2)).to_be_visible()
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
-    answer = httpx.get(f"{site.url}/batches/{pk}/export/download/?format=csv&separator=comma", cookies=cookies)
+    with httpx.Client(base_url=site.url, cookies=cookies, timeout=30) as client:
+        answer = client.get(f"/batches/{pk}/export/download/?format=csv&separator=comma")
+        cards = client.get(f"/batches/{pk}/cards/")
     table = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert len(table) == 24
     done = [row for row in table if row["status"] == "completed"]
@@ -239,6 +241,5 @@ def test_results_and_export_answer_while_a_batch_runs(
     for row in done:
         number = row["file"].removeprefix("scan-").removesuffix(".png")
         assert row["Author"] == f"author {number}"
-    answer = httpx.get(f"{site.url}/batches/{pk}/cards/", cookies=cookies)
-    assert answer.status_code == 200
-    assert answer.text.count('<tr id="card-') == 24
+    assert cards.status_code == 200
+    assert cards.text.count('<tr id="card-') == 24

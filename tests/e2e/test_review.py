@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.e2e import steps
 from tests.e2e.conftest import PASSWORD, Console
 from tests.e2e.test_results import OFFLINE, sent, sign_out
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -140,9 +141,14 @@ def test_a_save_that_waits_is_sent_with_its_own_cards_version(page: Page, first:
 def test_a_double_click_finds_one_card_right(page: Page, first: str) -> None:
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if "/save/" in request.url else None)
-    page.route("**/save/**", lambda route: (page.wait_for_timeout(300), route.continue_()))
-    page.locator("#card-right").click()
+    held: list[Route] = []
+    page.route("**/save/**", lambda route: held.append(route))
+    with page.expect_request("**/save/**"):
+        page.locator("#card-right").click()
     page.locator("#card-right").click()  # the first one is still under way
+    until(lambda: page.wait_for_timeout(20) or held)
+    for route in held:
+        route.continue_()
     expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
     status(page, "Saved")
     assert len(sent) == 1
