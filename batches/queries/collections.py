@@ -5,7 +5,7 @@ theirs united by key.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -161,6 +161,18 @@ def rows(batches: Sequence[Batch], united: Sequence[FieldSpec], cards: Sequence[
         cells = {cell.key: cell for cell in row.cells}
         drawn.append(Row(by_id[row.card.batch_id], row, [cells.get(spec.key) for spec in united]))
     return drawn
+
+
+Chosen = tuple[Batch, grid.Filters]  # cards of one of its batches
+
+
+def among(batches: Sequence[Batch], cards: Collection[int]) -> list[Chosen]:
+    """These cards by their batches; those of others are left out."""
+    found: dict[int, list[int]] = {}
+    named = _cards(batches).filter(pk__in=cards).order_by("position", "pk")
+    for batch_id, pk in named.values_list("batch", "pk"):
+        found.setdefault(batch_id, []).append(pk)
+    return [(batch, grid.Filters(cards=tuple(found[batch.pk]))) for batch in batches if batch.pk in found]
 
 
 def filters(query: Any, collection: Batch) -> grid.Filters:

@@ -64,20 +64,22 @@ def cards_act(request: SignedInRequest, pk: int) -> HttpResponse:
         "batch": batch,
         "can_edit": True,
         "do": name,
-        "asked": _question(name, number),
-        "means": _means(name),
+        "asked": question(name, number),
+        "means": means(name),
         "number": number,
         "others": max(0, total - number),
         "hidden": [*QueryDict(filters.query()).items(), *([] if filters.cards else [("all", "1")])],
-        "back": filters_of_page(filters),
+        "action": reverse("cards_act", args=[pk]),
+        "back": _table(pk, filters),
     }
     inside = request.htmx.target == "act-ask"
     return render(request, "batches/_cards_ask.html" if inside else "batches/cards_act.html", context)
 
 
-def filters_of_page(filters: grid.Filters) -> str:
+def _table(pk: int, filters: grid.Filters) -> str:
     """Back to the list as it was before cards were ticked."""
-    return replace(filters, cards=()).query()
+    query = replace(filters, cards=()).query()
+    return f"{reverse('batch_results', args=[pk])}{'?' * bool(query)}{query}"
 
 
 def _do(request: SignedInRequest, batch: Batch, filters: grid.Filters, name: str) -> HttpResponse:
@@ -96,11 +98,10 @@ def _do(request: SignedInRequest, batch: Batch, filters: grid.Filters, name: str
 
 
 def _back(pk: int, filters: grid.Filters) -> HttpResponse:
-    query = filters_of_page(filters)
-    return redirect(f"{reverse('batch_results', args=[pk])}{'?' * bool(query)}{query}")
+    return redirect(_table(pk, filters))
 
 
-def _question(name: str, n: int) -> str:
+def question(name: str, n: int) -> str:
     asked = {
         "review": ngettext("Mark %(n)s card as checked?", "Mark %(n)s cards as checked?", n),
         "unreview": ngettext("Mark %(n)s card as not checked?", "Mark %(n)s cards as not checked?", n),
@@ -112,9 +113,9 @@ def _question(name: str, n: int) -> str:
     return asked[name] % {"n": n}
 
 
-def _means(name: str) -> str:
+def means(name: str) -> str:
     """What it does, and why others among them stay as they are."""
-    means = {
+    said = {
         "review": _("Your name stands beside them. Cards that were not read or are checked already stay as they are."),
         "unreview": _("Cards that nobody has checked stay as they are."),
         "retry": _("Only cards that could not be read are read again; what was read stays."),
@@ -122,7 +123,7 @@ def _means(name: str) -> str:
         "turn-left": _("Values stay as they are, and their places turn along. Scans that are being read stay."),
         "turn-right": _("Values stay as they are, and their places turn along. Scans that are being read stay."),
     }
-    return means[name]
+    return said[name]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

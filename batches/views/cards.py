@@ -22,6 +22,7 @@ from batches.changes import TransitionRefused
 from batches.models import Attempt, Batch, Card, CardScan
 from batches.queries import grid, readings, results
 from batches.states import CardStatus
+from batches.views.collections import row as row_in_collection
 from batches.views.results import can_edit, card_of, chips, editable, visible
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr import errors
@@ -199,7 +200,8 @@ def card_edit(request: SignedInRequest, pk: int, card_pk: int, key: str) -> Http
 def _cell(request: SignedInRequest, batch: Batch, card: Card, spec: FieldSpec) -> HttpResponse:
     row = results.rows(batch, [card])[0]
     cell = next(one for one in row.cells if one.key == spec.key)
-    return render(request, "batches/_cell.html", {"batch": batch, "row": row, "cell": cell, "can_edit": True})
+    context = {"batch": batch, "row": row, "cell": cell, "can_edit": True, "collection": _collection(request)}
+    return render(request, "batches/_cell.html", context)
 
 
 def _cell_form(
@@ -209,7 +211,12 @@ def _cell_form(
     row = results.rows(batch, [card])[0]
     cell = next(one for one in row.cells if one.key == spec.key)
     context = {"batch": batch, "row": row, "cell": cell, "mine": mine, "conflict": mine is not None}
-    return render(request, "batches/_cell_edit.html", context, status=status)
+    return render(request, "batches/_cell_edit.html", context | {"collection": _collection(request)}, status=status)
+
+
+def _collection(request: SignedInRequest) -> str:
+    """In whose table the cell stands; empty: in its batch's."""
+    return request.GET.get("collection", "")[:200]
 
 
 def _save_cell(request: SignedInRequest, batch: Batch, card: Card, spec: FieldSpec) -> HttpResponse:
@@ -245,6 +252,8 @@ def number(text: str | None) -> int:
 
 def _row(request: SignedInRequest, batch: Batch, card: Card, status: int = 200) -> HttpResponse:
     """The row as it stands, and the filters with their numbers."""
+    if collection := _collection(request):
+        return row_in_collection(request, collection, batch, card, status)
     batch.refresh_from_db()
     filters = _filters_of_page(request, batch)
     context = {

@@ -2,27 +2,36 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import HttpResponseClientRefresh
 
 from batches import exports
+from batches.actions import bulk
+from batches.changes import TransitionRefused
 from batches.exports import collected
 from batches.exports import options as choices
-from batches.models import Batch
-from batches.queries import collections, grid, lists
+from batches.models import Batch, Card
+from batches.queries import collections, grid, lists, queue
 from batches.streaming import stream
+from batches.views import acts
 from batches.views.exports import NO_STORE, formats
-from batches.views.results import can_edit, chips
+from batches.views.results import can_edit, card_of, chips
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 50
@@ -96,12 +105,17 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     whole, read = shared["whole"], collections.started(batches)
     filters = collections.filters(request.GET, whole)
     sheet = collections.page(read, filters, request.GET.get("page"))
+    rows = collections.rows(read, whole.specs(), sheet.cards)
+    mine = {one.batch.pk for one in rows if can_edit(request, one.batch)}
     context = shared | {
+        "collection": name,
+        "can_edit": bool(mine),
+        "hidden": list(QueryDict(filters.query()).items()),
         "filters": filters,
         "query": filters.query(),
         "sheet": sheet,
         "specs": whole.specs(),
-        "rows": collections.rows(read, whole.specs(), sheet.cards),
+        "rows": [(one, one.batch.pk in mine) for one in rows],
         "chips": [] if filters.cause else chips(whole, filters),
         "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
         "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
@@ -109,6 +123,82 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     if request.htmx.target == "collection-grid":
         return render(request, "batches/_collection_grid.html", context)
     return render(request, "batches/collection_cards.html", context)
+
+
+def row(request: SignedInRequest, name: str, batch: Batch, card: Card, status: int = 200) -> HttpResponse:
+    """A card as the collection's table shows it; the whole page anew, where its batch is not in it any more."""
+    read = collections.started(collections.batches_of(request.user, name))
+    if batch.pk not in {one.pk for one in read}:
+        return HttpResponseClientRefresh()
+    whole = collections.whole(name, read)
+    from_page = QueryDict(urlsplit(request.htmx.current_url_abs_path or "").query)
+    query = collections.filters(from_page, whole).query()
+    drawn = collections.rows(read, whole.specs(), [card_of(batch, card.pk)])[0]
+    context = {"one": drawn, "can_edit": True, "collection": name, "query": query}
+    return render(request, "batches/_collection_row.html", context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+@vary_on_headers("HX-Request", "HX-Target")
+def collection_act(request: SignedInRequest, name: str) -> HttpResponse:
+    """As cards_act, for cards that were ticked in several batches: each has an entry in its own activity."""
+    batches = _batches(request, name)
+    data = request.POST if request.method == "POST" else request.GET
+    do, ticked = data.get("do", ""), grid.ticked(data)
+    query = collections.filters(data, collections.whole(name, collections.started(batches))).query()
+    back = f"{reverse('collection_cards', args=[name])}{'?' * bool(query)}{query}"
+    mine = [batch for batch in collections.started(batches) if can_edit(request, batch)]
+    chosen = collections.among(mine, ticked)
+    if not chosen:
+        messages.warning(request, _("Tick the cards first."))
+        return redirect(back)
+    if do == "open":
+        return _review_these(request, chosen)
+    if do not in bulk.ACTS:
+        raise Http404
+    if request.method == "POST":
+        _do(request, chosen, do)
+        return redirect(back)
+    number = sum(bulk.meant(batch, filters, do).count() for batch, filters in chosen)
+    context = _shared(name, batches, "cards") | {
+        "do": do,
+        "asked": acts.question(do, number),
+        "means": acts.means(do),
+        "number": number,
+        "others": max(0, len(ticked) - number),
+        "hidden": [*QueryDict(query).items(), *(("card", str(pk)) for pk in ticked)],
+        "action": reverse("collection_act", args=[name]),
+        "back": back,
+    }
+    inside = request.htmx.target == "act-ask"
+    return render(request, "batches/_cards_ask.html" if inside else "batches/collection_act.html", context)
+
+
+def _review_these(request: SignedInRequest, chosen: Sequence[collections.Chosen]) -> HttpResponse:
+    """The review goes through one batch after the other: the first one's cards."""
+    batch, filters = chosen[0]
+    if len(chosen) > 1:
+        messages.info(
+            request, _("These are the cards of “%(batch)s”; a review is of one batch.") % {"batch": batch.name}
+        )
+    asked = queue.Queue(filters, timezone.now())
+    return redirect(f"{reverse('batch_review', args=[batch.pk])}?{asked.query(filters.cards[0])}")
+
+
+def _do(request: SignedInRequest, chosen: Sequence[collections.Chosen], do: str) -> None:
+    done = 0
+    for batch, filters in chosen:
+        try:
+            done += bulk.begin(batch, request.user, filters, do).count
+        except (bulk.NothingToDo, TransitionRefused):
+            continue  # the others are done all the same, and the number says so
+    if not done:
+        messages.warning(request, _("There is no card among them that this could change."))
+        return
+    said = ngettext("%(n)s card changed.", "%(n)s cards changed.", done) % {"n": done}
+    messages.success(request, f"{said} " + _("It can be undone under Activity."))
 
 
 @require_safe

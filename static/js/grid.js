@@ -115,14 +115,18 @@
   // ---- cards that are ticked: they stay so on other pages of the same filter, and when a row is drawn anew
   const picked = new Set();
   let lastPicked = null;
-  let filter = byId("card-grid")?.dataset.query;
+  const query = () => document.querySelector("#card-grid, #collection-grid")?.dataset.query;
+  let filter = query();
+  function untickAll() {
+    if (byId("pick-all")) byId("pick-all").checked = false;
+  }
   const ticks = () => [...document.querySelectorAll("#card-rows .tick")];
   function showPicked() {
     const bar = byId("selbar");
     if (!bar) return;
-    const every = byId("pick-all");
-    const number = every.checked ? Number(every.dataset.total) : picked.size;
-    for (const tick of ticks()) tick.checked = every.checked || picked.has(tick.value);
+    const every = byId("pick-all"); // a collection has none
+    const number = every?.checked ? Number(every.dataset.total) : picked.size;
+    for (const tick of ticks()) tick.checked = every?.checked || picked.has(tick.value);
     const page = byId("pick-page");
     const on = ticks().filter((tick) => tick.checked).length;
     page.hidden = false;
@@ -139,7 +143,7 @@
     if (event.target.matches("#card-rows .tick")) {
       const all = ticks();
       const every = byId("pick-all");
-      if (every.checked) {
+      if (every?.checked) {
         every.checked = false;
         for (const tick of all) picked.add(tick.value);
       }
@@ -150,7 +154,7 @@
       showPicked();
     } else if (event.target.matches("[data-pick-page]")) {
       for (const tick of ticks()) picked[event.target.checked ? "add" : "delete"](tick.value);
-      byId("pick-all").checked = false;
+      untickAll();
       showPicked();
     } else if (event.target.id === "pick-all") {
       if (!event.target.checked) picked.clear();
@@ -162,7 +166,7 @@
     shifted = event.shiftKey;
     if (event.target.closest?.("[data-clear]")) {
       picked.clear();
-      byId("pick-all").checked = false;
+      untickAll();
       showPicked();
       stops().find((one) => one.tabIndex === 0)?.focus();
     } else if (event.target.closest?.("#act [data-dialog-close]")) {
@@ -175,7 +179,7 @@
     const form = event.target;
     const query = new URLSearchParams(new FormData(form, event.submitter));
     query.delete("card");
-    if (!byId("pick-all").checked) for (const pk of picked) query.append("card", pk);
+    if (!byId("pick-all")?.checked) for (const pk of picked) query.append("card", pk);
     const address = `${form.getAttribute("action")}?${query}`;
     if (["reread", "export", "open"].includes(event.submitter?.value)) {
       location.assign(address);
@@ -184,7 +188,7 @@
     window.htmx.ajax("GET", address, { target: "#act-ask", swap: "outerHTML" }).then(() => byId("act").showModal());
   });
   function redrawn() {
-    const now = byId("card-grid")?.dataset.query;
+    const now = query();
     if (now !== filter) picked.clear();
     filter = now;
     rove();
@@ -253,7 +257,7 @@
   document.addEventListener("htmx:confirm", (event) => {
     const { elt, target } = event.detail;
     const form = [...document.querySelectorAll("form[data-edit]")].find(typed);
-    if (!form || form.contains(elt) || !elt.closest("#live")) return;
+    if (!form || form.contains(elt) || !elt.closest("#live, [data-grid]")) return;
     if (!target.contains(form) && !elt.matches(".cell--go")) return;
     event.preventDefault();
     event.stopImmediatePropagation();

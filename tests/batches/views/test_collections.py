@@ -13,16 +13,24 @@ from django.test import Client
 from django.urls import resolve, reverse
 from pytest_django import DjangoAssertNumQueries
 
+from batches.actions import undoing
 from batches.exports import collected
 from batches.exports import options as choices
-from batches.models import Batch, Card
+from batches.models import Activity, Batch, Card
 from batches.queries import collections, grid
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
 from tests.batches.reading import give_result, stored
 
 Make = Callable[..., list[Card]]
-PAGES = ("collection_detail", "collection_cards", "collection_review", "collection_export", "collection_download")
+PAGES = (
+    "collection_detail",
+    "collection_cards",
+    "collection_act",
+    "collection_review",
+    "collection_export",
+    "collection_download",
+)
 
 
 @pytest.fixture
@@ -67,7 +75,7 @@ def music(user: User, other_user: User, batch: Batch) -> list[Batch]:
 
 def rows(client: Client, query: str = "", name: str = "Music") -> list[tuple[str, int]]:
     response = client.get(reverse("collection_cards", args=[name]) + query)
-    return [(one.batch.name, one.row.card.position) for one in response.context["rows"]]
+    return [(one.batch.name, one.row.card.position) for one, _mine in response.context["rows"]]
 
 
 # -- who sees what
@@ -143,7 +151,7 @@ def test_fields_of_different_templates_are_united_by_key(ingrid: Client, music: 
         ("key", "Key"),
         ("place", "Place"),
     ]
-    values = [[cell.value if cell else None for cell in one.cells] for one in page.context["rows"]]
+    values = [[cell.value if cell else None for cell in one.cells] for one, _mine in page.context["rows"]]
     assert values == [["Backer", "C", None], ["Grieg", None, "Bergen"], ["Sinding", None, ""]]
 
 
@@ -159,7 +167,7 @@ def test_its_cards_are_filtered_and_searched(ingrid: Client, music: list[Batch])
 def test_htmx_gets_the_grid_alone(ingrid: Client, music: list[Batch]) -> None:
     headers = {"HX-Request": "true", "HX-Target": "collection-grid"}
     response = ingrid.get(reverse("collection_cards", args=["Music"]), headers=headers)
-    assert response.text.lstrip().startswith('<div id="collection-grid">')
+    assert response.text.lstrip().startswith('<div id="collection-grid"')
 
 
 def test_a_page_may_begin_and_end_within_batches(user: User, batch: Batch) -> None:
@@ -188,6 +196,77 @@ def test_more_batches_and_cards_ask_the_database_no_more(
         assert len(ingrid.get(address).context["rows"]) == 15
     with django_assert_num_queries(5):
         ingrid.get(reverse("collection_detail", args=["Music"]))
+
+
+# -- acting on cards in the table
+
+
+def test_one_ticks_and_edits_what_is_ones_own(ingrid: Client, music: list[Batch]) -> None:
+    page = ingrid.get(reverse("collection_cards", args=["Music"])).text
+    theirs, mine = (batch.cards.get(position=1).pk for batch in music)
+    assert f'id="pick-{mine}"' in page
+    assert f'id="pick-{theirs}"' not in page
+    assert f"{reverse('card_edit', args=[music[1].pk, mine, 'author'])}?collection=Music" in page
+    assert f"edit-{theirs}-author" not in page
+    assert 'value="reread"' not in page  # a batch alone can say how
+
+
+def test_a_value_that_is_saved_answers_the_row_of_the_collection(ingrid: Client, music: list[Batch]) -> None:
+    card = music[1].cards.get(position=1)
+    address = reverse("card_edit", args=[music[1].pk, card.pk, "author"]) + "?collection=Music"
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/collections/Music/cards/?q=grieg"}
+    form = ingrid.get(address, headers=headers).text
+    assert form.count("collection=Music") == 3  # saved, saved without JavaScript, cancelled
+    sent = {"value": "Grieg, Edvard", "was": "Grieg", "version": card.version}
+    answer = ingrid.post(address, sent, headers=headers).text
+    assert answer.lstrip().startswith(f'<tr id="card-{card.pk}"')
+    assert answer.count("<td") == 2 + 3 + 2  # its batch, its state, the fields of all, how sure, its file
+    assert "Grieg, Edvard" in answer
+    assert "?q=grieg" in answer
+    Batch.objects.update(collection="")
+    assert ingrid.get(address, headers=headers).status_code == 200
+    gone = ingrid.post(address, sent | {"was": "Grieg, Edvard", "value": "X"}, headers=headers)
+    assert gone.headers["HX-Refresh"] == "true"
+
+
+def test_cards_of_several_batches_are_acted_on_together(ingrid: Client, user: User, music: list[Batch]) -> None:
+    more = add(user, "Drawer 11", [{"author": "Bull"}], fields=[field("author", "A")])
+    mine = [*music[1].cards.values_list("pk", flat=True), *more.cards.values_list("pk", flat=True)]
+    theirs = music[0].cards.get(position=1).pk
+    address, table = reverse("collection_act", args=["Music"]), reverse("collection_cards", args=["Music"])
+    query = {"do": "review", "card": [*mine, theirs], "filter": "read"}
+    asked = ingrid.get(address, query)
+    assert (asked.context["number"], asked.context["others"]) == (3, 1)
+    assert asked.context["back"] == f"{table}?filter=read"
+    done = ingrid.post(address, query, follow=True)
+    assert done.redirect_chain[-1][0] == f"{table}?filter=read"
+    assert "3 cards changed." in done.text
+    assert set(Card.objects.filter(reviewed=True).values_list("pk", flat=True)) == set(mine)
+    made = list(Activity.objects.order_by("pk"))
+    assert [(one.batch_id, one.count) for one in made] == [(music[1].pk, 2), (more.pk, 1)]
+    undoing.undo(made[0], user)
+    assert Card.objects.filter(reviewed=True).count() == 1
+    ingrid.post(address, query | {"do": "retry"})
+    assert not Card.objects.exclude(status=CardStatus.COMPLETED).exists()
+    assert ingrid.get(address, {"do": "reread", "card": mine}).status_code == 404
+
+
+def test_what_one_may_not_change_is_not_there_to_act_on(ingrid: Client, music: list[Batch]) -> None:
+    theirs = music[0].cards.get(position=1).pk
+    foreign = Card.objects.get(batch__name="Elsewhere").pk
+    for cards in ([], [theirs], [foreign], ["x", "9" * 30]):
+        answer = ingrid.post(reverse("collection_act", args=["Music"]), {"do": "review", "card": cards}, follow=True)
+        assert "Tick the cards first." in answer.text
+    assert not Card.objects.filter(reviewed=True).exists()
+
+
+def test_ticked_cards_are_reviewed_batch_by_batch(ingrid: Client, user: User, music: list[Batch]) -> None:
+    more = add(user, "Drawer 11", [{"author": "Bull"}], fields=[field("author", "A")])
+    mine = [*more.cards.values_list("pk", flat=True), music[1].cards.get(position=2).pk]
+    page = ingrid.get(reverse("collection_act", args=["Music"]), {"do": "open", "card": mine}, follow=True)
+    assert (page.context["batch"], page.context["card"].pk) == (music[1], mine[1])
+    assert page.context["place"].total == 1
+    assert "“Drawer 10”" in page.text
 
 
 def test_the_review_begins_with_the_first_batch_in_which_cards_are_to_check(ingrid: Client, music: list[Batch]) -> None:
