@@ -108,6 +108,7 @@ urlpatterns = [
     path("batches/<int:pk>/live/", run.batch_live, name="batch_live"),
     path("batches/live/", run.batch_list_live, name="batch_list_live"),
     path("batches/<int:pk>/cards/", results.batch_results, name="batch_results"),
+    path("batches/<int:pk>/columns/", results.batch_columns, name="batch_columns"),
     path("batches/<int:pk>/cards/act/", acts.cards_act, name="cards_act"),
     path("batches/<int:pk>/activity/", acts.batch_activity, name="batch_activity"),
     path("batches/<int:pk>/activity/<int:act_pk>/", acts.act_detail, name="act_detail"),

@@ -1,19 +1,22 @@
 """The cards of a batch as a grid."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from batches import progress
+from batches.actions import columns as column_acts
 from batches.live import feed
 from batches.models import Batch, Card
-from batches.queries import grid, results
+from batches.queries import columns, grid, results
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -28,15 +31,18 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
         return redirect("batch_upload", pk)
     filters = grid.Filters.from_query(request.GET, batch)
     sheet = grid.page(batch, filters, request.GET.get("page"))
+    shown = columns.of(batch, request.user)
     context = {
         "batch": batch,
         "can_edit": can_edit(request, batch),
         "filters": filters,
         "query": filters.query(),
-        "hidden": list(QueryDict(filters.query()).items()),
         "sheet": sheet,
         "rows": results.rows(batch, sheet.cards),
-        "heads": _heads(batch, filters),
+        "heads": _heads(shown, filters),
+        "columns": shown,
+        "columns_hidden": sum(not column.shown for column in shown),
+        "hidden": list(QueryDict(filters.query()).items()),
         "chips": chips(batch, filters),
         "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
         "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
@@ -104,24 +110,28 @@ def _chip_of_cause(batch: Batch, filters: grid.Filters) -> dict[str, Any]:
     }
 
 
-def _heads(batch: Batch, filters: grid.Filters) -> list[dict[str, str]]:
+def _heads(shown: Sequence[columns.Column], filters: grid.Filters) -> list[dict[str, Any]]:
     """Heads of the grid: a second click turns the order round."""
-    wanted = [
-        ("position", _("Card"), "pin"),
-        ("status", _("Result"), ""),
-        *((grid.FIELD + spec.key, spec.label, "") for spec in batch.specs()),
-        ("confidence", _("How sure"), "num"),
-        ("", _("Checked by"), ""),
-        ("name", _("File"), ""),
-    ]
     directions = {filters.sort.removeprefix("-"): "descending" if filters.sort.startswith("-") else "ascending"}
     return [
         {
-            "label": label,
-            "css": css,
-            "sorted": directions.get(sort, "") if sort else "",
-            "query": filters.query(sort=filters.turned(sort)) if sort else "",
-            "sortable": sort,
+            "label": column.label,
+            "css": column.css,
+            "sorted": directions.get(column.sort, "") if column.sort else "",
+            "query": filters.query(sort=filters.turned(column.sort)) if column.sort else "",
+            "sortable": column.sort,
         }
-        for sort, label, css in wanted
+        for column in shown
     ]
+
+
+@require_POST
+@login_required
+def batch_columns(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Which columns this person sees; back to the same cards."""
+    batch = visible(request, pk)
+    every = "all" in request.POST
+    column_acts.show(batch, request.user, columns.names(batch) if every else request.POST.getlist("column"))
+    query = grid.Filters.from_query(QueryDict(request.POST.get("query", "")[:4000]), batch).query()
+    address = reverse("batch_results", args=[pk])
+    return redirect(f"{address}?{query}" if query else address)

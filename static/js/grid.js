@@ -7,14 +7,15 @@
 
   const byId = (id) => document.getElementById(id);
   const STOPS = ".pin a, .cell--go, .cardgrid__act :is(a, button)"; // what the arrows move between
-  const stops = () => [...document.querySelectorAll(STOPS)].filter((one) => one.closest("#card-rows"));
+  const seen = (one) => one.getClientRects().length > 0; // its column may have been taken out
+  const stops = () => [...document.querySelectorAll(STOPS)].filter((one) => one.closest("#card-rows") && seen(one));
 
   // The cells of a row in order, also while one of them is a form.
   function neighbour(form, step) {
     const cells = [...document.querySelectorAll("#card-rows [data-cell]")];
     const here = cells.indexOf(form.closest("[data-cell]"));
     for (let at = here + step; cells[at]; at += step) {
-      if (cells[at].querySelector(".cell--go")) return cells[at].querySelector(".cell--go").id;
+      if (seen(cells[at]) && cells[at].querySelector(".cell--go")) return cells[at].querySelector(".cell--go").id;
     }
     return "";
   }
@@ -80,7 +81,7 @@
     const step = (other) => {
       for (let to = other(row); to; to = other(to)) {
         const found = to.children[place]?.querySelector(STOPS);
-        if (found) return found;
+        if (found && seen(found)) return found;
       }
       return undefined;
     };

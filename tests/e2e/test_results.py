@@ -140,6 +140,23 @@ def test_a_row_that_waits_for_an_answer_is_not_drawn_by_the_socket(page: Page, r
     expect(page.locator("#card-chips")).to_contain_text("Checked 1")
 
 
+def test_keys_pass_over_a_column_that_was_taken_out(page: Page, read: int) -> None:
+    page.locator("#columns > summary").click()
+    page.get_by_label("Title").uncheck()
+    page.get_by_role("button", name="Show these").click()
+    expect(cell(page, 0, 1)).to_be_hidden()
+    cell(page, 0, 0).locator(".cell--go").focus()
+    page.keyboard.press("ArrowRight")
+    expect(cell(page, 0, 2).locator(".cell--go")).to_be_focused()
+    open_cell(page, 0, 0).fill("Grieg")
+    page.keyboard.press("Tab")
+    expect(cell(page, 0, 2).locator("[name=value]")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.get_by_role("searchbox").fill("grieg")
+    expect(page.locator("#card-rows tr")).to_have_count(1)
+    expect(cell(page, 0, 1)).to_be_hidden()
+
+
 def test_a_double_click_says_it_once(page: Page, read: int) -> None:
     page.get_by_role("button", name="Card is right card 1").dblclick(delay=40)
     undo = page.get_by_role("button", name="Not checked card 1")

@@ -60,8 +60,8 @@ def test_a_private_batch_is_not_there_for_others(
         assert response.status_code in {404, 405}, method
 
 
-# Whoever sees a batch may keep, as their own, a template of its fields and settings of its export.
-OWN = {"fields_save_template", "export_settings_save"}
+# Whoever sees a batch may keep, as their own, a template of its fields, settings of its export, columns of its table.
+OWN = {"fields_save_template", "export_settings_save", "batch_columns"}
 CHANGING = [route for route in ROUTES if route.name not in OWN]
 
 

@@ -76,7 +76,7 @@ def test_the_page_costs_the_same_queries_however_many_rows(
 ) -> None:
     for card in make_cards(3, CardStatus.COMPLETED, reviewed=True, reviewed_by=user):
         give_result(card, {"author": stored("Grieg")})
-    with django_assert_num_queries(7) as few:
+    with django_assert_num_queries(8) as few:
         ingrid.get(address(done))
     for card in make_cards(40, CardStatus.COMPLETED, reviewed=True, reviewed_by=user):
         give_result(card, {"author": stored("Grieg")})
@@ -100,3 +100,35 @@ def test_who_may_not_change_sees_no_buttons(client: Client, other_user: User, do
     assert "Grieg" in page
     assert "Card is right" not in page
     assert "/values/" not in page
+
+
+def test_somebody_takes_columns_out_and_brings_them_back(ingrid: Client, done: Batch, make_cards: Make) -> None:
+    make_cards(1, CardStatus.COMPLETED)
+    columns = f"/batches/{done.pk}/columns/"
+    assert "hide-" not in ingrid.get(address(done)).text
+    kept = ["status", "field.title", "field.year", "confidence", "name", "nonsense"]
+    answer = ingrid.post(columns, {"column": kept, "query": "filter=read&sort=field.year&x=1"})
+    assert answer.headers["Location"] == address(done, "?filter=read&sort=field.year")
+    page = ingrid.get(address(done)).text
+    assert '<table class="grid cardgrid hide-3 hide-7">' in page  # author, checked by
+    assert "2 hidden" in page
+    assert 'value="field.author">' in page
+    assert 'value="field.title" checked>' in page
+    ingrid.post(columns, {"all": "1", "column": []})
+    assert "hide-" not in ingrid.get(address(done)).text
+    assert ingrid.get(columns).status_code == 405
+
+
+def test_columns_are_ones_own_and_a_new_field_is_shown(
+    ingrid: Client, done: Batch, other_user: User, make_cards: Make
+) -> None:
+    make_cards(1, CardStatus.COMPLETED)
+    columns = f"/batches/{done.pk}/columns/"
+    ingrid.post(columns, {"column": []})
+    Batch.objects.update(fields=[*done.fields, {"key": "place", "label": "Place", "type": "text"}])
+    page = ingrid.get(address(done)).text
+    assert '<table class="grid cardgrid hide-2 hide-3 hide-4 hide-5 hide-7 hide-8 hide-9">' in page
+    ingrid.force_login(other_user)
+    assert "hide-" not in ingrid.get(address(done)).text
+    Batch.objects.update(private=True)
+    assert ingrid.post(columns, {"column": []}).status_code == 404
