@@ -18,7 +18,8 @@ from batches.queries import live
 FAR_BEHIND = 500  # changed cards; beyond it a page loads afresh
 LARGEST = 4_000_000  # bytes of one message; the server would drop one beyond its own limit without a word
 GONE = 4404
-VIEWS = ("live", "grid", "fields")
+VIEWS = ("live", "grid", "fields", "problems")
+ROWLESS = ("fields", "problems")
 
 
 class Cursor(NamedTuple):
@@ -63,7 +64,7 @@ def frame(batch: Batch, cursor: Cursor, viewer: Viewer, drawn: "Drawn | None" = 
         return Frame(version=[*cursor], fragments=[], rows=[], reload=False)
     end = cursor_at(batch)
     lost = cursor.version > batch.version or cursor.version < batch.reload_after
-    no_rows = lost or viewer.view == "fields"
+    no_rows = lost or viewer.view in ROWLESS
     cards = [] if no_rows else live.changed(batch, cursor, view=viewer.view, limit=FAR_BEHIND + 1)
     if lost or len(cards) > FAR_BEHIND:
         return Frame(version=[*end], fragments=[], rows=[], reload=True)

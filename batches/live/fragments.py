@@ -21,6 +21,7 @@ from batches.queries import (
     live,
     outlook,
     pilot,
+    problems,
     rereading,
     results,
     samples,
@@ -39,7 +40,7 @@ class Role(StrEnum):
 class Viewer:
     """All that a fragment may depend on: nothing personal, so that many may share it."""
 
-    view: str  # live, grid, fields
+    view: str  # live, grid, fields, problems
     language: str
     role: Role
 
@@ -70,7 +71,7 @@ FILES = {
 USUAL_SAMPLE = 50
 TRY_ON = "try-on"  # the one of the page of a draft's fields
 ON_THE_GRID = ("batch-state", "batch-tabs")
-TABS = {"live": "run", "grid": "results"}  # where each view stands
+TABS = {"live": "run", "grid": "results", "problems": "problems"}  # where each view stands
 
 
 def role_of(batch: Batch, user: Any) -> Role:
@@ -142,7 +143,11 @@ def of(batch: Batch, viewer: Viewer) -> list[Fragment]:
     drawn = context(batch, viewer) if viewer.view == "live" else {"batch": batch}
     drawn = drawn | {"current": TABS[viewer.view]}
     names = FILES if viewer.view == "live" else ON_THE_GRID
-    return [Fragment(id=name, html=render_to_string(FILES[name], drawn)) for name in names]
+    made = [Fragment(id=name, html=render_to_string(FILES[name], drawn)) for name in names]
+    if viewer.view == "problems":
+        html = render_to_string("batches/_problems_sign.html", {"sign": problems.sign(batch)})
+        made.append(Fragment(id="problems-sign", html=html))
+    return made
 
 
 def try_on(batch: Batch, viewer: Viewer, problem: str = "") -> str:

@@ -1,5 +1,6 @@
 """Cards that could not be read, by cause."""
 
+import zlib
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from ocr import errors
 
 SHOWN = 10  # cards of a cause that are drawn
 DONE = ("retry", "enter", "skip")
+SIGNED = 1000
 TRIES = 10  # calls of the card that is looked at
 ICONS = {"reply_truncated": "text", "engine_timeout": "clock", "unreadable_image": "ban"}
 
@@ -71,6 +73,15 @@ def _group(batch: Batch, code: str, number: int, limit: int) -> Group:
         cards,
         kind.retryable,
     )
+
+
+def sign(batch: Batch) -> str:
+    """Another one, where other cards failed; by the first of them, should there be very many."""
+    if not batch.failed:
+        return "0"
+    failed = batch.cards.filter(status=CardStatus.FAILED).order_by("position")
+    first = list(failed.values_list("pk", "version")[:SIGNED])
+    return f"{batch.failed}.{zlib.crc32(repr(first).encode())}"
 
 
 def done_today(batch: Batch) -> dict[str, int]:

@@ -7,8 +7,10 @@ from django.shortcuts import redirect, render
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from batches.actions import problems as actions
+from batches.live import feed
 from batches.models import Batch
 from batches.queries import problems
 from batches.views import run
@@ -19,12 +21,13 @@ from cardocr_site.accounts.requests import SignedInRequest
 @require_safe
 @login_required
 @never_cache
+@vary_on_headers("HX-Request", "HX-Target")
 def batch_problems(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Failures by cause. Blank scans are skipped on their own and no problem."""
+    """Failures by cause. Blank scans are skipped on their own and no problem. When htmx asks for them, only those."""
     batch = visible(request, pk)
     if batch.is_draft:
         return redirect("batch_upload", pk)
-    opened = request.GET.get("cause", "")
+    opened, sign = request.GET.get("cause", ""), problems.sign(batch)
     groups = problems.groups(batch, opened)
     may_work = [group for group in groups if group.may_work]
     context = {
@@ -36,8 +39,11 @@ def batch_problems(request: SignedInRequest, pk: int) -> HttpResponse:
         "may_work": may_work,
         "may_work_number": sum(group.number for group in may_work),
         "opened": opened,
+        "sign": sign,
     }
-    return render(request, "batches/batch_problems.html", context)
+    if request.htmx.target == "problems":
+        return render(request, "batches/_problems.html", context | {"swapped": True})
+    return render(request, "batches/batch_problems.html", context | {"cursor": feed.cursor_at(batch)})
 
 
 @require_POST

@@ -276,23 +276,32 @@ def test_a_row_from_the_socket_keeps_the_filter_in_its_link(page: Page, console,
         assert "?sort=-name" in (tab.locator("#card-rows th a").first.get_attribute("href") or "")
 
 
-def test_tabs_count_live_and_a_skipped_card_is_read_after_all(
+def test_tabs_and_problems_follow_what_is_done_elsewhere(
     page: Page, console, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
 ) -> None:
     vlm.fail(2, "400")
+    vlm.fail(3, "400")
     pk = sent(page, "Counts", scans(3))
     page.goto(f"/batches/{pk}/")
-    expect(page.locator("#tab-problems")).to_have_text("1")
+    expect(page.locator("#tab-problems")).to_have_text("2")
     steps.finished(page)
-    vlm.heal()
     grid = page.context.new_page()
     console.watch(grid)
     grid.goto(f"/batches/{pk}/cards/")
     page.goto(f"/batches/{pk}/problems/")
     page.get_by_role("button", name="Skip card 2").click()
-    expect(grid.locator("#tab-problems")).to_have_count(0)
+    expect(page.locator("#problems .problem")).to_have_count(1)
+    page.get_by_role("button", name="Retry card 3").focus()
+    focused = page.locator(":focus").get_attribute("id")
+    expect(grid.locator("#tab-problems")).to_have_text("1")
     grid.get_by_role("button", name="Read it after all").dblclick()
-    expect(grid.locator("#card-rows tr").nth(1)).to_contain_text("author 2")
+    expect(page.locator("#problems .problem")).to_have_count(2)  # it failed again
+    expect(page.locator(":focus")).to_have_id(focused or "")
+    vlm.heal()
+    grid.get_by_role("button", name="Retry card 2").click()
+    expect(page.locator("#problems .problem")).to_have_count(1)
+    expect(page.locator(":focus")).to_have_id(focused or "")
+    expect(grid.locator("#tab-problems")).to_have_text("1")
 
 
 def test_newer_rows_come_without_a_new_page(

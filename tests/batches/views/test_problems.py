@@ -8,6 +8,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from batches import changes
 from batches.actions import problems
+from batches.live import fragments
+from batches.live.fragments import Role, Viewer
 from batches.models import Attempt, Batch, Card
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
@@ -84,7 +86,7 @@ def test_many_cards_of_a_cause_are_shown_on_demand(
     make_cards: Make,
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    with django_assert_num_queries(8) as few:
+    with django_assert_num_queries(10) as few:
         ingrid.get(f"/batches/{batch.pk}/problems/")
     make_cards(20, CardStatus.FAILED, error="reply_invalid")
     with django_assert_num_queries(len(few)):
@@ -92,6 +94,38 @@ def test_many_cards_of_a_cause_are_shown_on_demand(
     assert "show all 23" in page
     assert page.count('class="problem"') == 11
     assert ingrid.get(f"/batches/{batch.pk}/problems/?cause=reply_invalid").text.count('class="problem"') == 24
+
+
+def test_htmx_gets_the_problems_alone_and_the_button_above(ingrid: Client, batch: Batch, failed: list[Card]) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "problems"}
+    page = ingrid.get(f"/batches/{batch.pk}/problems/?card={failed[1].pk}", headers=headers)
+    assert "<html" not in page.text
+    assert '<div id="problems-head" hx-swap-oob="true">' in page.text
+    assert '<div id="problems">' in page.text
+    assert page.context["case"].card.pk == failed[1].pk
+    changes.move_cards(batch, batch.cards.all(), CardStatus.PENDING)
+    assert "No problems" in ingrid.get(f"/batches/{batch.pk}/problems/", headers=headers).text
+
+
+def test_the_socket_says_that_the_problems_are_others(ingrid: Client, batch: Batch, failed: list[Card]) -> None:
+    def sign() -> str:
+        fresh = Batch.objects.get(pk=batch.pk)
+        made = fragments.of(fresh, Viewer("problems", "en", Role.EDITOR))
+        return next(one["html"] for one in made if one["id"] == "problems-sign")
+
+    before = sign()
+    assert before.strip().split(">")[0] in ingrid.get(f"/batches/{batch.pk}/problems/").text
+    assert sign() == before
+    with changes.locked(batch) as change:  # another state of the batch is no other problem
+        change.set(pause_message="x")
+    assert sign() == before
+    changes.move_cards(batch, batch.cards.filter(pk=failed[0].pk), CardStatus.PENDING)
+    fewer = sign()
+    changes.move_cards(batch, batch.cards.filter(pk=failed[0].pk), CardStatus.PROCESSING)
+    changes.move_cards(batch, batch.cards.filter(pk=failed[0].pk), CardStatus.FAILED, error="reply_invalid")
+    assert len({before, fewer, sign()}) == 3  # as many as before, but not the same ones
+    polled = ingrid.get(f"/batches/{batch.pk}/live/?view=problems&after=0.0").json()
+    assert (polled["rows"], polled["fragments"][-1]["id"]) == ([], "problems-sign")
 
 
 def test_one_cause_is_read_again_and_nothing_else(ingrid: Client, batch: Batch, failed: list[Card]) -> None:
