@@ -14,10 +14,11 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from batches import rows
+from batches import news, rows
 from batches.live import events
 from batches.models import Batch, Card, Likeness, Rereading
 from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus, SkipReason
+from cardocr_site.accounts.models import User
 
 PACE_MINUTES = 15
 
@@ -93,6 +94,8 @@ class Change:
                 raise TransitionRefused(status, to)
             self.batch.status = to
             self.fields["status"] = to
+            if to == BatchStatus.PAUSED:
+                news.paused(self.batch, fields.get("pause_reason", ""))
         self.set(**fields)
 
     def move_cards(self, cards: QuerySet[Card], to: CardStatus, **fields: Any) -> int:
@@ -215,10 +218,11 @@ class Change:
             ring.append([minute, cards])
         self.set(pace=ring[-PACE_MINUTES:])
 
-    def finish_if_done(self, now: datetime) -> bool:
+    def finish_if_done(self, now: datetime, by: User | None = None) -> bool:
         """Complete a batch that was started and in which no card waits or is being read.
 
         A paused one too: there is nothing that the pause could hold back, and nobody is to resume it for nothing.
+        `by`: whoever ended it, with the last card that was left out or entered by hand.
         """
         if self.batch.status not in {BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.PAUSED}:
             return False
@@ -230,6 +234,8 @@ class Change:
             self.move_batch(BatchStatus.QUEUED, pause_reason="", pause_message="", retry_at=None)
         self.move_batch(BatchStatus.RUNNING)
         self.move_batch(BatchStatus.COMPLETED, finished_at=now, pilot=None)
+        cards = {name: self.counted(name) for name in ("completed", "to_check", "failed")}
+        news.finished(self.batch, by, **cards)
         return True
 
     def end_rereading(self, now: datetime) -> bool:

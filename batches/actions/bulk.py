@@ -230,7 +230,7 @@ def _skip(change: changes.Change, cards: Sequence[Card], entry: Activity) -> lis
     noted, now = [_failure(card) for card in cards], timezone.now()
     left = {"error": "", "error_message": "", "rereading": None, "finished_at": now, "files_due": True}
     change.move_cards(_some([card.pk for card in cards]), S.SKIPPED, skip_reason=SkipReason.PERSON, **left)
-    change.finish_if_done(now)
+    change.finish_if_done(now, entry.by)
     return noted
 
 

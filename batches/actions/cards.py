@@ -117,7 +117,7 @@ def enter_by_hand(card: Card, user: User, values: Mapping[str, str | None]) -> C
             finished_at=now,
             files_due=True,
         )
-        change.finish_if_done(now)
+        change.finish_if_done(now, user)
     return fresh
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from django.db import transaction
 from django.utils import timezone
 
-from batches import changes
+from batches import changes, news
 from batches.actions import activity, runs
 from batches.drain import blocks
 from batches.models import Batch, Card, Notice
@@ -54,10 +55,12 @@ def _blocks(cards: Iterable[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]
 
 
 def tell_owners(batch_ids: Iterable[int], by: User, text: str, cause: str = "") -> int:
-    """Leave a notice on the page of each batch; return how many."""
-    made = Notice.objects.bulk_create(
-        Notice(batch_id=pk, by=by, text=text, cause=cause) for pk in sorted(set(batch_ids))
-    )
+    """Leave a notice on the page of each batch, and in the bell of its owner; return how many."""
+    with transaction.atomic():
+        batches = Batch.objects.filter(pk__in=set(batch_ids)).order_by("pk")
+        made = Notice.objects.bulk_create(Notice(batch=batch, by=by, text=text, cause=cause) for batch in batches)
+        for notice in made:
+            news.told(notice.batch, text, by)
     return len(made)
 
 

@@ -65,7 +65,7 @@ def skip_cause(batch: Batch, code: str, by: User | None = None) -> int:
             )
             if moved:
                 entry = activity.more(entry, change.batch, by, "skip", moved, cause=code)
-            change.finish_if_done(now)
+            change.finish_if_done(now, by)
         number += moved
         if moved < BLOCK:
             break

@@ -7,7 +7,7 @@ from typing import Any
 from django.core import signing
 from django.utils import timezone
 
-from batches import changes, tasks
+from batches import changes, news, tasks
 from batches.actions import activity, runs
 from batches.actions.cards import EditConflict, is_in_doubt, read_card
 from batches.drain import blocks, candidates
@@ -82,6 +82,7 @@ def flag(card: Card, user: User, text: str) -> Card:
         fresh, _result = read_card(change, card)
         Note.objects.create(card=fresh, by=user, text=text)
         activity.record(change.batch, user, "flag", group=True, **activity.about(fresh))
+        news.flagged(change.batch, fresh, text, user)
         grave = max(fresh.severity, checking.GRAVEST)
         change.touch_card(fresh, flagged=True, to_check=True, severity=grave, looked_at=timezone.now(), files_due=True)
     return fresh

@@ -226,5 +226,5 @@ def skip(card: Card, reason: SkipReason | str = SkipReason.PERSON, by: User | No
         if not moved:
             raise changes.TransitionRefused(fresh.status, CardStatus.SKIPPED)
         activity.record(change.batch, by, "skip", group=True, **activity.about(fresh))
-        change.finish_if_done(now)
+        change.finish_if_done(now, by)
         ring(change.batch.pk)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 
+from batches import news
 from batches.intake import order, uploads, upright
 from batches.intake.entering import stands
 from batches.intake.receiving import Refused
@@ -163,14 +165,17 @@ def _draft(folder: str) -> Batch:
     draft = Batch.objects.filter(inbox=folder, status=BatchStatus.DRAFT, deleted_at=None).order_by("-pk").first()
     if draft is not None:
         return draft
-    return Batch.objects.create(
-        name=folder[:200],
-        inbox=folder,
-        owner=owner(),
-        private=settings.PRIVATE_BY_DEFAULT,
-        options=upright.first_options(),
-        engine=Engine.objects.filter(enabled=True).order_by("-is_default", "pk").first(),
-    )
+    with transaction.atomic():
+        made = Batch.objects.create(
+            name=folder[:200],
+            inbox=folder,
+            owner=owner(),
+            private=settings.PRIVATE_BY_DEFAULT,
+            options=upright.first_options(),
+            engine=Engine.objects.filter(enabled=True).order_by("-is_default", "pk").first(),
+        )
+        news.from_inbox(made)
+    return made
 
 
 def owner() -> User:

@@ -16,6 +16,8 @@ from batches.models.card import Scan as Scan
 from batches.models.card import Sheet as Sheet
 from batches.models.export import ExportSettings as ExportSettings
 from batches.models.export import ExportSettingsQuerySet as ExportSettingsQuerySet
+from batches.models.news import News as News
+from batches.models.news import NewsQuerySet as NewsQuerySet
 from batches.models.reading import Attempt as Attempt
 from batches.models.reading import CardResult as CardResult
 from batches.models.reading import CardValue as CardValue

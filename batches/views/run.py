@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
+from batches import news
 from batches.actions import drafts, runs, sampling
 from batches.actions import trying as tries
 from batches.changes import TransitionRefused
@@ -39,6 +40,7 @@ def batch_detail(request: SignedInRequest, pk: int) -> HttpResponse:
     viewer = _viewer(request, batch)
     if request.htmx.target in fragments.FILES:
         return HttpResponse(fragments.one(request.htmx.target, batch, viewer))
+    news.see(request.user, batch=batch)
     cursor, over = feed.cursor_at(batch), outlook.phase(batch) == outlook.OVER
     context = fragments.context(batch, viewer) | {
         "cursor": cursor,

@@ -51,6 +51,7 @@ PAGES = {
     "activity": "/activity/",
     "activity of a batch": "/batches/{batch}/activity/",
     "an act on cards": "/batches/{batch}/cards/act/?do=review&card={card}",
+    "notices": "/notices/",
     "results": "/batches/{batch}/cards/",
     "no results": "/batches/{batch}/cards/?q=nothing-like-this",
     "card": "/batches/{batch}/cards/{card}/",

@@ -65,11 +65,11 @@ def test_the_list_tells_where_there_is_none(ingrid: Client) -> None:
 def test_a_longer_list_asks_the_database_no_more(
     ingrid: Client, user: User, template: FieldTemplate, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         ingrid.get(reverse("template_list"))
     for number in range(10):
         versions.create(user, f"T{number}", SPECS)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert len(ingrid.get(reverse("template_list")).context["page"]) == 11
 
 

@@ -161,7 +161,7 @@ def test_pages_of_the_list_follow_each_other(
         activity.record(batch, user, "rename", name=f"name-{n:02d}!", was="x")
     first = ingrid.get("/activity/")
     assert ("name-59!" in first.text, "name-09!" in first.text) == (True, False)
-    with django_assert_num_queries(4):  # session, person, the people, the entries
+    with django_assert_num_queries(5):  # session, person, the people, the entries, the bell
         older = ingrid.get(
             "/activity/?" + first.text.split('rel="next" href="?')[1].split('"')[0].replace("&amp;", "&")
         )

@@ -136,13 +136,13 @@ def test_a_longer_list_asks_the_database_no_more(
     ingrid: Client, user: User, made: list[Batch], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     Tag.objects.bulk_create(Tag(batch=one, name="print") for one in made)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         ingrid.get(reverse("batch_list"))
     Batch.objects.bulk_create(
         Batch(name=f"B{n}", owner=user, uid=new_uid(), status=BatchStatus.RUNNING, total=9) for n in range(20)
     )
     Tag.objects.bulk_create(Tag(batch=one, name=f"tag {one.pk}") for one in Batch.objects.all())
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         assert len(ingrid.get(reverse("batch_list")).context["rows"]) == 23
 
 

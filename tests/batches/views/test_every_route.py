@@ -8,11 +8,13 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from batches import urls
-from batches.models import Activity, Batch, Card, CardResult, CardScan, Sheet, Upload
+from batches.models import Activity, Batch, Card, CardResult, CardScan, News, Sheet, Upload
 from cardocr_site.accounts.models import User
 
 ROUTES = [
-    route for route in urls.urlpatterns if str(route.pattern).startswith(("batches/<int:pk>/", "trash/<int:pk>/"))
+    route
+    for route in urls.urlpatterns
+    if str(route.pattern).startswith(("batches/<int:pk>/", "trash/<int:pk>/", "notices/<int:news_pk>/"))
 ]
 METHODS = ("get", "head", "post", "patch", "delete")
 
@@ -29,6 +31,7 @@ def address(batch: Batch, make_cards: Callable[..., list[Card]]) -> Callable[[UR
         "scan_pk": CardScan.objects.create(card=card, role=CardScan.Role.EARLIER, **card.as_scan()).pk,
         "result_pk": CardResult.objects.create(card=card).pk,
         "notice_pk": 1,
+        "news_pk": News.objects.create(user=batch.owner, batch=batch, kind=News.Kind.FINISHED).pk,
         "settings_pk": 1,
         "place": 1,
         "act": "up",

@@ -86,7 +86,7 @@ def test_many_cards_of_a_cause_are_shown_on_demand(
     make_cards: Make,
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    with django_assert_num_queries(10) as few:
+    with django_assert_num_queries(11) as few:
         ingrid.get(f"/batches/{batch.pk}/problems/")
     make_cards(20, CardStatus.FAILED, error="reply_invalid")
     with django_assert_num_queries(len(few)):

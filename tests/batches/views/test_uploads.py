@@ -228,10 +228,10 @@ def test_many_scans_come_in_pages_at_the_same_cost(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     make_cards(2)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         ingrid.get(reverse("batch_upload", args=[batch.pk]))
     make_cards(120)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         response = ingrid.get(reverse("batch_upload", args=[batch.pk]))
 
     assert len(response.context["cards"]) == 100
