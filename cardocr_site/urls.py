@@ -3,7 +3,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from batches.views import failures
-from cardocr_site.accounts.views import admin_login
+from cardocr_site.accounts.views import admin_login, set_language
 from cardocr_site.views import favicon
 
 admin.site.site_url = f"{settings.SITE.path}/"
@@ -11,7 +11,7 @@ admin.site.site_url = f"{settings.SITE.path}/"
 urlpatterns = [
     path("favicon.ico", favicon, name="favicon"),
     path("accounts/", include("cardocr_site.accounts.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", set_language, name="set_language"),
     path("admin/login/", admin_login),
     path("admin/errors/", failures.admin_errors, name="admin_errors"),
     path("admin/errors/<int:card_pk>/", failures.admin_error, name="admin_error"),

@@ -1,14 +1,16 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.formats import time_format
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import get_language, gettext, gettext_lazy, ngettext
 
 from cardocr_site.accounts import tries
 from cardocr_site.accounts.addresses import client_address
+from cardocr_site.accounts.models import User
 
 
 class SignInForm(AuthenticationForm):
@@ -47,3 +49,29 @@ class SignInForm(AuthenticationForm):
             left,
         ) % {"left": left, "minutes": minutes}
         return ValidationError([gettext("That name and password do not go together."), hint], code="invalid_login")
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    language = forms.ChoiceField(label=gettext_lazy("Language"), choices=settings.LANGUAGES)
+    # Without the empty choice of the model: what was never chosen is as the system has it.
+    theme = forms.ChoiceField(label=gettext_lazy("Colours"), choices=User.Theme.choices)
+
+    class Meta:
+        model = User
+        fields = ("first_name", "last_name", "language", "theme", "density", "sound", "single_keys")
+        labels = {
+            "first_name": gettext_lazy("First name"),
+            "last_name": gettext_lazy("Last name"),
+            "density": gettext_lazy("Tables"),
+            "sound": gettext_lazy("A short sound when a batch is done"),
+            "single_keys": gettext_lazy("Keys that are a single character"),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["theme"] = self.instance.theme or User.Theme.AUTO
+        self.initial["language"] = self.instance.language or get_language()
+        for name, field in self.fields.items():
+            field.widget.attrs["class"] = "box" if isinstance(field, forms.BooleanField) else "in"
+            if name in self.errors:
+                field.widget.attrs |= {"aria-invalid": "true", "aria-describedby": f"id_{name}_error"}

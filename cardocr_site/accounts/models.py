@@ -6,8 +6,23 @@ from django.utils.translation import gettext_lazy as _
 
 
 class User(AbstractUser):
+    class Theme(models.TextChoices):
+        AUTO = "auto", _("As the system has it")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
+
+    class Density(models.TextChoices):
+        NORMAL = "normal", _("Normal")
+        COMPACT = "compact", _("Compact: more rows on a screen")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     must_change_password = models.BooleanField(_("must change the password at the next sign-in"), default=False)
+    # Empty while never chosen: then what this browser remembers stands.
+    language = models.CharField(_("language"), max_length=8, blank=True)
+    theme = models.CharField(_("colours"), max_length=8, blank=True, choices=Theme)
+    density = models.CharField(_("tables"), max_length=8, default=Density.NORMAL, choices=Density)
+    sound = models.BooleanField(_("a sound when a batch is done"), default=False)
+    single_keys = models.BooleanField(_("keys that are a single character"), default=True)
 
     @property
     def is_administrator(self) -> bool:

@@ -1,7 +1,9 @@
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME, views
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -9,10 +11,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.utils.translation import override
+from django.views import i18n
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from cardocr_site.accounts import first
-from cardocr_site.accounts.forms import SignInForm
+from cardocr_site.accounts.forms import ProfileForm, SignInForm
+from cardocr_site.accounts.models import User
+from cardocr_site.accounts.requests import SignedInRequest
 
 
 class SignInView(views.LoginView):
@@ -22,6 +29,7 @@ class SignInView(views.LoginView):
         response = super().form_valid(form)
         if form.cleaned_data["stay"]:
             self.request.session.set_expiry(30 * 24 * 3600)
+        _speak(response, form.get_user().language)
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
@@ -41,6 +49,57 @@ class ChangePasswordView(views.PasswordChangeView):
 
     def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def profile(request: SignedInRequest) -> HttpResponse:
+    """What one is called, and how the pages look, sound and listen to keys."""
+    if request.method != "POST":
+        return render(request, "registration/profile.html", {"form": ProfileForm(instance=request.user)})
+    # An instance of its own: a refused name is not shown as one's own.
+    form = ProfileForm(request.POST, instance=User.objects.get(pk=request.user.pk))
+    if not form.is_valid():
+        return render(request, "registration/profile.html", {"form": form}, status=422)
+    saved = form.save()
+    with override(saved.language):
+        messages.success(request, _("Your profile has been saved."))
+    response = redirect("profile")
+    _speak(response, saved.language)
+    return response
+
+
+@require_POST
+@login_required
+def profile_theme(request: SignedInRequest) -> HttpResponse:
+    """The menu's switch: the same choice as on the profile page."""
+    theme = request.POST.get("theme", "")
+    if theme not in User.Theme.values:
+        return HttpResponse(status=422)
+    User.objects.filter(pk=request.user.pk).update(theme=theme)
+    return HttpResponse(status=204)
+
+
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Django's, and remembered for whoever is signed in."""
+    language = request.POST.get(i18n.LANGUAGE_QUERY_PARAMETER, "")
+    if request.user.is_authenticated and language in dict(settings.LANGUAGES):
+        User.objects.filter(pk=request.user.pk).update(language=language)
+    return i18n.set_language(request)
+
+
+def _speak(response: HttpResponse, language: str) -> None:
+    if language:
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
+            path=settings.LANGUAGE_COOKIE_PATH,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            samesite="Lax",
+        )
 
 
 @require_safe

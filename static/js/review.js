@@ -428,17 +428,7 @@
   }
 
   // ---- keys
-  const keysOff = () => {
-    try {
-      return localStorage.getItem("keys-off") === "1";
-    } catch {
-      return false;
-    }
-  };
-  for (const box of document.querySelectorAll("[data-keys-off]")) {
-    box.checked = keysOff();
-    box.addEventListener("change", () => localStorage.setItem("keys-off", box.checked ? "1" : "0"));
-  }
+  const keysOff = () => "keysOff" in document.documentElement.dataset;
   const open = (id) => byId(id)?.showModal();
 
   function inField(event, field) {

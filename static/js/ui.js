@@ -35,6 +35,8 @@
 
   // ---- theme
   function storedTheme() {
+    const { accountTheme } = document.documentElement.dataset;
+    if (accountTheme) return accountTheme;
     try {
       return localStorage.getItem("theme") ?? "auto";
     } catch {
@@ -128,7 +130,10 @@
       } catch {
         // Storage is switched off: the choice holds for this page.
       }
-      showTheme(target.dataset.themeSet);
+      const theme = target.dataset.themeSet;
+      const body = new URLSearchParams({ theme, csrfmiddlewaretoken: csrfToken() });
+      fetch(target.closest("[data-theme-switch]").dataset.themeSwitch, { method: "POST", body, keepalive: true }).catch(() => {});
+      showTheme(theme);
     } else if (target?.dataset.dialogOpen) {
       event.preventDefault();
       document.getElementById(target.dataset.dialogOpen)?.showModal();
@@ -145,11 +150,7 @@
     const held = event.ctrlKey || event.metaKey || event.altKey;
     const find = document.getElementById("find");
     if (event.key !== "/" || texts || held || !find || document.querySelector("dialog[open]")) return;
-    try {
-      if (localStorage.getItem("keys-off") === "1") return;
-    } catch {
-      // Storage is switched off: so is the switch.
-    }
+    if ("keysOff" in document.documentElement.dataset) return;
     event.preventDefault();
     const here = document.querySelector("main input[type=search]");
     if (here) here.focus();

@@ -73,6 +73,7 @@ PAGES = {
     "new template": "/templates/new/",
     "delete template": "/templates/1/delete/",
     "password": "/accounts/password/",
+    "profile": "/accounts/profile/",
     "not found": "/batches/999999/",
     "admin": "/admin/",
     "admin's errors": "/admin/errors/?days=0",
