@@ -23,7 +23,7 @@ def vlm(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[vlm
                 "kind": Engine.Kind.OPENAI_COMPATIBLE,
                 "address": server.url,
                 "model": "stub",
-                "timeout": 5,
+                "timeout": 20,
                 "is_default": True,
             },
         )

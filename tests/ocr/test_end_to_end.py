@@ -35,7 +35,7 @@ def read(user: User, server: vlm_server.Server, settings: Settings) -> Iterator[
 
     def read(number: int, **options: Any) -> list[Card]:
         engine = Engine.objects.create(
-            name="gpu", kind=Engine.Kind.OPENAI_COMPATIBLE, address=server.url, model="test-model", timeout=5
+            name="gpu", kind=Engine.Kind.OPENAI_COMPATIBLE, address=server.url, model="test-model", timeout=20
         )
         batch = Batch.objects.create(name="Drawer 12", owner=user, engine=engine, fields=FIELDS, options=options)
         for card in range(number):

@@ -42,7 +42,7 @@ def server():
 @pytest.fixture
 def reader(db, server):
     kind = Engine.Kind.OPENAI_COMPATIBLE
-    return Engine.objects.create(name="gpu", kind=kind, address=server.url, model="test-model", timeout=5)
+    return Engine.objects.create(name="gpu", kind=kind, address=server.url, model="test-model", timeout=20)
 
 
 @pytest.fixture
