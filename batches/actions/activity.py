@@ -34,6 +34,12 @@ def record(
     return Activity.objects.create(batch_id=pk, by=by, at=now, kind=kind, count=count, what=what)
 
 
+def record_each(batches: Sequence[Batch], by: User, kind: str, **what: Any) -> None:
+    """One act on several batches: each has an entry."""
+    now = timezone.now()
+    Activity.objects.bulk_create(Activity(batch=batch, by=by, at=now, kind=kind, what=what) for batch in batches)
+
+
 def _last(batch_id: int, by: User, kind: str) -> Activity | None:
     """The person's last entry in the batch, where it can go on."""
     last = Activity.objects.filter(batch=batch_id, by=by).order_by("-at", "-id").first()

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches import tasks
-from batches.actions import drafts
+from batches.actions import activity, drafts
 from batches.actions.drafts import Refused, draft
 from batches.models import Batch, Card, CardResult, TryCard, TryOut
 from batches.queries import trying
@@ -35,6 +35,7 @@ def ask(batch: Batch, user: Any, card_ids: Collection[int] = ()) -> TryOut:
         TryOut.objects.filter(batch=batch).delete()
         tryout = TryOut.objects.create(batch=batch, asked_by=user)
         _put(tryout, cards, trying.kept(batch, batch.engine))
+        activity.record(batch, user, "try", len(cards), group=True, engine=batch.engine.name if batch.engine else "")
         change.set()
         transaction.on_commit(partial(tasks.drain, batch.pk))
     return tryout

@@ -106,6 +106,7 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "used_up": budgets.used_up(batch, engine) if batch.pause_reason == PauseReason.BUDGET else "",
         "month": expected.month(batch, engine) if engine else None,
         "can_edit": viewer.can_edit,
+        "owns": viewer.role == Role.EDITOR,
         "advise": viewer.role == Role.ADMINISTRATOR,
         "progress": done,
         "phase": outlook.phase(batch),

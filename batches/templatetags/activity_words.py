@@ -24,7 +24,7 @@ GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
     ),
     "reading": (
         gettext_lazy("Reading"),
-        ("start", "pause", "resume", "stop", "retry", "reread", "read_skipped", "read_rest", "unreadable"),
+        ("try", "start", "pause", "resume", "stop", "retry", "reread", "read_skipped", "read_rest", "unreadable"),
     ),
     "left-out": (gettext_lazy("Left out"), ("skip", "choose")),
     "scans": (
@@ -47,7 +47,7 @@ GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
             "restore",
         ),
     ),
-    "export": (gettext_lazy("Export"), ("export",)),
+    "export": (gettext_lazy("Export"), ("export", "export_collection")),
 }
 
 
@@ -66,6 +66,7 @@ _COUNTED: dict[str, Callable[[int], str]] = {
     "unreview": lambda n: ngettext(
         "%(who)s marked %(n)s card as not checked", "%(who)s marked %(n)s cards as not checked", n
     ),
+    "try": lambda n: ngettext("%(who)s tried %(engine)s on %(n)s card", "%(who)s tried %(engine)s on %(n)s cards", n),
     "start": lambda n: ngettext(
         "%(who)s started the batch with %(n)s card", "%(who)s started the batch with %(n)s cards", n
     ),
@@ -129,8 +130,9 @@ _PLAIN: dict[str, Callable[[], str]] = {
     "delete": lambda: _("%(who)s put the batch into the trash"),
     "restore": lambda: _("%(who)s took the batch out of the trash"),
     "export": lambda: _("%(who)s took the results along (%(format)s)"),
+    "export_collection": lambda: _("%(who)s took the results along, with all of “%(collection)s” (%(format)s)"),
 }
-_KNOWN = {"name": "", "was": "", "engine": "", "template": "", "format": ""}
+_KNOWN = {"name": "", "collection": "", "was": "", "engine": "", "template": "", "format": ""}
 
 
 @register.filter

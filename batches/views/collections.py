@@ -22,7 +22,7 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
 from batches import exports
-from batches.actions import bulk
+from batches.actions import activity, bulk
 from batches.changes import TransitionRefused
 from batches.exports import collected
 from batches.exports import options as choices
@@ -253,6 +253,7 @@ def collection_download(request: SignedInRequest, name: str) -> HttpResponseBase
     if request.method == "HEAD":
         return HttpResponse(content_type=content_type, headers=headers)
     whole = collections.whole(name, batches)
+    activity.record_each(batches, request.user, "export_collection", format=key, collection=name)
     body = stream(write(whole, batches, choices.from_query(request.GET, whole)))
     return StreamingHttpResponse(body, content_type=content_type, headers=headers)
 

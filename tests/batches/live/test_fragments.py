@@ -56,6 +56,14 @@ def test_a_reader_gets_no_button_that_changes_anything(started: Batch) -> None:
         assert "formaction" in drawn(batch, Viewer("live", "en", Role.EDITOR))
 
 
+def test_the_page_says_whom_the_bell_tells(started: Batch) -> None:
+    assert "the bell above tells you" in drawn(started, Viewer("live", "en", Role.EDITOR))
+    for role in (Role.READER, Role.ADMINISTRATOR):
+        assert "the bell above tells its owner" in drawn(started, Viewer("live", "en", role))
+    Batch.objects.update(status=BatchStatus.COMPLETED)
+    assert "the bell" not in drawn(Batch.objects.get(pk=started.pk), Viewer("live", "en", Role.EDITOR)), "it has told"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_viewers_of_other_languages_and_roles_get_their_own(batch: Batch, make_cards: Make, user: User) -> None:
     """At one time, on sockets of one batch."""

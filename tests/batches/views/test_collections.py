@@ -327,6 +327,16 @@ def test_only_checked_cards(user: User, music: list[Batch]) -> None:
     assert [row["Composer"] for row in table(user, "which=checked")] == ["Grieg"]
 
 
+def test_the_activity_of_each_batch_says_that_it_was_taken_along(ingrid: Client, music: list[Batch]) -> None:
+    download = reverse("collection_download", args=["Music"])
+    ingrid.head(download)
+    assert not Activity.objects.exists(), "looking ahead takes nothing along"
+    ingrid.get(download, {"format": "json"})
+    assert {act.batch for act in Activity.objects.all()} == set(music)
+    page = ingrid.get(f"/batches/{music[0].pk}/activity/").text
+    assert "Ingrid Solberg took the results along, with all of “Music” (JSON)" in page
+
+
 def test_the_page_of_the_export(ingrid: Client, music: list[Batch]) -> None:
     assert "Export the collection" in ingrid.get(reverse("collection_export", args=["Music"])).text
     head = ingrid.head(reverse("collection_download", args=["Music"]))

@@ -88,6 +88,14 @@ def test_the_cards_that_were_ticked_are_tried_and_tried_again(ingrid: Client, ba
     assert page(ingrid, batch, "batch_try_cards").count(" checked>") == 2
 
 
+def test_the_activity_says_who_tried_what(ingrid: Client, batch: Batch, cards: list[Card]):
+    ingrid.post(address(batch))
+    Batch.objects.update(engine=None)
+    ingrid.post(address(batch))
+    assert [(act.kind, act.count) for act in batch.activities.all()] == [("try", 3)], "a refusal is no act"
+    assert "Ingrid Solberg tried local on 3 cards" in ingrid.get(f"/batches/{batch.pk}/activity/").text
+
+
 @pytest.mark.parametrize("sent", ["x", "9" * 40, "-1", "<script>"])
 def test_a_card_that_is_none_is_passed_over(ingrid: Client, batch: Batch, cards: list[Card], sent: str):
     ingrid.post(address(batch), {"card": [sent]})
