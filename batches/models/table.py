@@ -1,4 +1,4 @@
-"""How somebody wants to see a batch's table of cards."""
+"""How somebody wants to see tables of cards."""
 
 from django.conf import settings
 from django.db import models
@@ -21,3 +21,20 @@ class HiddenColumns(models.Model):
 
     def __str__(self) -> str:
         return ", ".join(self.names)
+
+
+class SavedView(models.Model):
+    """Filter, search and order under a name: one person's, for the cards of any batch or collection."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(_("name"), max_length=80)
+    query = models.CharField(max_length=2000)  # as the address says it; what a table does not have is left out there
+
+    class Meta:
+        ordering = ("name", "id")
+        verbose_name = _("saved view")
+        verbose_name_plural = _("saved views")
+        constraints = (models.UniqueConstraint(fields=("user", "name"), name="saved_view_name"),)
+
+    def __str__(self) -> str:
+        return self.name

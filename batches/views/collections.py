@@ -27,7 +27,7 @@ from batches.changes import TransitionRefused
 from batches.exports import collected
 from batches.exports import options as choices
 from batches.models import Batch, Card
-from batches.queries import collections, grid, lists, queue
+from batches.queries import collections, grid, lists, queue, saved_views
 from batches.streaming import stream
 from batches.views import acts
 from batches.views.exports import NO_STORE, formats
@@ -109,6 +109,8 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     mine = {one.batch.pk for one in rows if can_edit(request, one.batch)}
     context = shared | {
         "collection": name,
+        "views": saved_views.shelf(request.user, lambda asked: collections.filters(asked, whole), filters),
+        "address": reverse("collection_cards", args=[name]),
         "can_edit": bool(mine),
         "hidden": list(QueryDict(filters.query()).items()),
         "filters": filters,

@@ -16,7 +16,7 @@ from batches import progress
 from batches.actions import columns as column_acts
 from batches.live import feed
 from batches.models import Batch, Card
-from batches.queries import columns, grid, results
+from batches.queries import columns, grid, results, saved_views
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -40,6 +40,8 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
         "sheet": sheet,
         "rows": results.rows(batch, sheet.cards),
         "heads": _heads(shown, filters),
+        "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, batch), filters),
+        "address": reverse("batch_results", args=[pk]),
         "columns": shown,
         "columns_hidden": sum(not column.shown for column in shown),
         "hidden": list(QueryDict(filters.query()).items()),

@@ -188,11 +188,11 @@ def test_more_batches_and_cards_ask_the_database_no_more(
 ) -> None:
     address = reverse("collection_cards", args=["Music"])
     rows(ingrid)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         ingrid.get(address)
     for n in range(4):
         add(user, f"More {n}", [{"author": f"{n}.{card}"} for card in range(3)], fields=[field("author", "A")])
-    with django_assert_num_queries(9):  # one more for all batches between the first and the last
+    with django_assert_num_queries(10):  # one more for all batches between the first and the last
         assert len(ingrid.get(address).context["rows"]) == 15
     with django_assert_num_queries(6):
         ingrid.get(reverse("collection_detail", args=["Music"]))

@@ -76,7 +76,7 @@ def test_the_page_costs_the_same_queries_however_many_rows(
 ) -> None:
     for card in make_cards(3, CardStatus.COMPLETED, reviewed=True, reviewed_by=user):
         give_result(card, {"author": stored("Grieg")})
-    with django_assert_num_queries(9) as few:
+    with django_assert_num_queries(10) as few:
         ingrid.get(address(done))
     for card in make_cards(40, CardStatus.COMPLETED, reviewed=True, reviewed_by=user):
         give_result(card, {"author": stored("Grieg")})

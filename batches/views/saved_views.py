@@ -1,0 +1,71 @@
+"""Views of the table of cards under a name: saved, renamed, given up."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from batches.models import SavedView
+from batches.queries import saved_views
+from cardocr_site.accounts.requests import SignedInRequest
+
+LONGEST = SavedView._meta.get_field("query").max_length or 0
+
+
+@require_POST
+@login_required
+def view_save(request: SignedInRequest) -> HttpResponse:
+    """One's own of the same name is replaced."""
+    name = _name(request)
+    query = saved_views.lasting(request.POST.get("query", "").replace("\x00", "")[: 2 * LONGEST])
+    if not name:
+        messages.error(request, _("Give this view a name, then save it."))
+    elif not query:
+        messages.error(request, _("There is nothing to save: filter, search or sort first."))
+    elif len(query) > LONGEST:
+        messages.error(request, _("This view is longer than can be saved."))
+    else:
+        _kept, new = SavedView.objects.update_or_create(user=request.user, name=name, defaults={"query": query})
+        said = _("Saved as “%(name)s”.") if new else _("“%(name)s” is this view from now on.")
+        messages.success(request, said % {"name": name})
+    return _back(request)
+
+
+@require_POST
+@login_required
+def view_rename(request: SignedInRequest, pk: int) -> HttpResponse:
+    view = get_object_or_404(SavedView, pk=pk, user=request.user)
+    name = _name(request)
+    if not name:
+        messages.error(request, _("A view needs a name."))
+    elif SavedView.objects.filter(user=request.user, name=name).exclude(pk=pk).exists():
+        messages.error(request, _("Another view is called “%(name)s” already.") % {"name": name})
+    elif name != view.name:
+        view.name = name
+        view.save(update_fields=["name"])
+        messages.success(request, _("It is called “%(name)s” now.") % {"name": name})
+    return _back(request)
+
+
+@require_POST
+@login_required
+def view_delete(request: SignedInRequest, pk: int) -> HttpResponse:
+    view = get_object_or_404(SavedView, pk=pk, user=request.user)
+    view.delete()
+    messages.success(request, _("The view “%(name)s” is removed.") % {"name": view.name})
+    return _back(request)
+
+
+def _name(request: SignedInRequest) -> str:
+    return request.POST.get("name", "").replace("\x00", "").strip()[:80]
+
+
+def _back(request: SignedInRequest) -> HttpResponse:
+    """To the table that one came from; the address comes from the page, so it may lead nowhere else."""
+    back = request.POST.get("back", "")
+    ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return redirect(back if ours and back.startswith("/") else reverse("batch_list"))
