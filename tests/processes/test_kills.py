@@ -261,9 +261,11 @@ def test_a_consumer_that_comes_back_goes_on_within_seconds_without_a_doorbell(tm
         queue.commit()
     in_flight = {name for (name,) in rows(data, "SELECT filename FROM batches_card WHERE status = 'processing'")}
     assert in_flight
-    before = len(server.calls)
+    workers = "SELECT uid FROM batches_worker"
+    before, dead = len(server.calls), set(rows(data, workers))
     with consumer(data, server):
         again = {int(name.removesuffix(".jpg")) for name in in_flight}
+        until(lambda: set(rows(data, workers)) - dead, 60)
         until(lambda: again <= {call.card for call in server.calls[before:]} | completed_in(data, pk), 10)
         until(lambda: batch_of(data, pk)["status"] == "completed", 60)
     each_card_has_its_own_answer_once(data, pk, number)
