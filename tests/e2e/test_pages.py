@@ -34,6 +34,7 @@ PAGES = {
     "collection": "/collections/Music/",
     "collection's cards": "/collections/Music/cards/",
     "no card of a collection": "/collections/Music/cards/?q=nothing-like-this",
+    "an act on a collection's cards": "/collections/Music/cards/act/?do=review&card={card}",
     "collection's export": "/collections/Music/export/",
     "run": "/batches/{batch}/",
     "settings": "/batches/{batch}/settings/",
@@ -171,6 +172,40 @@ def test_no_page_scrolls_sideways_on_a_telephone(
         if width > 320:
             wide[name] = width
     assert wide == {}
+
+
+def test_forced_colours_leave_states_current_ones_and_the_focus_to_be_seen(
+    new_context: Callable[..., BrowserContext], console: Console, places: dict[str, int]
+) -> None:
+    page = new_context(forced_colors="active", reduced_motion="reduce").new_page()
+    console.watch(page)
+    looks = """name => {
+        const of = (one, what) => getComputedStyle(one)[what];
+        const unlike = (selector, what) => {
+            const all = [...document.querySelectorAll(selector)];
+            const others = new Set(all.filter((one) => !one.matches("[aria-current]")).map((one) => of(one, what)));
+            return all.filter((one) => one.matches("[aria-current]") && others.has(of(one, what))).length;
+        };
+        const states = [...document.querySelectorAll(".state")];
+        const boxes = [...document.querySelectorAll(".tick, .box, .switch input")];
+        return {
+            states: states.filter((one) => !one.textContent.trim() || parseFloat(of(one, "borderTopWidth")) < 1).length,
+            current: unlike(".nav a, .tabs a", "borderBottomColor") + unlike(".chip", "backgroundColor"),
+            ticks: boxes.filter((one) => of(one, "appearance") === "none").length,
+            shown: states.length,
+        };
+    }"""
+    for name in ("run", "results", "review", "fields"):
+        page.goto(PAGES[name].format(**places))
+        found = page.evaluate(looks)
+        assert (found["states"], found["current"], found["ticks"]) == (0, 0, 0), name
+        assert found["shown"], name
+        page.keyboard.press("Tab")
+        assert page.locator(":focus").evaluate("one => parseFloat(getComputedStyle(one).outlineWidth)") >= 2, name
+    flagged, plain = page.locator(".field--flag").first, page.locator(".field:not(.field--flag)").first
+    page.goto(PAGES["review"].format(**places))
+    colour = "one => getComputedStyle(one).borderInlineStartColor"
+    assert flagged.evaluate(colour) != plain.evaluate(colour)
 
 
 def test_every_page_comes_with_the_strict_policy(page: Page, places: dict[str, int]) -> None:
