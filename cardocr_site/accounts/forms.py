@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext
 
-from cardocr_site.accounts import tries
+from cardocr_site.accounts import keys, tries
 from cardocr_site.accounts.addresses import client_address
 from cardocr_site.accounts.models import User
 
@@ -69,9 +69,35 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.key_errors: dict[str, str] = {}
         self.initial["theme"] = self.instance.theme or User.Theme.AUTO
         self.initial["language"] = self.instance.language or get_language()
         for name, field in self.fields.items():
             field.widget.attrs["class"] = "box" if isinstance(field, forms.BooleanField) else "in"
             if name in self.errors:
                 field.widget.attrs |= {"aria-invalid": "true", "aria-describedby": f"id_{name}_error"}
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or self.cleaned_data
+        own, self.key_errors = keys.read_all({} if "usual_keys" in self.data else self._typed_keys())
+        if self.key_errors:
+            raise ValidationError(gettext("Some keys cannot be used as they stand: see below."))
+        self.instance.own_keys = own
+        return found
+
+    def _typed_keys(self) -> dict[str, str]:
+        return {name: self.data.get(f"key-{name}", "")[:40] for name in keys.ACTIONS}
+
+    def key_rows(self) -> list[dict[str, str]]:
+        """Of each action: its name, what it does, what stands in its field, the usual key, what is wrong."""
+        typed = self._typed_keys() if self.is_bound else keys.mapping(self.instance.own_keys)
+        return [
+            {
+                "name": name,
+                "label": str(label),
+                "typed": typed[name] or usual,
+                "usual": usual,
+                "error": self.key_errors.get(name, ""),
+            }
+            for name, (label, usual) in keys.ACTIONS.items()
+        ]

@@ -23,6 +23,7 @@ class User(AbstractUser):
     density = models.CharField(_("tables"), max_length=8, default=Density.NORMAL, choices=Density)
     sound = models.BooleanField(_("a sound when a batch is done"), default=False)
     single_keys = models.BooleanField(_("keys that are a single character"), default=True)
+    own_keys = models.JSONField(default=dict, blank=True, editable=False)  # {action: combination}; see keys.py
 
     @property
     def is_administrator(self) -> bool:

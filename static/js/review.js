@@ -453,10 +453,10 @@
   function anywhere(event) {
     const texts = event.target.matches?.("input:not([type=checkbox]), textarea, select");
     const film = event.target.closest?.(".film");
-    if (event.altKey && event.code === "KeyX" && byId("give-up-dialog")) open("give-up-dialog");
-    else if (event.altKey && event.code === "KeyF") open("flag-dialog");
-    else if (event.key === "PageDown") step("next");
-    else if (event.key === "PageUp") step("previous");
+    const act = window.keys.act(event);
+    if (act === "give_up" && byId("give-up-dialog")) open("give-up-dialog");
+    else if (act === "flag") open("flag-dialog");
+    else if (act === "next" || act === "previous") step(act);
     else if ((event.ctrlKey || event.metaKey) && event.key === "z" && !texts && undoing) undo();
     else if (!texts && !keysOff() && event.key === "?") open("keys-dialog");
     else if (film && !keysOff() && (event.key === "j" || event.key === "k")) {
@@ -467,7 +467,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
     const field = event.target.matches?.("#card-form [data-field]") ? event.target : null;
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    if (window.keys.act(event) === "card_right") {
       event.preventDefault();
       if (byId("card-right")) right();
     } else if ((field && inField(event, field)) || anywhere(event)) {

@@ -275,16 +275,8 @@
     }
   }
 
+  const TOOLS = new Set(["in", "out", "fit", "right", "left", "contrast", "invert"]);
   const PLAIN = { "+": "in", "=": "in", "-": "out", 0: "fit", 1: "actual", r: "right", R: "left", c: "contrast", i: "invert" };
-
-  // With Alt, from anywhere on the page. The letter as printed decides; where Alt makes another sign of it, the place.
-  const ALT = { "+": "in", "=": "in", "-": "out", 0: "fit", r: "right", R: "left", c: "contrast", i: "invert" };
-  const PLACES = { KeyR: "r", KeyC: "c", KeyI: "i", Digit0: "0", Numpad0: "0", NumpadAdd: "+", NumpadSubtract: "-" };
-  function altTool(event) {
-    const key = event.key in ALT ? event.key : PLACES[event.code];
-    if (!key) return undefined;
-    return ALT[key === "r" && event.shiftKey ? "R" : key];
-  }
 
   let viewer = null;
   function start() {
@@ -298,12 +290,13 @@
 
   document.addEventListener("keydown", (event) => {
     const now = here();
-    if (!now || event.isComposing || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
-    if (event.altKey) {
-      const tool = altTool(event);
-      if (!tool) return;
+    if (!now || event.isComposing || event.defaultPrevented) return;
+    const tool = window.keys.act(event); // from anywhere on the page
+    if (TOOLS.has(tool)) {
       event.preventDefault();
       now.act(tool);
+    } else if (event.ctrlKey || event.metaKey || event.altKey) {
+      return;
     } else if (event.target.matches?.("[data-view]")) {
       now.press(event);
     }

@@ -216,3 +216,27 @@ def test_what_could_not_be_saved_is_told_until_it_is_settled(
     line.get_by_role("button", name="Forget it").click()
     expect(line).to_have_count(0)
     assert len(asked) == 1
+
+
+def test_a_key_laid_elsewhere(page: Page, first: str) -> None:
+    page.goto("/accounts/profile/")
+    flag = page.get_by_label("flag with a note")
+    flag.press("Alt+j")  # pressed, it writes itself
+    expect(flag).to_have_value("Alt+J")
+    page.get_by_label("card is right, next card").fill("F8")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#messages")).to_contain_text("saved")
+    try:
+        page.goto(first)
+        expect(page.get_by_role("textbox", name="Year")).to_be_focused()
+        page.keyboard.press("Alt+f")
+        page.keyboard.press("Alt+j")
+        expect(page.get_by_label("What is to be looked at")).to_be_focused()
+        page.keyboard.press("Escape")
+        page.keyboard.press("F8")
+        expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+        status(page, "Saved")
+    finally:
+        page.goto("/accounts/profile/")
+        page.get_by_role("button", name="Back to the usual keys").click()
+        expect(page.locator("#messages")).to_contain_text("saved")
