@@ -80,6 +80,7 @@ def page(
         "several": batch.option("multiple_entries"),
         "conflict": mine is not None,
         "query": filters.query(),
+        "from_collection": _collection(request) == batch.collection,
         "filter_label": _filter_label(batch, filters),
         "near": near,
         "attempts": [(one, _why(one.error), _paid(one)) for one in card.attempts.select_related("engine")[:20]],

@@ -211,6 +211,16 @@ def test_one_ticks_and_edits_what_is_ones_own(ingrid: Client, music: list[Batch]
     assert 'value="reread"' not in page  # a batch alone can say how
 
 
+def test_a_card_leads_back_to_the_table_one_came_from(ingrid: Client, music: list[Batch]) -> None:
+    card = reverse("card_detail", args=[music[1].pk, music[1].cards.get(position=1).pk])
+    table = reverse("collection_cards", args=["Music"])
+    assert f'href="{card}?collection=Music&amp;q=grieg"' in ingrid.get(f"{table}?q=grieg").text
+    assert f'href="{table}?q=grieg"' in ingrid.get(f"{card}?collection=Music&q=grieg").text
+    page = ingrid.get(f"{card}?collection=Maps").text
+    assert table not in page
+    assert f'href="{reverse("collection_detail", args=["Music"])}"' in page
+
+
 def test_a_value_that_is_saved_answers_the_row_of_the_collection(ingrid: Client, music: list[Batch]) -> None:
     card = music[1].cards.get(position=1)
     address = reverse("card_edit", args=[music[1].pk, card.pk, "author"]) + "?collection=Music"
@@ -222,7 +232,7 @@ def test_a_value_that_is_saved_answers_the_row_of_the_collection(ingrid: Client,
     assert answer.lstrip().startswith(f'<tr id="card-{card.pk}"')
     assert answer.count("<td") == 2 + 3 + 2  # its batch, its state, the fields of all, how sure, its file
     assert "Grieg, Edvard" in answer
-    assert "?q=grieg" in answer
+    assert "?collection=Music&amp;q=grieg" in answer
     Batch.objects.update(collection="")
     assert ingrid.get(address, headers=headers).status_code == 200
     gone = ingrid.post(address, sent | {"was": "Grieg, Edvard", "value": "X"}, headers=headers)
