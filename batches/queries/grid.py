@@ -88,10 +88,14 @@ class Filters:
         parts = {"filter": self.name, "cause": "" if "filter" in changed else self.cause, "q": self.text}
         parts["in"] = self.field if self.text else ""
         parts["below"] = str(self.below or "")
-        parts["cards"] = ",".join(str(pk) for pk in self.cards)
+        parts["cards"] = self.named
         parts["sort"] = "" if self.by_position else self.sort
         parts["per"] = "" if self.per == PAGE_SIZES[0] else str(self.per)
         return urlencode({name: value for name, value in (parts | changed).items() if value})
+
+    @property
+    def named(self) -> str:
+        return ",".join(str(pk) for pk in self.cards)
 
     @property
     def inside(self) -> str:

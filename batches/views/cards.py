@@ -23,7 +23,7 @@ from batches.models import Attempt, Batch, Card, CardScan
 from batches.queries import grid, readings, results
 from batches.states import CardStatus
 from batches.views.collections import row as row_in_collection
-from batches.views.results import can_edit, card_of, chips, editable, visible
+from batches.views.results import can_edit, card_of, chips, editable, marks, visible
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr import errors
 from ocr.fields import FieldSpec
@@ -264,6 +264,7 @@ def _row(request: SignedInRequest, batch: Batch, card: Card, status: int = 200) 
         "filters": filters,
         "query": filters.query(),
         "chips": chips(batch, filters),
+        "marks": marks(batch, filters),
     }
     return render(request, "batches/_row_saved.html", context, status=status)
 

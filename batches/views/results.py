@@ -8,6 +8,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -18,6 +19,8 @@ from batches.live import feed
 from batches.models import Batch, Card
 from batches.queries import columns, grid, results, saved_views
 from cardocr_site.accounts.requests import SignedInRequest
+
+BELOW = (50, 60, 70, 80, 90, 95, 99)  # percent; by the address every other one, too
 
 
 @require_safe
@@ -46,6 +49,8 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
         "columns_hidden": sum(not column.shown for column in shown),
         "hidden": list(QueryDict(filters.query()).items()),
         "chips": chips(batch, filters),
+        "marks": marks(batch, filters),
+        "narrowing": _narrowing(batch, filters),
         "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
         "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
         "previous": filters.query(page=str(sheet.number - 1)) if sheet.number > 1 else "",
@@ -100,6 +105,28 @@ def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
         if numbers[name] or name in {"", "check", "problems", "reviewed", filters.name}
     ]
     return [*shown, _chip_of_cause(batch, filters)] if filters.cause else shown
+
+
+def marks(batch: Batch, filters: grid.Filters) -> list[dict[str, str]]:
+    """What narrows the table besides, each with the address of the table without it."""
+    found = []
+    if filters.text and filters.field:
+        label = next(spec.label for spec in batch.specs() if spec.key == filters.field)
+        found.append((_("text in “%(field)s”") % {"field": label}, {"in": ""}))
+    if filters.below:
+        found.append((_("less than %(n)s %% sure") % {"n": filters.below}, {"below": ""}))
+    if filters.cards:
+        number = len(filters.cards)
+        said = ngettext("%(n)s chosen card", "%(n)s chosen cards", number) % {"n": number}
+        found.append((said, {"cards": ""}))
+    return [{"label": label, "query": filters.query(**without)} for label, without in found]
+
+
+def _narrowing(batch: Batch, filters: grid.Filters) -> dict[str, Any]:
+    return {
+        "fields": [(spec.key, spec.label) for spec in batch.specs()],
+        "below": sorted({*BELOW, filters.below} - {0}),
+    }
 
 
 def _chip_of_cause(batch: Batch, filters: grid.Filters) -> dict[str, Any]:
