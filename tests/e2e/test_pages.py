@@ -266,6 +266,11 @@ def test_the_main_job_works_without_javascript(
     table = list(csv.DictReader(io.StringIO(Path(taken.value.path()).read_text("utf-8-sig")), delimiter=";"))
     assert [row["Author"] for row in table] == ["By hand", "author 701", "author 702"]
 
+    page.locator("#bell").click()
+    expect(page.locator(".act", has_text="3 cards are read").first).to_contain_text("Plain")
+    page.get_by_role("link", name="Plain", exact=True).first.click()
+    expect(page).to_have_url(batch)
+
 
 def test_results_and_export_answer_while_a_batch_runs(
     page: Page, site: Site, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
