@@ -26,6 +26,7 @@ class Shelf:
     shown: tuple[tuple[int, int], ...]
     language: str
     asked: tuple[int, ...]  # what the page shows; `shown` are those of them that this person may see
+    mine: frozenset[int] = frozenset()  # and these may be changed, too
 
 
 def parse_ids(text: str) -> tuple[int, ...]:
@@ -34,8 +35,9 @@ def parse_ids(text: str) -> tuple[int, ...]:
 
 
 def shelf(user: Any, asked: tuple[int, ...], language: str) -> Shelf:
-    visible = set(Batch.objects.visible_to(user).filter(pk__in=asked).values_list("pk", flat=True))
-    return Shelf(tuple((pk, -1) for pk in asked if pk in visible), language, asked)
+    visible = list(Batch.objects.visible_to(user).filter(pk__in=asked).only("pk", "owner_id"))
+    seen = {batch.pk for batch in visible}
+    return Shelf(tuple((pk, -1) for pk in asked if pk in seen), language, asked, frozenset(lists.mine(visible, user)))
 
 
 def frame(html: Iterable[tuple[int, str]]) -> Frame:
@@ -43,23 +45,36 @@ def frame(html: Iterable[tuple[int, str]]) -> Frame:
     return Frame(version=[0, 0], fragments=[], rows=rows, reload=False)
 
 
-def drawn(batch_ids: Collection[int], language: str) -> dict[int, str]:
+Look = tuple[int, bool]  # a batch, and whether it may be changed
+
+
+def drawn(looks: Collection[Look], language: str) -> dict[Look, str]:
     """Rows of these batches; empty for one that is in the trash or gone."""
     with translation.override(language):
-        found = lists.with_first_card(Batch.objects.filter(pk__in=batch_ids, deleted_at=None))
-        rows = {row.batch.pk: render_to_string("batches/_batch_row.html", {"row": row}) for row in lists.rows(found)}
-    return {batch_id: rows.get(batch_id, "") for batch_id in batch_ids}
+        found = lists.with_first_card(Batch.objects.filter(pk__in={pk for pk, _mine in looks}, deleted_at=None))
+        rows = {row.batch.pk: row for row in lists.rows(found)}
+        return {look: _row(rows[look[0]], mine=look[1]) if look[0] in rows else "" for look in looks}
+
+
+def _row(row: lists.Row, *, mine: bool) -> str:
+    return render_to_string("batches/_batch_row.html", {"row": row, "mine": {row.batch.pk} if mine else ()})
+
+
+def frame_of(one: Shelf) -> Frame:
+    """All its rows as they are now."""
+    made = drawn([(pk, pk in one.mine) for pk, _version in one.shown], one.language)
+    return frame((pk, html) for (pk, _mine), html in made.items())
 
 
 def draw(shelves: set[Shelf]) -> dict[Shelf, Sheet[Shelf]]:
-    """One question for all versions, then each changed row once per language."""
+    """One question for all versions, then each changed row once per language and role."""
     fragments.use_own_addresses()
     ids = {pk for one in shelves for pk, _version in one.shown}
     versions = dict(Batch.objects.filter(pk__in=ids, deleted_at=None).values_list("pk", "version"))
     sheets, made = {}, {}
     for language in {one.language for one in shelves}:
         behind = {
-            pk
+            (pk, pk in one.mine)
             for one in shelves
             if one.language == language
             for pk, version in one.shown
@@ -67,7 +82,9 @@ def draw(shelves: set[Shelf]) -> dict[Shelf, Sheet[Shelf]]:
         }
         made[language] = drawn(behind, language) if behind else {}
     for one in shelves:
-        rows = [(pk, made[one.language][pk]) for pk, version in one.shown if version != versions.get(pk, 0)]
+        rows = [
+            (pk, made[one.language][pk, pk in one.mine]) for pk, version in one.shown if version != versions.get(pk, 0)
+        ]
         there = replace(one, shown=tuple((pk, versions.get(pk, 0)) for pk, _version in one.shown))
         sheets[one] = Sheet(there, text=json.dumps(frame(rows)) if rows else None)
     return sheets

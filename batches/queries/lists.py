@@ -143,6 +143,11 @@ def counts(batches: BatchQuerySet, user: Any) -> dict[str, int]:
     )
 
 
+def mine(batches: Iterable[Batch], user: Any) -> set[int]:
+    """Those of them, which this person sees, that the same may change."""
+    return {batch.pk for batch in batches if user.is_administrator or batch.owner_id == user.pk}
+
+
 def rows(batches: Iterable[Batch]) -> list[Row]:
     return [row(batch) for batch in batches]
 

@@ -42,6 +42,7 @@ def batch_list(request: SignedInRequest) -> HttpResponse:
         "filters": filters,
         "page": page,
         "rows": lists.rows(page.object_list),
+        "mine": lists.mine(page.object_list, request.user),
         "counts": lists.counts(narrowed, request.user),
         "per_page": per_page,
         "page_sizes": PAGE_SIZES,

@@ -87,6 +87,7 @@ def collection_detail(request: SignedInRequest, name: str) -> HttpResponse:
     context = shared | {
         "page": page,
         "rows": lists.rows(by_id[pk] for pk in shown if pk in by_id),
+        "mine": lists.mine(by_id.values(), request.user),
         "sum": lists.row(shared["whole"]),
         "drafts": sum(batch.is_draft for batch in batches),
         "unseen": max(0, shared["whole"].completed - shared["whole"].reviewed - shared["whole"].to_check),

@@ -156,7 +156,7 @@ def batch_live(request: SignedInRequest, pk: int) -> JsonResponse:
 def batch_list_live(request: SignedInRequest) -> JsonResponse:
     """The same for the list of batches: the rows that the page shows."""
     shelf = listing.shelf(request.user, listing.parse_ids(request.GET.get("rows", "")), get_language() or "")
-    return JsonResponse(listing.frame(listing.drawn([pk for pk, _version in shelf.shown], shelf.language).items()))
+    return JsonResponse(listing.frame_of(shelf))
 
 
 def _visible(request: SignedInRequest, pk: int) -> Batch:
