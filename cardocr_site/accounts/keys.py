@@ -29,7 +29,7 @@ DEFAULTS = {name: combination for name, (_label, combination) in ACTIONS.items()
 _NAMED = ["PageUp", "PageDown", "Pause", "F2", "F4", "F8", "F9"]
 _PARTS = re.compile(rf"(Alt\+)?(Shift\+)?([A-Z0-9+-]|{'|'.join(_NAMED)})")
 _SPELLINGS = {"umschalt": "Shift", "option": "Alt", "pgdn": "PageDown", "pgup": "PageUp", "strg": "Ctrl", "−": "-"}
-_TAKEN = {"Alt+F4", "Alt+D", "Alt+E"}
+_TAKEN = {"Alt+F4", "Alt+D", "Alt+E", *(f"Alt+{number}" for number in range(1, 10))}  # on Linux numbers choose a tab
 _OTHERS = re.compile(
     r"(Alt\+|Shift\+)*(Ctrl\+.*|Cmd\+.*|Meta\+.*|AltGr\+.*|F\d\d?|Tab|Enter|Escape|Esc|Space|Home|End|Insert|Delete|Backspace|(Arrow)?"
     r"(Left|Right|Up|Down))",

@@ -229,6 +229,7 @@ def test_a_key_laid_elsewhere(page: Page, first: str) -> None:
     try:
         page.goto(first)
         expect(page.get_by_role("textbox", name="Year")).to_be_focused()
+        expect(page.locator("#card-right")).to_contain_text("F8")
         page.keyboard.press("Alt+f")
         page.keyboard.press("Alt+j")
         expect(page.get_by_label("What is to be looked at")).to_be_focused()

@@ -33,7 +33,7 @@ def save(client: Client, **typed: str) -> Any:
         ("Alt +", "Alt++"),
         ("Alt −", "Alt+-"),
         ("pagedown", "PageDown"),
-        ("Alt 7", "Alt+7"),
+        ("Alt shift 7", "Alt+Shift+7"),
         ("f8", "F8"),
         ("strg enter", "Ctrl+Enter"),
     ],
@@ -47,7 +47,10 @@ def test_combinations_are_read_as_people_write_them(typed: str, kept: str) -> No
     ("typed", "why"),
     [
         *((one, "add Alt") for one in ("g", "Shift+G", "7", "+", "++")),
-        *((one, "itself") for one in ("Ctrl+W", "Ctrl+Alt+Q", "Alt+F4", "Tab", "Enter", "F5", "Alt+Left", "Alt+D")),
+        *(
+            (one, "itself")
+            for one in ("Ctrl+W", "Ctrl+Alt+Q", "Alt+F4", "Tab", "Enter", "F5", "Alt+Left", "Alt+D", "Alt+1")
+        ),
         *((one, "Write it like") for one in ("Alt", "Alt+Alt+G", "Alt+Ö", "Hyper+G", "Alt+GG", "<script>")),
     ],
 )
