@@ -152,7 +152,8 @@
     if (event.key !== "/" || texts || held || !find || document.querySelector("dialog[open]")) return;
     if ("keysOff" in document.documentElement.dataset) return;
     event.preventDefault();
-    const here = document.querySelector("main input[type=search]");
+    const field = document.getElementById("find-field"); // on a narrow screen a link stands in its place
+    const here = field?.offsetParent ? field : document.querySelector("main input[type=search]");
     if (here) here.focus();
     else find.click();
   });

@@ -121,7 +121,7 @@ def test_a_filter_a_search_and_card_is_right_save_what_was_typed(page: Page, rea
     expect(cell(page, 0, 0)).to_contain_text("Nordraak")
 
     open_cell(page, 1, 0).fill("Svendsen")
-    page.get_by_role("searchbox").fill("svendsen")
+    page.get_by_role("searchbox", name="Text in these cards").fill("svendsen")
     expect(page.locator("#card-rows tr")).to_have_count(1)
     expect(cell(page, 0, 0)).to_contain_text("Svendsen")
 
@@ -152,7 +152,7 @@ def test_keys_pass_over_a_column_that_was_taken_out(page: Page, read: int) -> No
     page.keyboard.press("Tab")
     expect(cell(page, 0, 2).locator("[name=value]")).to_be_focused()
     page.keyboard.press("Escape")
-    page.get_by_role("searchbox").fill("grieg")
+    page.get_by_role("searchbox", name="Text in these cards").fill("grieg")
     expect(page.locator("#card-rows tr")).to_have_count(1)
     expect(cell(page, 0, 1)).to_be_hidden()
 

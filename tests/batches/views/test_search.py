@@ -81,3 +81,15 @@ def test_there_are_pages_and_the_same_few_queries(
         give_result(card, {"author": stored("Grieg")})
     with django_assert_max_num_queries(9):
         signed_in.get("/search/?q=grieg")
+
+
+def test_every_page_but_the_search_itself_has_the_field_in_its_top_bar(client: Client, user: User) -> None:
+    client.force_login(user)
+    page = client.get("/batches/").text
+    bar = page[: page.index("</header>")]
+    assert '<form class="find topfind" action="/search/" role="search"' in bar
+    assert 'id="find-field" type="search" name="q"' in bar
+    assert 'topfind__link" id="find" href="/search/"' in bar  # where the screen is narrow
+    page = client.get("/search/").text
+    assert page.count('name="q"') == 1
+    assert "topfind" not in page
