@@ -38,7 +38,7 @@ def chips(text: str) -> str:
 
 def test_the_controls_belong_to_the_form_of_the_text(ingrid: Client, done: Batch) -> None:
     text = page(ingrid, done, "?q=grieg&in=title&below=80")
-    assert '<select class="input" name="in" form="grid-filter">' in text
+    assert '<select class="input" id="filter-in" name="in" form="grid-filter">' in text
     assert '<option value="title" selected>Title</option>' in text
     assert '<option value="80" selected>below 80 %</option>' in text
     assert '<option value="85"' not in text
