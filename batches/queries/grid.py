@@ -135,12 +135,17 @@ def narrow(cards: QuerySet[Card], filters: Filters) -> QuerySet[Card]:
     return cards
 
 
-def ids(batch: Batch, filters: Filters, start: int, stop: int | None) -> list[int]:
-    """The keys of the cards of a filter in their order, from one place to another."""
-    order = by_value(batch, filters)
+def ids(batch: Batch, filters: Filters, start: int, stop: int | None, count: int | None = None) -> list[int]:
+    """The keys of the cards of a filter in their order, from one place to another; `count`: of all, where it is known.
+
+    Few that hold a word are taken from the index of words and sorted; of many the batch is gone through in its order.
+    """
+    order = by_value(batch, filters, count)
     if order is not None:
         return order.ids(start, stop)
-    return list(narrowed(batch, filters).order_by(*_order(filters.sort)).values_list("pk", flat=True)[start:stop])
+    few = bool(filters.text) and count is not None and count <= sorting.FEW
+    wanted = narrowed(batch, filters).order_by(*_order(filters.sort, few=few))
+    return list(wanted.values_list("pk", flat=True)[start:stop])
 
 
 def by_value(batch: Batch, filters: Filters, count: int | None = None) -> sorting.Sorted | None:
@@ -154,15 +159,12 @@ def by_value(batch: Batch, filters: Filters, count: int | None = None) -> sortin
     return sorting.Sorted(batch, narrowed(batch, filters), count, every, key, down)
 
 
-def _order(sort: str) -> list[Any]:
+def _order(sort: str, *, few: bool = False) -> list[Any]:
     name, down = sort.removeprefix("-"), sort.startswith("-")
     turned = [part.desc() if down else part.asc() for part in SORTS[name]]
-    backwards = down and name in {
-        "position",
-        "name",
-        "status",
-    }  # as one index keeps it; of what is equally grave the first first
-    return [*turned, *([F("position").desc(), F("pk").desc()] if backwards else ["position", "pk"])]
+    backwards = down and name in {"position", "name", "status"}  # as one index keeps it
+    place = F("position") + 0 if few else F("position")  # a sum is in no index
+    return [*turned, *([place.desc(), F("pk").desc()] if backwards else [place.asc(), F("pk").asc()])]
 
 
 def _text_of(key: str) -> Expression:
@@ -233,9 +235,7 @@ def page(batch: Batch, filters: Filters, asked: str | None) -> Sheet:
     pages = max(1, -(-count // filters.per))
     shown = min(max(1, int(asked)), pages) if asked and asked.isdecimal() and len(asked) < 9 else 1
     start = (shown - 1) * filters.per
-    order = by_value(batch, filters, count)
-    stop = start + filters.per
-    keys = order.ids(start, stop) if order is not None else ids(batch, filters, start, stop)
+    keys = ids(batch, filters, start, start + filters.per, count)
     return Sheet(in_order(batch, keys), shown, count, filters.per)
 
 

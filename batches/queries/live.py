@@ -60,7 +60,7 @@ def latest(batch: Batch) -> list[Card]:
             last = batch.cards.filter(status=status).exclude(pk__in=ids).order_by("-position")
             ids += last.values_list("pk", flat=True)[: KEPT - len(ids)]
     order = {pk: place for place, pk in enumerate(ids)}
-    return sorted(batch.cards.filter(pk__in=ids).select_related("result"), key=lambda card: order[card.pk])
+    return sorted(batch.cards.order_by().filter(pk__in=ids).select_related("result"), key=lambda card: order[card.pk])
 
 
 @dataclass(frozen=True, slots=True)
