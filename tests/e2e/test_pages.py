@@ -54,6 +54,7 @@ PAGES = {
     "an act on cards": "/batches/{batch}/cards/act/?do=review&card={card}",
     "notices": "/notices/",
     "results": "/batches/{batch}/cards/",
+    "narrowed results": "/batches/{batch}/cards/?q=author&in=author&below=99",
     "no results": "/batches/{batch}/cards/?q=nothing-like-this",
     "card": "/batches/{batch}/cards/{card}/",
     "failed card": "/batches/{batch}/cards/{failed}/",
