@@ -1,5 +1,6 @@
 """Figures of a batch, and of all batches that a person may see; their queries do not grow with the cards."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import get_language
 
 from batches import progress
-from batches.models import Attempt, Batch, BatchQuerySet, Card, FieldRevision
+from batches.models import Attempt, Batch, BatchQuerySet, Card, CardValue, FieldRevision, indexing
 from batches.states import BatchStatus, CardStatus
 from ocr.fields import FieldSpec
 
@@ -27,6 +28,7 @@ CAUSES = 30
 FLAGGED = 500  # cards looked into for the fields that are to be checked
 PEOPLE = 50
 SITE_BATCHES = 20
+FILLED_BATCHES, FILLED_CARDS = 50, 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,7 @@ class SiteFigures:
     costs: list[Cost]
     causes: list[CauseFigures]
     fields: list[tuple[str, int, int]]  # key, corrected values, batches
+    filled: list[tuple[str, int, float]]  # key, cards that were asked for it, percent of them that have a value
     largest: Sequence[Batch]
 
 
@@ -284,8 +287,26 @@ def of_site(visible: BatchQuerySet) -> SiteFigures:
         ],
         causes=_causes(Q(batch__in=started), Q(card__batch__in=started)),
         fields=list(corrected),
+        filled=_filled(started),
         largest=list(started.select_related("owner").order_by("-total")[:SITE_BATCHES]),
     )
+
+
+def _filled(started: BatchQuerySet) -> list[tuple[str, int, float]]:
+    """The emptiest field first, over the newest batches: two queries that look at so many cards, whatever there are."""
+    asked: Counter[str] = Counter()
+    chosen: list[int] = []
+    cards = 0
+    for batch in started.filter(completed__gt=0).only("fields", "completed").order_by("-pk")[:FILLED_BATCHES]:
+        if chosen and cards + batch.completed > FILLED_CARDS:
+            break
+        cards += batch.completed
+        chosen.append(batch.pk)
+        asked.update({spec.key: batch.completed for spec in batch.specs()})
+    values = CardValue.objects.filter(batch__in=chosen).exclude(key=indexing.SURE)
+    found = dict(values.order_by().values_list("key").annotate(n=Count("pk")))
+    shares = [(key, number, 100 * min(1, found.get(key, 0) / number)) for key, number in asked.items()]
+    return sorted(shares, key=lambda one: (one[2], one[0]))[:CAUSES]
 
 
 def _total(row: dict[str, Any]) -> Total:

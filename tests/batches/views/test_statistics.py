@@ -80,6 +80,22 @@ def test_the_pages_show_them(client: Client, user: User, over: Batch) -> None:
         assert words in site
 
 
+def test_the_site_says_how_often_fields_have_a_value_in_its_newest_batches(
+    over: Batch, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visible = Batch.objects.visible_to(user)
+    filled = {key: (cards, share) for key, cards, share in statistics.of_site(visible).filled}
+    batch = {one.label: (one.read, one.filled_share) for one in statistics.of_batch(over).fields}
+    assert filled == {spec.key: batch[spec.label] for spec in over.specs()}
+    newer = Batch.objects.create(
+        name="Newer", owner=user, status=BatchStatus.COMPLETED, completed=9, fields=over.fields
+    )
+    assert {cards for _key, cards, _share in statistics.of_site(visible).filled} == {9 + over.completed}
+    monkeypatch.setattr(statistics, "FILLED_CARDS", 9)
+    assert {(cards, share) for _key, cards, share in statistics.of_site(visible).filled} == {(9, 0.0)}
+    assert newer.pk > over.pk
+
+
 def test_a_batch_without_a_card_read_and_a_site_without_a_batch(client: Client, user: User, batch: Batch) -> None:
     client.force_login(user)
     assert client.get(f"/batches/{batch.pk}/statistics/").status_code == 302
@@ -117,7 +133,7 @@ def test_the_queries_do_not_grow_and_are_not_made_twice(
         client.get(f"/batches/{over.pk}/statistics/")
     with django_assert_max_num_queries(len(first) - 7):
         client.get(f"/batches/{over.pk}/statistics/")
-    with django_assert_max_num_queries(13) as site:
+    with django_assert_max_num_queries(15) as site:
         client.get("/statistics/")
     make_cards(60, CardStatus.FAILED, error="reply_empty", finished_at=timezone.now())
     Batch.objects.filter(pk=over.pk).update(version=over.version + 1)
