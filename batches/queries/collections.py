@@ -6,7 +6,7 @@ theirs united by key.
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -94,7 +94,7 @@ def fields(batches: Iterable[Batch]) -> list[FieldSpec]:
 
 def numbers(batches: Sequence[Batch], filters: grid.Filters) -> dict[int, int]:
     """How many cards of each batch fit: by its own counters, or in one query for all."""
-    if not (filters.text or filters.cause):
+    if filters.counted:
         return {batch.pk: grid.counts(batch)[filters.name] for batch in batches}
     fitting = grid.narrow(_cards(batches), filters).order_by().values("batch").annotate(n=Count("pk"))
     return dict(fitting.values_list("batch", "n"))
@@ -178,4 +178,4 @@ def among(batches: Sequence[Batch], cards: Collection[int]) -> list[Chosen]:
 def filters(query: Any, collection: Batch) -> grid.Filters:
     """As of a batch's grid, as far as `numbers` counts them. The order is theirs: batch after batch."""
     asked = grid.Filters.from_query(query, collection)
-    return grid.Filters(name=asked.name, cause=asked.cause, text=asked.text, per=asked.per)
+    return replace(asked, sort="position", cards=())

@@ -31,7 +31,7 @@ from batches.queries import collections, grid, lists, queue, saved_views
 from batches.streaming import stream
 from batches.views import acts
 from batches.views.exports import NO_STORE, formats
-from batches.views.results import can_edit, card_of, chips
+from batches.views.results import can_edit, card_of, chips, marks, narrowing
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 50
@@ -120,6 +120,8 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
         "specs": whole.specs(),
         "rows": [(one, one.batch.pk in mine) for one in rows],
         "chips": [] if filters.cause else chips(whole, filters),
+        "marks": marks(whole, filters),
+        "narrowing": narrowing(whole, filters),
         "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
         "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
     }

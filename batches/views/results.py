@@ -50,7 +50,7 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
         "hidden": list(QueryDict(filters.query()).items()),
         "chips": chips(batch, filters),
         "marks": marks(batch, filters),
-        "narrowing": _narrowing(batch, filters),
+        "narrowing": narrowing(batch, filters),
         "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
         "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
         "previous": filters.query(page=str(sheet.number - 1)) if sheet.number > 1 else "",
@@ -122,7 +122,8 @@ def marks(batch: Batch, filters: grid.Filters) -> list[dict[str, str]]:
     return [{"label": label, "query": filters.query(**without)} for label, without in found]
 
 
-def _narrowing(batch: Batch, filters: grid.Filters) -> dict[str, Any]:
+def narrowing(batch: Batch, filters: grid.Filters) -> dict[str, Any]:
+    """What the menu of further filters offers."""
     return {
         "fields": [(spec.key, spec.label) for spec in batch.specs()],
         "below": sorted({*BELOW, filters.below} - {0}),

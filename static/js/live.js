@@ -42,6 +42,12 @@
   document.addEventListener("htmx:beforeSend", ({ detail }) => asking.set(detail.xhr, detail.elt));
   document.addEventListener("htmx:afterRequest", ({ detail }) => asking.delete(detail.xhr));
   const awaited = (element) => [...asking.values()].some((one) => element.contains(one));
+  // Nor is what somebody is pressing on drawn anew: the click would be lost.
+  let pressed = null;
+  document.addEventListener("pointerdown", (event) => (pressed = event.target), true);
+  for (const name of ["pointerup", "pointercancel", "dragend"]) {
+    document.addEventListener(name, () => setTimeout(() => { pressed = null; release(); }), true);
+  }
   function edited(element) {
     const focus = document.activeElement;
     return (element.contains(focus) && typing(focus)) || element.querySelector("tr form input, td textarea, td form select") !== null;
@@ -52,7 +58,7 @@
     held.delete(old.id);
     // The answer to what was done on this page may have drawn a later state already.
     if (Number(fresh.dataset.version) < Number(old.dataset.version) || old.isEqualNode(fresh)) return;
-    if (edited(old) || awaited(old)) {
+    if (edited(old) || awaited(old) || old.contains(pressed)) {
       held.set(old.id, html);
       return;
     }

@@ -140,6 +140,25 @@ def test_a_row_that_waits_for_an_answer_is_not_drawn_by_the_socket(page: Page, r
     expect(page.locator("#card-chips")).to_contain_text("Checked 1")
 
 
+def test_a_row_that_somebody_presses_on_is_not_drawn_by_the_socket(page: Page, read: int) -> None:
+    frames: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(str(data))))
+    page.reload()
+    expect(page.locator("#card-rows tr")).to_have_count(4)
+    other = page.context.new_page()
+    other.goto(page.url)
+    open_cell(other, 0, 0).fill("Nordraak")
+    page.bring_to_front()
+    cell(page, 0, 1).locator(".cell--go").hover()
+    page.mouse.down()
+    other.keyboard.press("Enter")
+    until(lambda: page.wait_for_timeout(20) or any("Nordraak" in frame for frame in frames))
+    page.mouse.up()
+    expect(cell(page, 0, 1).locator("[name=value]")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(cell(page, 0, 0)).to_contain_text("Nordraak")
+
+
 def test_keys_pass_over_a_column_that_was_taken_out(page: Page, read: int) -> None:
     page.locator("#columns > summary").click()
     page.get_by_label("Title").uncheck()

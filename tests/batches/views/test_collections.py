@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from batches.actions import undoing
 from batches.exports import collected
 from batches.exports import options as choices
-from batches.models import Activity, Batch, Card
+from batches.models import Activity, Batch, Card, CardResult
 from batches.queries import collections, grid
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
@@ -158,6 +158,16 @@ def test_fields_of_different_templates_are_united_by_key(ingrid: Client, music: 
 def test_its_cards_are_filtered_and_searched(ingrid: Client, music: list[Batch]) -> None:
     assert rows(ingrid, "?q=grieg") == [("Drawer 10", 1)]
     assert rows(ingrid, '?q="DRAWER 2"') == [("Drawer 2", 1)]
+    assert rows(ingrid, "?q=grieg&in=author") == [("Drawer 10", 1)]
+    assert rows(ingrid, "?q=grieg&in=place") == []
+    CardResult.objects.update(confidence=0.9)
+    CardResult.objects.filter(card__batch=music[1], card__position=2).update(confidence=0.3)
+    assert rows(ingrid, "?below=50") == [("Drawer 10", 2)]
+    page = ingrid.get(reverse("collection_cards", args=["Music"]) + "?below=50&q=sinding&in=author&per=100").text
+    assert "less than 50 % sure" in page
+    assert "text in “Composer”" in page
+    assert 'href="?q=sinding&amp;in=author&amp;per=100"' in page
+    assert '<input type="hidden" name="per" value="100">' in page
     Card.objects.filter(batch=music[1], position=2).update(to_check=True)
     Batch.objects.filter(pk=music[1].pk).update(to_check=1)
     assert rows(ingrid, "?filter=check") == [("Drawer 10", 2)]
