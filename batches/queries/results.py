@@ -65,6 +65,7 @@ class Row:
     pill: Pill
     confidence: str
     further: int = 0  # fields of its other entries that deserve a look
+    entries: Sequence["Entry"] = ()  # behind the first one
 
     @property
     def name(self) -> str:
@@ -173,7 +174,7 @@ def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections, names
         cells = [replace(one, codes=_offered(one, card)) for one in cells]
     certainty = result.confidence if result else None
     further = _further_doubts(result, specs) if result and not card.reviewed else 0
-    return Row(card, cells, _pill(card, cells, further), percent(certainty), further)
+    return Row(card, cells, _pill(card, cells, further), percent(certainty), further, _entries_of(card, specs))
 
 
 def _checked(one: Cell, result: CardResult, names: Mapping[str, str]) -> Cell:
@@ -253,13 +254,17 @@ class Entry:
 
 def further_entries(batch: Batch, card: Card) -> list[Entry]:
     """The entries of a card behind the first one, as they hold now."""
+    return _entries_of(card, batch.specs())
+
+
+def _entries_of(card: Card, specs: Sequence[FieldSpec]) -> list[Entry]:
     if not card.is_read or card.result is None:
         return []
     return [
         Entry(
             number,
             one["place"],
-            [_entry_cell(card, one["values"], card.result.machine_of(number), spec) for spec in batch.specs()],
+            [_entry_cell(card, one["values"], card.result.machine_of(number), spec) for spec in specs],
             one["checked"] or (card.reviewed and not card.to_check),
             one["machine"] is None,
         )

@@ -232,7 +232,7 @@ def _save_cell(request: SignedInRequest, batch: Batch, card: Card, spec: FieldSp
         return reswap(retarget(response, f"#cell-{card.pk}-{spec.key}"), "outerHTML")
     except TransitionRefused:
         return _not_now(request, batch, card)
-    return _row(request, batch, saved) if request.htmx else redirect("card_detail", batch.pk, card.pk)
+    return saved_row(request, batch, saved) if request.htmx else redirect("card_detail", batch.pk, card.pk)
 
 
 def _correct_one(request: SignedInRequest, card: Card, key: str, value: str) -> Card:
@@ -251,7 +251,7 @@ def number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 18 else -1
 
 
-def _row(request: SignedInRequest, batch: Batch, card: Card, status: int = 200) -> HttpResponse:
+def saved_row(request: SignedInRequest, batch: Batch, card: Card, status: int = 200) -> HttpResponse:
     """The row as it stands, and the filters with their numbers."""
     if collection := _collection(request):
         return row_in_collection(request, collection, batch, card, status)
@@ -281,7 +281,7 @@ def _not_now(request: SignedInRequest, batch: Batch, card: Card) -> HttpResponse
     if not request.htmx:
         messages.error(request, said)
         return redirect("card_detail", batch.pk, card.pk)
-    response = reswap(retarget(_row(request, batch, card, status=409), f"#card-{card.pk}"), "outerHTML")
+    response = reswap(retarget(saved_row(request, batch, card, status=409), f"#card-{card.pk}"), "outerHTML")
     return trigger_client_event(response, "toast", {"value": said})
 
 
@@ -297,13 +297,13 @@ def card_reviewed(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespon
     except card_actions.EditConflict:
         said = _("Somebody else has just changed this card. Look at it again.")
         if request.htmx:
-            return trigger_client_event(_row(request, batch, card, status=409), "toast", {"value": said})
+            return trigger_client_event(saved_row(request, batch, card, status=409), "toast", {"value": said})
         messages.error(request, said)
         return redirect("card_detail", pk, card_pk)
     except TransitionRefused:
         return _not_now(request, batch, card)
     if request.htmx:
-        return _row(request, batch, saved)
+        return saved_row(request, batch, saved)
     return redirect("card_detail", pk, card_pk)
 
 
@@ -318,7 +318,7 @@ def card_skip(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     except TransitionRefused:
         return _not_now(request, batch, card)
     if request.htmx and request.htmx.target == f"card-{card.pk}":
-        return _row(request, batch, card)
+        return saved_row(request, batch, card)
     messages.success(request, _("“%(file)s” is skipped.") % {"file": card.display_name})
     if request.POST.get("from") == "problems":
         return redirect("batch_problems", pk)
@@ -336,6 +336,6 @@ def card_read(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     except TransitionRefused:
         return _not_now(request, batch, card)
     if request.htmx and request.htmx.target == f"card-{card.pk}":
-        return _row(request, batch, card)
+        return saved_row(request, batch, card)
     messages.success(request, _("“%(file)s” is read after all.") % {"file": card.display_name})
     return redirect("card_detail", pk, card_pk)

@@ -10,13 +10,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import trigger_client_event
 
 from batches.actions import entries
 from batches.actions.cards import EditConflict
 from batches.changes import TransitionRefused
 from batches.models import Card
 from batches.queries import grid, results
-from batches.views.cards import LONGEST, number
+from batches.views.cards import LONGEST, number, saved_row
 from batches.views.results import card_of, editable
 from cardocr_site.accounts.models import User
 from cardocr_site.accounts.requests import SignedInRequest
@@ -40,7 +41,8 @@ def entry_add(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
         _card, place = entries.add(card, request.user, number(request.GET.get("version")))
     except (EditConflict, entries.NoSuchEntry, TransitionRefused) as error:
         return _refused(request, card, error)
-    query = f"?{request.GET['from']}" if request.GET.get("from") else ""
+    parts = [part for part in (request.GET.get("from", ""), "grid=1" if "grid" in request.GET else "") if part]
+    query = f"?{'&'.join(parts)}" if parts else ""
     return redirect(reverse("entry_edit", args=[pk, card_pk, place]) + query)
 
 
@@ -55,7 +57,7 @@ def entry_change(request: SignedInRequest, pk: int, card_pk: int, place: int, ac
         ACTS[act](card, request.user, number(request.GET.get("version")), place)
     except (EditConflict, entries.NoSuchEntry, TransitionRefused) as error:
         return _refused(request, card, error)
-    return _back(request, card)
+    return saved_row(request, card.batch, card) if request.htmx else _back(request, card)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -90,6 +92,7 @@ def entry_edit(request: SignedInRequest, pk: int, card_pk: int, place: int) -> H
         "fields": [(cell, typed.get(cell.key, cell.value)) for cell in entry.cells],
         "conflict": conflict,
         "query": grid.Filters.from_query(request.GET, batch).query(),
+        "from_grid": "grid" in request.GET,
         "upright": card.upright,
         "can_edit": False,  # of the stage: nothing is turned or replaced from here
     }
@@ -99,12 +102,17 @@ def entry_edit(request: SignedInRequest, pk: int, card_pk: int, place: int) -> H
 def _back(request: SignedInRequest, card: Card) -> HttpResponseRedirect:
     filters = grid.Filters.from_query(request.GET, card.batch)
     query = f"?{filters.query()}" if filters.query() else ""
+    if "grid" in request.GET:
+        return redirect(reverse("batch_results", args=[card.batch_id]) + query + f"#card-{card.pk}")
     return redirect(reverse("card_detail", args=[card.batch_id, card.pk]) + query + "#card-entries")
 
 
 def _refused(request: SignedInRequest, card: Card, error: Exception) -> HttpResponse:
     if isinstance(error, EditConflict):
-        messages.error(request, _("Somebody else has just changed this card. Look again, then decide."))
+        said = _("Somebody else has just changed this card. Look again, then decide.")
     else:
-        messages.error(request, _("This cannot be done with the entry now. The page shows how it stands."))
+        said = _("This cannot be done with the entry now. The page shows how it stands.")
+    if request.htmx:
+        return trigger_client_event(saved_row(request, card.batch, card, status=409), "toast", {"value": said})
+    messages.error(request, said)
     return _back(request, card)

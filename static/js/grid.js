@@ -242,6 +242,16 @@
     });
   }
 
+  // A card is drawn with its further entries, each a row of its own: those that stand there go, once the new ones are in.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (!detail.shouldSwap || !detail.target.matches('tr[id^="card-"]')) return;
+    for (const one of document.querySelectorAll(`[data-of="${CSS.escape(detail.target.id)}"]`)) one.dataset.stale = "";
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    const focused = document.activeElement?.closest("tr[data-stale]") ? document.activeElement.id : "";
+    for (const one of document.querySelectorAll("tr[data-stale]")) one.remove();
+    if (focused) byId(focused)?.focus({ preventScroll: true });
+  });
   // A conflict or a refusal: the cell stays open, nothing else is opened.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.xhr?.status >= 400) forget();

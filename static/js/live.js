@@ -58,16 +58,20 @@
     held.delete(old.id);
     // The answer to what was done on this page may have drawn a later state already.
     if (Number(fresh.dataset.version) < Number(old.dataset.version) || old.isEqualNode(fresh)) return;
-    if (edited(old) || awaited(old) || old.contains(pressed)) {
+    const under = [...document.querySelectorAll(`[data-of="${CSS.escape(old.id)}"]`)]; // a card's further entries
+    if ([old, ...under].some((one) => edited(one) || awaited(one) || one.contains(pressed))) {
       held.set(old.id, html);
       return;
     }
-    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    const focused = [old, ...under].some((one) => one.contains(document.activeElement)) ? document.activeElement.id : "";
     for (const box of old.querySelectorAll("input[type=checkbox][id]:checked")) {
       const same = fresh.querySelector(`#${CSS.escape(box.id)}`);
       if (same) same.checked = true;
     }
-    old.replaceWith(fresh);
+    const entries = [...(fresh.parentNode?.children ?? [])].slice(1);
+    for (const one of under) one.remove();
+    old.replaceWith(fresh, ...entries);
+    for (const one of entries) window.htmx?.process(one);
     document.dispatchEvent(new CustomEvent("live:drawn"));
     window.htmx?.process(fresh);
     if (focused) byId(focused)?.focus({ preventScroll: true });
@@ -76,7 +80,10 @@
     const old = byId(row.id);
     if (old) {
       if (row.html) replace(old, row.html);
-      else old.remove();
+      else {
+        for (const one of document.querySelectorAll(`[data-of="${CSS.escape(row.id)}"]`)) one.remove();
+        old.remove();
+      }
     } else if (liveRows && byId("follow")?.checked === false) {
       if (row.html) waiting.set(row.id, row.html);
       else waiting.delete(row.id);
