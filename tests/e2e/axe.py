@@ -8,11 +8,17 @@ from playwright.sync_api import Page
 SOURCE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
+# What is still fading in has colours that nobody is to read; what turns for ever is not waited for.
+FADED = """() => Promise.all(document.getAnimations()
+  .filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime))
+  .map((one) => one.finished.catch(() => {})))"""
+
 
 def violations(page: Page) -> list[str]:
     """What axe finds, one line a node: rule, help, where."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(SOURCE)
+    page.evaluate(FADED)
     options = {"preload": False, "runOnly": {"type": "tag", "values": TAGS}}
     found: dict[str, Any] = page.evaluate("options => axe.run(document, options)", options)
     return [

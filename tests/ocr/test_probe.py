@@ -260,7 +260,7 @@ def test_calls_side_by_side_climb_as_long_as_it_gets_faster(server: vlm_server.S
 
 
 def test_a_server_that_reads_one_card_at_a_time_is_asked_for_one(server: vlm_server.Server) -> None:
-    server.delay, server.model.one_after_the_other = 0.3, True
+    server.delay, server.model.one_after_the_other = 1.0, True
     report = run(server, max_in_flight=8)
     assert found(report, Check.TOGETHER) == (State.OK, "no_faster")
     assert (report.together, report.no_more) == (1, True)
