@@ -16,12 +16,6 @@ Make = Callable[..., list[Card]]
 
 
 @pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def read(batch: Batch, make_cards: Make) -> list[Card]:
     made = [*make_cards(3, CardStatus.COMPLETED), *make_cards(1, CardStatus.FAILED, error="x")]
     for card in made[:3]:

@@ -12,12 +12,6 @@ from templates_app import versions
 from templates_app.models import FieldTemplate
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def htmx(target: str) -> dict[str, str]:
     return {"HX-Request": "true", "HX-Target": target}
 

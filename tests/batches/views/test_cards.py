@@ -23,12 +23,6 @@ def done(batch: Batch) -> Batch:
 
 
 @pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def cards(done: Batch, make_cards: Make) -> list[Card]:
     cards = make_cards(3, CardStatus.COMPLETED, to_check=True)
     for card in cards:

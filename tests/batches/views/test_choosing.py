@@ -16,12 +16,6 @@ LEFT_OUT = {"skip_reason": SkipReason.NOT_CHOSEN}
 HTMX = {"HX-Request": "true", "HX-Target": "choice"}
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def url(batch: Batch, path: str) -> str:
     return f"/batches/{batch.pk}/{path}"
 

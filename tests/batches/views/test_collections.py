@@ -33,12 +33,6 @@ PAGES = (
 )
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def add(owner: User, name: str, values: list[dict[str, str]], *, fields: list[dict[str, Any]], **more: Any) -> Batch:
     batch = Batch.objects.create(
         name=name, owner=owner, fields=fields, **({"collection": "Music", "status": BatchStatus.COMPLETED} | more)

@@ -19,12 +19,6 @@ from ocr.probe.findings import Report
 
 
 @pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def model(db: None) -> Engine:
     return Engine.objects.create(
         name="Reader", kind=Engine.Kind.OPENAI_COMPATIBLE, address="https://models.example.org/v1", model="reader-1"

@@ -39,12 +39,6 @@ def endpoint(db: None, server: vlm_server.Server) -> Engine:
 
 
 @pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def worker(db: None) -> Worker:
     now = timezone.now()
     return Worker.objects.create(uid="w", host="h", pid=1, started_at=now, seen_at=now)

@@ -1,4 +1,3 @@
-import pytest
 from django.test import Client
 
 from batches.models import Batch, Card, CardResult
@@ -6,12 +5,6 @@ from cardocr_site.accounts.models import User
 from tests.batches.actions.test_entries import now, several
 
 __all__ = ["several"]
-
-
-@pytest.fixture
-def signed_in(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
 
 
 def address(card: Card, end: str = "") -> str:

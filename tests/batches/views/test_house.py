@@ -14,12 +14,6 @@ from templates_app.models import FieldTemplate
 
 
 @pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def marked(user: User) -> FieldTemplate:
     return versions.create(user, "Personal files", [FieldSpec("name", "Name")], stay_inside=True)
 

@@ -20,12 +20,6 @@ def scan(batch: Batch) -> Card:
     return card
 
 
-@pytest.fixture
-def signed_in(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def address(card: Card, size: str = "thumb") -> str:
     return reverse("card_image", args=[card.batch_id, card.pk, size])
 

@@ -17,12 +17,6 @@ PREPARED = {"prepared_at": "2026-11-01T10:00Z", "width": 600, "height": 400}
 
 
 @pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def pair(batch: Batch, make_cards: Make) -> list[Card]:
     """Two cards that look alike."""
     cards = make_cards(2, phash=1, **PREPARED)

@@ -7,7 +7,6 @@ from django.test import Client
 
 from batches.models import Batch, Card
 from batches.states import BatchStatus, CardStatus
-from cardocr_site.accounts.models import User
 from tests.batches.reading import give_result, stored
 
 Make = Callable[..., list[Card]]
@@ -20,12 +19,6 @@ def done(batch: Batch, make_cards: Make) -> Batch:
     Batch.objects.update(status=BatchStatus.COMPLETED, completed=3, total=3)
     batch.refresh_from_db()
     return batch
-
-
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
 
 
 def page(client: Client, batch: Batch, query: str = "") -> str:

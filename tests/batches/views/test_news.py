@@ -16,12 +16,6 @@ LIST = "/notices/"
 
 
 @pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def tell(batch: Batch, user: User) -> Callable[..., News]:
     def tell(kind: str = Kind.FINISHED, to: User | None = None, **fields: object) -> News:
         return News.objects.create(user=to or user, batch=batch, kind=kind, **fields)

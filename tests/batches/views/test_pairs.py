@@ -12,12 +12,6 @@ from tests.batches.intake import pictures
 
 
 @pytest.fixture
-def signed_in(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def scanned(batch: Batch) -> Batch:
     batch.options = {"rotation": 0}
     batch.save()

@@ -18,12 +18,6 @@ from tests.batches.intake import pictures
 TUS = {"Tus-Resumable": "1.0.0"}
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def coded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 

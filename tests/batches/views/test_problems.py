@@ -26,12 +26,6 @@ def failed(batch: Batch, make_cards: Make) -> list[Card]:
     return cards
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def test_problems_stand_by_cause_with_what_helps(ingrid: Client, batch: Batch, failed: list[Card]) -> None:
     page = ingrid.get(f"/batches/{batch.pk}/problems/").text
     assert page.index("could not be understood") < page.index("The image cannot be opened.")

@@ -18,12 +18,6 @@ def batch(drawer, user, engine) -> Batch:
     return draft(user, engine, *IMAGES[2:5])
 
 
-@pytest.fixture
-def ingrid(client: Client, user) -> Client:
-    client.force_login(user)
-    return client
-
-
 def page(client: Client, batch: Batch, view: str = "batch_confirm") -> str:
     return " ".join(client.get(reverse(view, args=[batch.pk])).text.split())
 

@@ -18,12 +18,6 @@ OLD, NEW = pictures.jpeg((300, 200)), pictures.jpeg((400, 260))
 
 
 @pytest.fixture
-def signed_in(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def card(batch: Batch) -> Card:
     """Front and back, read, in a batch that is over."""
     batch.options = {"rotation": 0}

@@ -20,12 +20,6 @@ FIELDS_2 = [
 
 
 @pytest.fixture
-def ingrid(client: Client, user) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def other(db) -> Engine:
     return Engine.objects.create(name="Second", kind=Engine.Kind.OPENAI_COMPATIBLE, address="http://reader", model="m")
 

@@ -21,12 +21,6 @@ def done(batch: Batch) -> Batch:
     return batch
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def address(batch: Batch, query: str = "") -> str:
     return f"/batches/{batch.pk}/cards/{query}"
 

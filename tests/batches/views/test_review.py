@@ -30,12 +30,6 @@ def cards(batch: Batch, make_cards: Callable[..., list[Card]]) -> list[Card]:
     return [Card.objects.get(pk=card.pk) for card in made]
 
 
-@pytest.fixture
-def signed_in(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def here(card: Card, act: str) -> str:
     return f"/batches/{card.batch_id}/review/{card.pk}/{act}/"
 

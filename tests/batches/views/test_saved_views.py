@@ -20,12 +20,6 @@ def done(batch: Batch, make_cards: Make) -> Batch:
     return batch
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def cards(batch: Batch, query: str = "") -> str:
     return f"/batches/{batch.pk}/cards/{query}"
 

@@ -15,12 +15,6 @@ from cardocr_site.accounts.models import User
 from templates_app import versions
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def url(batch: Batch, path: str = "settings/") -> str:
     return f"/batches/{batch.pk}/{path}"
 

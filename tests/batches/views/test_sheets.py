@@ -12,12 +12,6 @@ from tests.batches.intake.test_sheets import DARK, drawn, laid
 
 
 @pytest.fixture
-def signed_in(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def sheets(batch: Batch) -> list[Sheet]:
     """Two sheets of two cards, and a page with one, all looked at."""
     batch.options = {"sheets": True, "rotation": 0}

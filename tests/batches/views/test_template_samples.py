@@ -21,12 +21,6 @@ SEEN = {"prepared_at": timezone.now(), "width": 600, "height": 400}
 
 
 @pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def template(batch: Batch, user: User) -> FieldTemplate:
     """That the batch has."""
     made = versions.create(user, "Music", batch.specs(active_only=False), instruction="Scores.")

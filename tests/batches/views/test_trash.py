@@ -10,12 +10,6 @@ from cardocr_site.accounts.models import User
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def test_deleting_takes_the_name(ingrid: Client, batch: Batch) -> None:
     where = f"/batches/{batch.pk}/delete/"
     assert "Type the name of the batch: Drawer 12" in ingrid.get(where).text

@@ -21,12 +21,6 @@ from tests.conftest import image_bytes
 RAW = "application/octet-stream"
 
 
-@pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def jpegs(*names: str) -> list[SimpleUploadedFile]:
     """Each name has bytes of its own."""
     return [SimpleUploadedFile(name, image_bytes() + name.encode(), "image/jpeg") for name in names]
