@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy as _
 
@@ -10,5 +11,6 @@ class BatchesConfig(AppConfig):
     def ready(self) -> None:
         from batches.models import indexing
 
+        connection_created.connect(indexing.add_functions)
         pre_migrate.connect(indexing.lay_aside, sender=self)
         post_migrate.connect(indexing.set_up, sender=self)

@@ -6,6 +6,7 @@ table that is made anew, so they are laid aside before one and set up after it, 
 """
 
 import logging
+import unicodedata
 from typing import Any
 
 from django.db import connections
@@ -17,6 +18,7 @@ NAMES = "batches_cardnames"  # rowid: a Card's key
 TEXT_AFTER_NUMBERS = 1e300  # `number` of what is no number
 SURE = ""  # the key under which a card's confidence is sorted; no field has it
 LONGEST = 80  # characters of a value that it is sorted by
+FOLDED = "cardocr_folded"  # fold(), as a function of the database
 
 _NUMBER = (
     "CASE WHEN j.value GLOB '*[0-9]' AND j.value NOT GLOB '*[^0-9.-]*' AND j.value NOT GLOB '?*-*'"
@@ -70,6 +72,17 @@ def _words(table: str, of: str, column: str) -> dict[str, tuple[str, str]]:
 _FULL_TEXT = {WORDS: ("batches_cardresult", "search"), NAMES: ("batches_card", "original_name")}
 for _table, (_of, _column) in _FULL_TEXT.items():
     _TRIGGERS |= _words(_table, _of, _column)
+
+
+def fold(text: str | None) -> str:
+    """Without case and accents, as the full-text tables compare words."""
+    parted = unicodedata.normalize("NFD", (text or "").casefold())
+    return "".join(letter for letter in parted if not unicodedata.combining(letter))
+
+
+def add_functions(sender: Any, connection: Any, **_: Any) -> None:
+    """To each new connection; no trigger uses them, so that other programs can write, too."""
+    connection.connection.create_function(FOLDED, 1, fold, deterministic=True)
 
 
 def lay_aside(sender: Any, using: str, plan: Any, **_: Any) -> None:

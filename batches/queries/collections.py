@@ -14,6 +14,7 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from batches.models import DEFAULT_OPTIONS, Batch, Card
 from batches.queries import grid, lists, results
+from batches.queries.asked import whole_number
 from batches.states import BatchStatus
 from ocr.fields import FieldSpec
 
@@ -111,12 +112,12 @@ class Row:
     cells: list[results.Cell | None]  # in the order of the united fields; None where its batch has no such field
 
 
-def page(batches: Sequence[Batch], filters: grid.Filters, asked: str | None) -> grid.Sheet:
+def page(batches: Sequence[Batch], filters: grid.Filters, wanted: str | None) -> grid.Sheet:
     """A page of the cards, batch after batch; the last one where there are fewer."""
     counted = numbers(batches, filters)
     count = sum(counted.values())
     pages = max(1, -(-count // filters.per))
-    number = min(max(1, int(asked)), pages) if asked and asked.isdecimal() and len(asked) < 9 else 1
+    number = min(whole_number(wanted, digits=8) or 1, pages)
     start = (number - 1) * filters.per
     ids = _ids(batches, counted, filters, start, start + filters.per)
     found = Card.objects.select_related("result", "reviewed_by").in_bulk(ids)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from batches import progress
 from batches.models import Attempt, Batch, Card
+from batches.queries.asked import whole_number
 from batches.states import BatchStatus, CardStatus, PauseReason
 from ocr.models import Engine
 
@@ -33,17 +34,13 @@ class Asked:
         return cls(
             days=int(days) if days in {str(one) for one in DAYS} else 7,
             cause=str(query.get("cause", "")).replace("\x00", "")[:40],
-            batch=_number(query.get("batch", "")),
-            engine=_number(query.get("engine", "")),
+            batch=whole_number(query.get("batch")) or 0,
+            engine=whole_number(query.get("engine")) or 0,
         )
 
     def query(self, **changed: Any) -> str:
         parts = {"days": self.days, "cause": self.cause, "batch": self.batch, "engine": self.engine} | changed
         return urlencode({name: value for name, value in parts.items() if value or name == "days"})
-
-
-def _number(text: Any) -> int:
-    return int(text) if str(text).isascii() and str(text).isdecimal() and len(str(text)) < 16 else 0
 
 
 def failed(asked: Asked) -> QuerySet[Card]:
@@ -110,7 +107,7 @@ CALLS = 2000  # the newest, at most, that tell how an engine is
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """An engine and how it has been of late. `reason`: why batches wait for it, a PauseReason; empty: none does."""
+    """An engine and how it has been of late. `reason`: why batches wait for it, in words; empty: none does."""
 
     engine: Engine
     reason: str
@@ -143,7 +140,7 @@ def _reader(engine: Engine, waits: list[str], calls: list[tuple[datetime, float,
     answered = [(began, seconds) for began, seconds, error in calls if not error]
     return Reader(
         engine=engine,
-        reason=waits[0] if waits else "",
+        reason=str(PauseReason(waits[0]).label) if waits else "",
         waiting=len(waits),
         answers=len(answered),
         failures=len(calls) - len(answered),

@@ -1,6 +1,6 @@
 """The grid of a batch's cards: which of them, in which order, which page; and what comes before and after a card."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 from django.db.models import Expression, F, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Lower, NullIf
-from django.db.models.lookups import Contains
 from django.http import QueryDict
 
 from batches.models import Batch, Card, indexing
 from batches.queries import sorting, words
+from batches.queries.asked import whole_number
 from batches.states import CardStatus, SkipReason
 
 S = CardStatus
@@ -57,7 +57,7 @@ class Filters:
     @classmethod
     def from_query(cls, query: Mapping[str, Any], batch: Batch) -> "Filters":
         name, sort, per = query.get("filter", ""), query.get("sort", ""), query.get("per", "")
-        field, below, named = query.get("in", ""), query.get("below", ""), query.get("cards", "").split(",")
+        field = query.get("in", "")
         known = {*SORTS, *(FIELD + spec.key for spec in batch.specs())}
         return cls(
             name=name if name in FILTERS else "",
@@ -66,8 +66,8 @@ class Filters:
             sort=sort if sort.removeprefix("-") in known else "position",
             per=int(per) if per in {str(size) for size in PAGE_SIZES} else PAGE_SIZES[0],
             field=field if FIELD + field in known else "",
-            below=int(below) if below.isascii() and below.isdecimal() and len(below) < 3 else 0,
-            cards=tuple(int(one) for one in named[:MOST] if one.isascii() and one.isdecimal() and len(one) < 18),
+            below=whole_number(query.get("below"), digits=2) or 0,
+            cards=_numbers(query.get("cards", "").split(",")),
         )
 
     @property
@@ -109,8 +109,12 @@ class Filters:
 
 def ticked(query: QueryDict) -> tuple[int, ...]:
     """The cards that a form names one by one."""
-    named = query.getlist("card")[:MOST]
-    return tuple(int(pk) for pk in named if pk.isascii() and pk.isdecimal() and len(pk) < 18)
+    return _numbers(query.getlist("card"))
+
+
+def _numbers(texts: Sequence[str]) -> tuple[int, ...]:
+    found = (whole_number(text) for text in texts[:MOST])
+    return tuple(number for number in found if number is not None)
 
 
 def narrowed(batch: Batch, filters: Filters) -> QuerySet[Card]:
@@ -130,8 +134,7 @@ def narrow(cards: QuerySet[Card], filters: Filters) -> QuerySet[Card]:
     if filters.text:
         cards = cards.filter(words.matching(filters.text))
     if filters.text and filters.field:
-        inside = filters.text.removeprefix(words.INSIDE).strip().casefold()
-        cards = cards.filter(Contains(Lower(_text_of(filters.field)), inside))
+        cards = cards.filter(words.within(_text_of(filters.field), filters.text))
     return cards
 
 
@@ -229,11 +232,11 @@ def number(batch: Batch, filters: Filters) -> int:
     return counts(batch)[filters.name] if filters.counted else narrowed(batch, filters).count()
 
 
-def page(batch: Batch, filters: Filters, asked: str | None) -> Sheet:
+def page(batch: Batch, filters: Filters, wanted: str | None) -> Sheet:
     """A page and its cards with their results; the last one where there are fewer. Earlier cards are not loaded."""
     count = number(batch, filters)
     pages = max(1, -(-count // filters.per))
-    shown = min(max(1, int(asked)), pages) if asked and asked.isdecimal() and len(asked) < 9 else 1
+    shown = min(whole_number(wanted, digits=8) or 1, pages)
     start = (shown - 1) * filters.per
     keys = ids(batch, filters, start, start + filters.per, count)
     return Sheet(in_order(batch, keys), shown, count, filters.per)

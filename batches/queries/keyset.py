@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
+from batches.queries.asked import whole_number
+
 PER_PAGE = 50
 
 Row = TypeVar("Row", bound=models.Model)
@@ -36,5 +38,5 @@ def _parsed(text: str) -> tuple[datetime, Any] | None:
         moment = parse_datetime(at)
     except ValueError:
         return None
-    known = moment is not None and moment.tzinfo is not None and pk.isascii() and pk.isdecimal() and len(pk) < 18
-    return (moment, int(pk)) if known and moment else None
+    number = whole_number(pk)
+    return (moment, number) if moment is not None and moment.tzinfo is not None and number is not None else None

@@ -8,6 +8,7 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Lower
 
 from batches.models import Batch, BatchQuerySet, Card, Tag
+from batches.queries.asked import whole_number
 from batches.states import BatchStatus, PauseReason
 
 S = BatchStatus
@@ -61,18 +62,14 @@ class Filters:
             collection=words["collection"][:200],
             tag=words["tag"][:60],
             owner=words["owner"][:150],
-            template=_number(query.get("template", "")),
-            version=_number(query.get("version", "")),
+            template=whole_number(query.get("template")) or 0,
+            version=whole_number(query.get("version")) or 0,
             sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
         )
 
     @property
     def any(self) -> bool:
         return bool(self.whose or self.state or self.text or self.collection or self.tag or self.owner or self.template)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 @dataclass(frozen=True, slots=True)

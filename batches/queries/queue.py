@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from batches.models import Batch, Card, Lease
 from batches.queries import grid, sorting
+from batches.queries.asked import whole_number
 from cardocr_site.accounts.models import User
 
 FIRST = "-severity"  # what is gravest comes first
@@ -37,8 +38,7 @@ class Queue:
         asked = {key: query.get(key, "") for key in query}
         if name is None and "card" not in query:
             name, asked["sort"] = "check", query.get("sort", FIRST)
-        since = query.get("since", "")
-        begun = int(since) if since.isascii() and since.isdecimal() and len(since) < 11 else None
+        begun = whole_number(query.get("since"), digits=10)
         filters = grid.Filters.from_query({**asked, "filter": name or ""}, batch)
         return cls(filters, timezone.now() if begun is None else datetime.fromtimestamp(begun, UTC))
 

@@ -22,12 +22,7 @@ class Hit:
     batch: Batch
 
     def values(self, text: str) -> list[tuple[str, str]]:
-        wanted = text.removeprefix(words.INSIDE).casefold().split()
-        return [
-            (cell.spec.label, cell.value)
-            for cell in self.row.cells
-            if any(word in cell.value.casefold() for word in wanted)
-        ]
+        return [(cell.spec.label, cell.value) for cell in self.row.cells if words.stands_in(cell.value, text)]
 
 
 @dataclass(frozen=True, slots=True)

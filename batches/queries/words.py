@@ -5,15 +5,25 @@ inside words, too, and so does a script that is written without spaces: then the
 """
 
 import re
+from functools import reduce
+from operator import and_
 
-from django.db.models import Q
+from django.db.models import Expression, Func, Q, TextField
 from django.db.models.expressions import RawSQL
+from django.db.models.lookups import Contains
 
-from batches.models.indexing import NAMES, WORDS
+from batches.models import indexing
 
 INSIDE = "*"
 _WORDS = re.compile(r'"([^"]+)"|(\S+)')
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+
+
+def parts(text: str) -> list[str]:
+    """The words and phrases that are looked for; a text that is looked for inside words is one."""
+    if text.startswith(INSIDE):
+        return [text.removeprefix(INSIDE).strip()]
+    return [phrase or word for phrase, word in _WORDS.findall(text)]
 
 
 def matching(text: str) -> Q:
@@ -25,16 +35,28 @@ def matching(text: str) -> Q:
     return Q(pk__in=RawSQL(_FOUND, (wanted, wanted)))  # noqa: S611
 
 
+def within(value: Expression, text: str) -> Q:
+    """That each of the words stands somewhere in a value; accents and case do not matter, as in the index."""
+    folded = Func(value, function=indexing.FOLDED, output_field=TextField())
+    conditions = (Q(Contains(folded, indexing.fold(part))) for part in parts(text))
+    return reduce(and_, conditions, Q())
+
+
+def stands_in(value: str, text: str) -> bool:
+    """That any of the words does."""
+    there = indexing.fold(value)
+    return any(indexing.fold(part) in there for part in parts(text))
+
+
 _FOUND = (
-    f"SELECT c.id FROM {WORDS} w JOIN batches_card c ON c.result_id = w.rowid WHERE {WORDS} MATCH %s"  # noqa: S608
-    f" UNION SELECT rowid FROM {NAMES} WHERE {NAMES} MATCH %s"
+    f"SELECT c.id FROM {indexing.WORDS} w JOIN batches_card c ON c.result_id = w.rowid WHERE {indexing.WORDS} MATCH %s"  # noqa: S608
+    f" UNION SELECT rowid FROM {indexing.NAMES} WHERE {indexing.NAMES} MATCH %s"
 )
 
 
 def _match(text: str) -> str | None:
     """As FTS5 takes it; None: no word index can tell."""
-    words = [phrase or word for phrase, word in _WORDS.findall(text)]
-    words = [word for word in words if any(letter.isalnum() for letter in word)]
+    words = [word for word in parts(text) if any(letter.isalnum() for letter in word)]
     if text.startswith(INSIDE) or not words or _UNSPACED.search(text):
         return None
     quoted = (word.replace('"', '""') for word in words)

@@ -1,12 +1,12 @@
 """The bell of a page, and what it tells, in the reader's language. A kind that has no sentence is said by its label."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django import template
 from django.template import RequestContext
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from batches.models import News
 from batches.news import MUST_STAY_INSIDE
@@ -23,15 +23,6 @@ LOOKS: dict[str, tuple[str, str]] = {
     News.Kind.FLAGGED: ("warn", "flag"),
     News.Kind.TOLD: ("warn", "alert"),
     News.Kind.INBOX: ("run", "plus"),
-}
-
-_PAUSED: dict[str, Any] = {
-    PauseReason.ENDPOINT: gettext_lazy("The engine does not answer"),
-    PauseReason.CREDENTIALS: gettext_lazy("The engine refuses the key"),
-    MUST_STAY_INSIDE: gettext_lazy("The engine is outside the house, and these cards must stay inside"),
-    PauseReason.BUDGET: gettext_lazy("The budget is used up"),
-    PauseReason.PILOT: gettext_lazy("The first cards are ready to be looked at"),
-    PauseReason.DISK: gettext_lazy("The disk is full"),
 }
 
 
@@ -95,6 +86,13 @@ def _finished(news: News) -> str:
     return ngettext("%(n)s card is read", "%(n)s cards are read", read) % {"n": read}
 
 
+def _paused(news: News) -> str:
+    if news.cause == MUST_STAY_INSIDE:
+        return _("The engine is outside the house, and these cards must stay inside")
+    known = news.cause in PauseReason.values
+    return str(capfirst(PauseReason(news.cause).label)) if known else str(news.get_kind_display())
+
+
 def _flagged(news: News) -> str:
     times = _number(news, "times") or 1
     words = {"who": _who(news), "n": times, "name": news.what.get("name", "")}
@@ -105,7 +103,7 @@ def _flagged(news: News) -> str:
 
 _SENTENCES: dict[str, Callable[[News], str]] = {
     News.Kind.FINISHED: _finished,
-    News.Kind.PAUSED: lambda news: str(_PAUSED.get(news.cause, news.get_kind_display())),
+    News.Kind.PAUSED: _paused,
     News.Kind.FLAGGED: _flagged,
     News.Kind.TOLD: lambda news: _who(news),
     News.Kind.INBOX: lambda news: _("Its scans wait for somebody to set them up"),

@@ -9,6 +9,7 @@ from batches.exports import Options
 from batches.exports.table import Table
 from batches.models import Batch
 from batches.queries import template_samples, using
+from batches.queries.asked import whole_number
 from ocr.fields import FieldSpec
 from templates_app.models import FieldTemplate
 
@@ -29,7 +30,7 @@ def batch_counts(context: template.Context, templates: Iterable[FieldTemplate]) 
 def sample_of(context: template.Context, of: FieldTemplate) -> dict[str, Any]:
     """The scan that the address asks for, else the template's own, and what else can be chosen."""
     query, reader = context["request"].GET, _reader(context)
-    asked = {name: _number(query.get(name, "")) for name in ("card", "batch")}
+    asked = {name: whole_number(query.get(name)) or 0 for name in ("card", "batch")}
     offers = template_samples.offered(of, reader)
     return {"offers": offers, "shown": template_samples.shown(of, reader, offers, **asked)}
 
@@ -45,10 +46,6 @@ def export_columns(specs: list[FieldSpec]) -> list[dict[str, Any]]:
         for spec in specs
         if spec.active
     ]
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 def _reader(context: template.Context) -> Any:

@@ -20,6 +20,7 @@ from batches.actions import bulk, undoing
 from batches.changes import TransitionRefused
 from batches.models import Batch
 from batches.queries import activity, grid, queue
+from batches.queries.asked import whole_number
 from batches.templatetags.activity_words import GROUPS, sentence, undone
 from batches.views.results import can_edit, editable, visible
 from cardocr_site.accounts.requests import SignedInRequest
@@ -185,9 +186,9 @@ def batch_activity(request: SignedInRequest, pk: int) -> HttpResponse:
 @never_cache
 def site_activity(request: SignedInRequest) -> HttpResponse:
     """Who did what, in all batches that one may look at."""
-    named = request.GET.get("batch", "")
-    if named.isascii() and named.isdecimal() and len(named) < 18:
-        batch = get_object_or_404(Batch.objects.visible_to(request.user), pk=int(named))
+    named = whole_number(request.GET.get("batch"))
+    if named is not None:
+        batch = get_object_or_404(Batch.objects.visible_to(request.user), pk=named)
         return render(request, "batches/activity.html", _list(request, batch) | {"only": batch})
     return render(request, "batches/activity.html", _list(request, None))
 

@@ -21,6 +21,7 @@ from batches.actions import runs
 from batches.changes import TransitionRefused
 from batches.models import Attempt, Batch, Card, CardScan
 from batches.queries import grid, readings, results
+from batches.queries.asked import whole_number
 from batches.states import CardStatus
 from batches.views.collections import row as row_in_collection
 from batches.views.results import can_edit, card_of, chips, editable, marks, visible
@@ -248,7 +249,9 @@ def _correct_one(request: SignedInRequest, card: Card, key: str, value: str) -> 
 
 
 def number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 18 else -1
+    """Of a version or a card; −1, which none has, for what is none."""
+    found = whole_number(text)
+    return -1 if found is None else found
 
 
 def saved_row(request: SignedInRequest, batch: Batch, card: Card, status: int = 200) -> HttpResponse:

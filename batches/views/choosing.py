@@ -19,6 +19,7 @@ from batches.actions import drafts, runs
 from batches.changes import TransitionRefused
 from batches.models import Batch
 from batches.queries import choosing
+from batches.queries.asked import whole_number
 from batches.views.results import can_edit, editable, visible
 from batches.views.uploads import PER_PAGE, scans_changed
 from cardocr_site.accounts.requests import SignedInRequest
@@ -58,7 +59,7 @@ def cards_choose(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def _numbers(texts: Iterable[str]) -> set[int]:
-    return {int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) < 18}
+    return {one for one in map(whole_number, texts) if one is not None}
 
 
 @require_safe

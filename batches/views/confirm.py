@@ -9,7 +9,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from batches.actions import runs, sheets
 from batches.forms import BudgetForm
@@ -27,12 +29,17 @@ FIRST_SCANS = 6
 
 @require_safe
 @login_required
+@never_cache
+@vary_on_headers("HX-Request", "HX-Target")
 def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The last look at a draft."""
+    """The last look at a draft. While cards are tried, htmx asks how it went: no answer as long as they are read."""
     batches = Batch.objects.visible_to(request.user)
     batch = get_object_or_404(batches.select_related("owner", "engine", "template_version__template"), pk=pk)
     if not batch.is_draft:
         return redirect("batch_detail", pk=pk)
+    trial = trying.of(batch)
+    if request.htmx.target == "tried" and trial is not None and trial.going_on:
+        return HttpResponse(status=204)
     specs = batch.specs()
     before = duplicates.read_before(request.user, batch)
     unreadable = batch.cards.exclude(error="").count()
@@ -51,7 +58,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
         **(_way(batch, batch.engine) if batch.engine else {}),
         **(_money(batch, batch.engine, before["to_read"], before["unread"]) if batch.engine else {}),
         **before,
-        "trial": trying.of(batch),
+        "trial": trial,
         "mark": trying.mark(batch),
         "number": trying.CARDS,
         "cards": _first_scans(batch),

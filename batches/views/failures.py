@@ -20,6 +20,7 @@ from batches import progress
 from batches.actions import failures as actions
 from batches.models import Batch, Card
 from batches.queries import failures
+from batches.queries.asked import whole_number
 from batches.queries.failures import Asked
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -67,7 +68,7 @@ def admin_errors(request: SignedInRequest) -> HttpResponse:
 def _act(request: SignedInRequest, asked: Asked) -> None:
     chosen = failures.failed(asked)
     if card := request.POST.get("card", ""):
-        chosen = chosen.filter(pk=int(card) if card.isdecimal() and len(card) < 16 else 0)
+        chosen = chosen.filter(pk=whole_number(card) or 0)
     pairs = list(chosen.order_by("batch", "pk").values_list("batch", "pk"))
     action = request.POST.get("action", "")
     if action == "retry":

@@ -15,6 +15,7 @@ from batches.changes import TransitionRefused
 from batches.forms import ScansForm
 from batches.models import Batch
 from batches.queries import preparing
+from batches.queries.asked import whole_number
 from batches.views import uploads
 from batches.views.results import can_edit, card_of, editable, visible
 from cardocr_site.accounts.requests import SignedInRequest
@@ -94,10 +95,9 @@ def card_turn(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """Turn the front of a card, or its back, by 90, 180 or 270 degrees clockwise."""
     batch = editable(request, pk)
     card = card_of(batch, card_pk)
-    by = request.POST.get("by", "")
+    degrees = whole_number(request.POST.get("by"), digits=3)
     try:
-        degrees = int(by) if by.isascii() and by.isdecimal() and len(by) < 4 else -1
-        turning.turn(card, degrees, request.user, back="back" in request.GET)
+        turning.turn(card, -1 if degrees is None else degrees, request.user, back="back" in request.GET)
     except TransitionRefused:
         messages.error(request, _("This card cannot be turned now."))
     return _back(request, batch, card_pk)

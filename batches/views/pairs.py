@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from batches.actions import pairs
 from batches.actions.drafts import Refused
 from batches.models import Batch
+from batches.queries.asked import whole_number
 from batches.views.results import editable
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -87,7 +88,7 @@ def pairs_part(request: SignedInRequest, pk: int) -> HttpResponse:
     """Two cards of one pair again, or of all of them."""
     batch = editable(request, pk)
     named = request.POST.get("card", "")
-    card = batch.cards.filter(pk=named).first() if named.isdecimal() and len(named) < 18 else None
+    card = batch.cards.filter(pk=whole_number(named) or 0).first()
     try:
         number = 0 if named and card is None else pairs.part(batch, card)
     except Refused as refused:

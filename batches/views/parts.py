@@ -14,6 +14,7 @@ from batches.actions import files
 from batches.intake import parts, uploads
 from batches.intake.receiving import Refused
 from batches.models import Batch, Upload
+from batches.queries.asked import whole_number
 from batches.views.uploads import CODES, pieces, quiet, row
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -96,8 +97,7 @@ def _answer(status: int, **headers: str) -> HttpResponse:
 
 
 def _number(request: HttpRequest, header: str) -> int | None:
-    text = request.headers.get(header, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+    return whole_number(request.headers.get(header), digits=15)
 
 
 def _metadata(header: str) -> dict[str, str]:

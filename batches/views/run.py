@@ -24,6 +24,7 @@ from batches.live import feed, fragments, listing
 from batches.live.fragments import Viewer
 from batches.models import Batch, Card
 from batches.queries import live, outlook, statistics, trying
+from batches.queries.asked import whole_number
 from batches.states import BatchStatus
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -132,8 +133,8 @@ def card_retry(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
 @login_required
 def sample_draw(request: SignedInRequest, pk: int) -> HttpResponse:
     """Draw cards at random from those that nobody has looked at, and show them."""
-    asked = request.POST.get("size", "")
-    size = int(asked) if asked.isdecimal() and len(asked) < 6 else sampling.USUAL
+    size = whole_number(request.POST.get("size"), digits=5)
+    size = sampling.USUAL if size is None else size
     if sampling.draw(_editable(request, pk), request.user, size) is None:
         messages.error(request, _("There is no card left that nobody has looked at."))
         return redirect("batch_detail", pk)

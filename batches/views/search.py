@@ -7,6 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from batches.queries import search, words
+from batches.queries.asked import whole_number
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -15,8 +16,7 @@ from cardocr_site.accounts.requests import SignedInRequest
 @never_cache
 def site_search(request: SignedInRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\x00", "").strip()[:200]
-    asked = request.GET.get("page", "")
-    page = int(asked) if asked.isascii() and asked.isdecimal() and 0 < len(asked) < 5 and int(asked) else 1
+    page = whole_number(request.GET.get("page"), digits=4) or 1
     found = search.look(request.user, text, page) if len(text) >= search.SHORTEST else None
     inside = "" if text.startswith(words.INSIDE) else words.INSIDE + text
     context = {"text": text, "found": found, "page": page, "shortest": search.SHORTEST, "inside": inside}

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 
 from batches.actions import template_samples as actions
 from batches.queries import template_samples as queries
+from batches.queries.asked import whole_number
 from cardocr_site.accounts.requests import SignedInRequest
 from templates_app.models import FieldTemplate
 
@@ -19,8 +20,7 @@ from templates_app.models import FieldTemplate
 def template_sample(request: SignedInRequest, pk: int) -> HttpResponse:
     """Let the template show this card from now on, to all who may see its batch."""
     template = get_object_or_404(FieldTemplate.objects.editable_by(request.user), pk=pk)
-    chosen = request.POST.get("card", "")
-    number = int(chosen) if chosen.isascii() and chosen.isdecimal() and len(chosen) < 19 else 0
-    actions.keep(template, get_object_or_404(queries.seen(request.user), pk=number))
+    card = whole_number(request.POST.get("card")) or 0
+    actions.keep(template, get_object_or_404(queries.seen(request.user), pk=card))
     messages.success(request, _("This scan is shown beside the fields from now on."))
     return redirect(reverse("template_detail", args=[pk]) + "?beside=sample")

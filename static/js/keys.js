@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const PLACES = { Numpad0: "0", NumpadAdd: "+", NumpadSubtract: "-", Minus: "-", Slash: "-" };
+  const PLACES = { Numpad0: "0", NumpadAdd: "+", NumpadSubtract: "-" };
   const acts = new Map();
   try {
     for (const [act, keys] of Object.entries(JSON.parse(document.body.dataset.keys ?? "{}"))) acts.set(keys, act);

@@ -67,6 +67,11 @@ def test_unknown_parts_of_an_address_are_left_out(batch: Batch) -> None:
         ("q=NEAR(", []),
         ("in=author&q=grieg", [1]),
         ("in=copies&q=grieg", []),
+        ("in=author&q=AGREN", [2]),
+        ("in=author&q=100+angstr", [4]),
+        ("in=author&q=%22angstrom+100%22", [4]),
+        ("in=author&q=*rieg", [1]),
+        ("in=copies&q=100", []),
     ],
 )
 def test_order_and_text(batch: Batch, four: list[Card], query: str, expected: list[int]) -> None:

@@ -147,9 +147,9 @@ def test_it_says_how_each_reader_is(admin_page: Client, batch: Batch, failed: li
     assert "It asked for fewer calls." in admin_page.get(ERRORS).text
     Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.PAUSED, pause_reason="endpoint")
     Engine.objects.filter(pk=engine.pk).update(enabled=False)
-    assert states() == [("endpoint", 1, 2, 1, 3.0)]
+    assert states() == [("the engine does not answer", 1, 2, 1, 3.0)]
     text = admin_page.get(ERRORS).text
-    assert "It does not answer." in text
+    assert "The engine does not answer." in text
     assert "1 batch waits." in text
     Batch.objects.filter(pk=batch.pk).update(pause_reason="person")
     assert states() == []  # nobody uses it, nobody waits for it

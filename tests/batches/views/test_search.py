@@ -20,18 +20,21 @@ def read(batch: Batch, make_cards: Callable[..., list[Card]]) -> list[Card]:
     return cards
 
 
-@pytest.fixture
-def signed_in(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
 def test_cards_are_found_by_their_values_with_the_value_that_fits(signed_in: Client, read: list[Card]) -> None:
     page = signed_in.get("/search/?q=grieg").text
     assert f"card={read[0].pk}" in page
     assert f"card={read[1].pk}" not in page
     assert "&lt;b&gt;GRIEG&lt;/b&gt;" in page
     assert "Rustle" not in page  # the value in which it stands, no other
+
+
+def test_the_value_is_told_whatever_its_accents_and_for_words_in_quotation_marks(
+    signed_in: Client, read: list[Card]
+) -> None:
+    give_result(read[1], {"author": stored("Håkon Mosby st. 1"), "title": stored("Mosby")})
+    for text in ("hakon", "mosb+hak", "%22hakon+mosby%22", "*åkon+m"):
+        page = signed_in.get(f"/search/?q={text}").text
+        assert '<bdi class="value">Håkon Mosby st. 1</bdi>' in page, text
 
 
 def test_batches_and_file_names_are_found_too(signed_in: Client, read: list[Card]) -> None:

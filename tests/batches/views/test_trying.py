@@ -17,12 +17,6 @@ from tests.batches.reading import stored
 
 
 @pytest.fixture
-def ingrid(client: Client, user: User) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def cards(make_cards: Callable[..., list[Card]]) -> list[Card]:
     return make_cards(5, prepared_at=timezone.now(), width=600, height=400)
 
@@ -155,6 +149,20 @@ def test_the_word_is_for_the_fields_that_the_page_showed(ingrid: Client, tried: 
     response = ingrid.post(address(tried, "batch_start"), {"compared": mark}, follow=True)
     assert "Look at the tried cards again" in response.text
     assert Batch.objects.get().is_draft
+
+
+def test_the_last_look_follows_the_cards_that_are_tried(ingrid: Client, batch: Batch, cards: list[Card], user: User):
+    trying.ask(batch, user)
+    confirm = address(batch, "batch_confirm")
+    asks = {"HX-Request": "true", "HX-Target": "tried"}
+    assert 'hx-trigger="every 3s"' in ingrid.get(confirm).text
+    assert ingrid.get(confirm, headers=asks).status_code == 204
+    give_readings(batch)
+    page = ingrid.get(confirm, headers=asks)
+    assert page.status_code == 200
+    assert "every 3s" not in page.text
+    for part in ('id="tried"', 'id="start-number"', 'id="start-word"', "I have compared"):
+        assert part in page.text
 
 
 def test_stopping_forgets_what_is_not_read(ingrid: Client, batch: Batch, cards: list[Card], user: User):
