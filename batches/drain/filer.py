@@ -40,7 +40,9 @@ def _file(cards: Sequence[Card]) -> int:
     for _batch_id, group in groupby(sorted(cards, key=attrgetter("batch_id")), attrgetter("batch_id")):
         of_batch = list(group)
         among_errors = _among_errors(of_batch[0].batch)
-        written += [card for card in _written(of_batch) if _placed(card, among_errors)]
+        with store.writing(of_batch[0].batch):  # moved meanwhile, a file would be left at the old place
+            in_line = _written(of_batch)
+        written += [card for card in in_line if _placed(card, among_errors)]
     return _note(written)
 
 

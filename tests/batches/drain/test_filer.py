@@ -1,7 +1,9 @@
+import fcntl
 import json
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from batches import changes
@@ -65,6 +67,22 @@ def test_a_change_meanwhile_leaves_the_card_due(card, monkeypatch):
     monkeypatch.setattr(store, "write_together", change_meanwhile)
     assert filer.file_due() == 0
     assert Card.objects.get(pk=card.pk).files_due
+
+
+def test_the_folder_is_not_moved_while_files_are_written_into_it(card, monkeypatch):
+    write, refused = store.write_together, []
+    lock = Path(settings.DATA_DIR, "locks", card.batch.uid)
+
+    def write_while_somebody_moves(contents):
+        with lock.open("a") as file, pytest.raises(BlockingIOError) as caught:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        refused.append(caught.type)
+        write(contents)
+
+    monkeypatch.setattr(store, "write_together", write_while_somebody_moves)
+    assert filer.file_due() == 1
+    assert refused == [BlockingIOError]
+    assert set(results(card)) == {".json", ".txt"}
 
 
 @pytest.mark.parametrize("function", ["write_together", "place"])
