@@ -20,7 +20,7 @@ from ocr.fields import FieldSpec
 
 COUNTERS = (
     *("total", "pending", "processing", "completed", "failed", "skipped", "blank", "not_chosen", "cancelled"),
-    *("to_check", "nothing_found", "reviewed", "check_again"),
+    *("to_check", "nothing_found", "reviewed", "check_again", "sampled"),
 )
 _SUMS = ("total", "not_chosen", "completed", "failed", "skipped", "cancelled", "to_check", "reviewed")
 
@@ -68,6 +68,13 @@ def batches_of(user: Any, name: str) -> list[Batch]:
 
 def started(batches: Iterable[Batch]) -> list[Batch]:
     return [batch for batch in batches if not batch.is_draft]
+
+
+def to_review(batches: Iterable[Batch], user: Any) -> list[Batch]:
+    """The started ones that this person may change; where there is none, those that one may look at."""
+    read = started(batches)
+    mine = lists.mine(read, user)
+    return [batch for batch in read if batch.pk in mine] or read
 
 
 def whole(name: str, batches: Sequence[Batch]) -> Batch:

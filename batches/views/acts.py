@@ -51,7 +51,7 @@ def cards_act(request: SignedInRequest, pk: int) -> HttpResponse:
         messages.warning(request, _("Tick the cards first."))
         return _back(pk, filters)
     if name == "open" and (first := next(iter(grid.ids(batch, filters, 0, 1)), None)) is not None:
-        asked = queue.Queue(filters, timezone.now())
+        asked = queue.Queue(batch, filters, timezone.now())
         return redirect(f"{reverse('batch_review', args=[pk])}?{asked.query(first)}")
     if name in ELSEWHERE:
         return redirect(f"{reverse(ELSEWHERE[name], args=[pk])}?{filters.query()}")

@@ -12,7 +12,6 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -27,7 +26,7 @@ from batches.changes import TransitionRefused
 from batches.exports import collected
 from batches.exports import options as choices
 from batches.models import Batch, Card
-from batches.queries import collections, grid, lists, queue, saved_views
+from batches.queries import collections, grid, lists, saved_views
 from batches.streaming import stream
 from batches.views import acts
 from batches.views.exports import NO_STORE, formats
@@ -68,10 +67,17 @@ def _batches(request: SignedInRequest, name: str) -> list[Batch]:
     return batches
 
 
-def _shared(name: str, batches: list[Batch], current: str) -> dict[str, Any]:
+def _shared(request: SignedInRequest, name: str, batches: list[Batch], current: str) -> dict[str, Any]:
     """What every page of a collection shows."""
     whole = collections.whole(name, collections.started(batches))
-    return {"name": name, "whole": whole, "batches": batches, "current": current, "cards": whole.total}
+    return {
+        "name": name,
+        "whole": whole,
+        "batches": batches,
+        "current": current,
+        "cards": whole.total,
+        "to_check": sum(batch.to_check for batch in collections.to_review(batches, request.user)),
+    }
 
 
 @require_safe
@@ -83,7 +89,7 @@ def collection_detail(request: SignedInRequest, name: str) -> HttpResponse:
     page = Paginator(batches, PER_PAGE).get_page(request.GET.get("page"))
     shown = [batch.pk for batch in page.object_list]
     by_id = {batch.pk: batch for batch in lists.with_first_card(Batch.objects.filter(pk__in=shown))}
-    shared = _shared(name, batches, "batches")
+    shared = _shared(request, name, batches, "batches")
     context = shared | {
         "page": page,
         "rows": lists.rows(by_id[pk] for pk in shown if pk in by_id),
@@ -102,7 +108,7 @@ def collection_detail(request: SignedInRequest, name: str) -> HttpResponse:
 def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     """The cards of its started batches, batch after batch; their fields are united by key."""
     batches = _batches(request, name)
-    shared = _shared(name, batches, "cards")
+    shared = _shared(request, name, batches, "cards")
     whole, read = shared["whole"], collections.started(batches)
     filters = collections.filters(request.GET, whole)
     sheet = collections.page(read, filters, request.GET.get("page"))
@@ -160,14 +166,16 @@ def collection_act(request: SignedInRequest, name: str) -> HttpResponse:
         messages.warning(request, _("Tick the cards first."))
         return redirect(back)
     if do == "open":
-        return _review_these(request, chosen)
+        cards = tuple(pk for _batch, filters in chosen for pk in filters.cards)
+        named = grid.Filters(cards=cards).query(queue="")
+        return redirect(f"{reverse('collection_review', args=[name])}?queue=&{named}")
     if do not in bulk.ACTS:
         raise Http404
     if request.method == "POST":
         _do(request, chosen, do)
         return redirect(back)
     number = sum(bulk.meant(batch, filters, do).count() for batch, filters in chosen)
-    context = _shared(name, batches, "cards") | {
+    context = _shared(request, name, batches, "cards") | {
         "do": do,
         "asked": acts.question(do, number),
         "means": acts.means(do),
@@ -179,17 +187,6 @@ def collection_act(request: SignedInRequest, name: str) -> HttpResponse:
     }
     inside = request.htmx.target == "act-ask"
     return render(request, "batches/_cards_ask.html" if inside else "batches/collection_act.html", context)
-
-
-def _review_these(request: SignedInRequest, chosen: Sequence[collections.Chosen]) -> HttpResponse:
-    """The review goes through one batch after the other: the first one's cards."""
-    batch, filters = chosen[0]
-    if len(chosen) > 1:
-        messages.info(
-            request, _("These are the cards of “%(batch)s”; a review is of one batch.") % {"batch": batch.name}
-        )
-    asked = queue.Queue(filters, timezone.now())
-    return redirect(f"{reverse('batch_review', args=[batch.pk])}?{asked.query(filters.cards[0])}")
 
 
 def _do(request: SignedInRequest, chosen: Sequence[collections.Chosen], do: str) -> None:
@@ -209,23 +206,10 @@ def _do(request: SignedInRequest, chosen: Sequence[collections.Chosen], do: str)
 @require_safe
 @login_required
 @never_cache
-def collection_review(request: SignedInRequest, name: str) -> HttpResponse:
-    """To the first of its batches in which cards are to check; rather to one in which this person may say so."""
-    waiting = [batch for batch in _batches(request, name) if batch.to_check and not batch.is_draft]
-    if not waiting:
-        messages.success(request, _("No card of this collection is to check."))
-        return redirect("collection_detail", name)
-    mine = next((batch for batch in waiting if can_edit(request, batch)), waiting[0])
-    return redirect("batch_review", mine.pk)
-
-
-@require_safe
-@login_required
-@never_cache
 def collection_export(request: SignedInRequest, name: str) -> HttpResponse:
     """Which format and which cards of all its started batches."""
     batches = _batches(request, name)
-    shared = _shared(name, batches, "export")
+    shared = _shared(request, name, batches, "export")
     whole = shared["whole"]
     read = collections.started(batches)
     context = shared | {

@@ -77,7 +77,8 @@ def card_of(batch: Batch, card_pk: int) -> Card:
     return get_object_or_404(batch.cards.select_related("result", "reviewed_by"), pk=card_pk)
 
 
-def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
+def chips(batch: Batch, filters: grid.Filters, fitting: int | None = None) -> list[dict[str, Any]]:
+    """`fitting`: how many cards fail for the cause of the filter, where it is known."""
     labels = {
         "": (_("All"), ""),
         "check": (_("To check"), "count--warn"),
@@ -104,7 +105,7 @@ def chips(batch: Batch, filters: grid.Filters) -> list[dict[str, Any]]:
         for name, (label, css) in labels.items()
         if numbers[name] or name in {"", "check", "problems", "reviewed", filters.name}
     ]
-    return [*shown, _chip_of_cause(batch, filters)] if filters.cause else shown
+    return [*shown, _chip_of_cause(batch, filters, fitting)] if filters.cause else shown
 
 
 def marks(batch: Batch, filters: grid.Filters) -> list[dict[str, str]]:
@@ -130,11 +131,13 @@ def narrowing(batch: Batch, filters: grid.Filters) -> dict[str, Any]:
     }
 
 
-def _chip_of_cause(batch: Batch, filters: grid.Filters) -> dict[str, Any]:
+def _chip_of_cause(batch: Batch, filters: grid.Filters, fitting: int | None) -> dict[str, Any]:
+    if fitting is None:
+        fitting = batch.cards.filter(grid.FILTERS["problems"], error=filters.cause).count()
     return {
         "label": progress.error_sentence(filters.cause).rstrip("."),
         "css": "count--bad",
-        "count": batch.cards.filter(grid.FILTERS["problems"], error=filters.cause).count(),
+        "count": fitting,
         "query": filters.query(),
         "current": True,
     }

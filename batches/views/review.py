@@ -1,11 +1,13 @@
 """The review: one card after the other, its scan beside its values. What is typed here is never lost."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -21,7 +23,7 @@ from batches.actions import cards as card_actions
 from batches.actions import reviewing
 from batches.changes import TransitionRefused
 from batches.models import Batch, Card, Lease
-from batches.queries import cockpit, queue, results
+from batches.queries import cockpit, collections, queue, results
 from batches.states import CardStatus
 from batches.views.cards import LONGEST, number
 from batches.views.results import can_edit, card_of, chips, editable, visible
@@ -56,23 +58,51 @@ def batch_review(request: SignedInRequest, pk: int) -> HttpResponse:
     batch = visible(request, pk)
     if batch.is_draft:
         return redirect("batch_upload", pk)
-    asked = queue.Queue.from_query(request.GET, batch)
-    if "card" in request.GET:
-        context = _context(request, batch, card_of(batch, number(request.GET["card"])), asked)
-        name = "batches/_review.html" if request.htmx.target == "review" else "batches/review.html"
-        return render(request, name, context)
-    first = queue.entrance(batch, asked, request.user)
-    if first is None:
-        context = {"batch": batch, "queue": asked, "chips": chips(batch, asked.filters)}
-        return render(request, "batches/review_empty.html", context)
-    return redirect(f"{reverse('batch_review', args=[pk])}?{asked.query(first)}")
+    asked = _queue(request, batch)
+    if "card" not in request.GET:
+        return _enter(request, asked)
+    context = _context(request, batch, card_of(batch, number(request.GET["card"])), asked)
+    name = "batches/_review.html" if request.htmx.target == "review" else "batches/review.html"
+    return render(request, name, context)
+
+
+@require_safe
+@login_required
+@never_cache
+def collection_review(request: SignedInRequest, name: str) -> HttpResponse:
+    """To the first card of a queue that goes through the collection's batches one after the other."""
+    if not collections.batches_of(request.user, name):
+        raise Http404
+    return _enter(request, queue.Queue.of_collection(request.GET, name, request.user))
+
+
+def _queue(request: SignedInRequest, batch: Batch) -> queue.Queue:
+    """That of the collection in whose review one is, as long as the batch is in it; else the batch's."""
+    name = request.GET.get("collection", "")
+    if name and name == batch.collection:
+        asked = queue.Queue.of_collection(request.GET, name, request.user)
+        if batch.pk in asked.places:
+            return asked
+    return queue.Queue.from_query(request.GET, batch)
+
+
+def _enter(request: SignedInRequest, asked: queue.Queue) -> HttpResponse:
+    first = queue.entrance(asked, request.user)
+    if first is not None:
+        return redirect(_address(asked, first))
+    context = {"batch": asked.whole, "queue": asked, "others": 0}
+    if asked.collection and asked.filters.name == "check":
+        beside = collections.started(collections.batches_of(request.user, asked.collection))
+        context["others"] = sum(batch.to_check for batch in beside if batch.pk not in asked.places)
+    return render(request, "batches/review_empty.html", context)
 
 
 def _context(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Queue) -> dict[str, Any]:
     typed, kept_at = cockpit.drafted(card, request.user)
     row = results.rows(batch, [card])[0]
-    place = queue.place(batch, asked, card, request.user)
+    place = queue.place(asked, card, request.user)
     may = can_edit(request, batch)
+    query = asked.filters.query()
     return {
         "batch": batch,
         "card": card,
@@ -81,12 +111,14 @@ def _context(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Qu
         "kept_at": kept_at,
         "queue": asked,
         "place": place,
-        "previous": asked.query(place.previous) if place.previous else "",
-        "next": asked.query(place.next) if place.next else "",
-        "frames": [(frame, asked.query(frame.card.pk)) for frame in place.frames],
+        "previous": _address(asked, place.previous) if place.previous else "",
+        "next": _address(asked, place.next) if place.next else "",
+        "entrance": _address(asked, None),
+        "table": replace(asked.filters, cards=(), sort="position").query(),
+        "frames": [(frame, _address(asked, frame.card), name) for frame, name in _begun(asked, place)],
         "here": asked.query(card.pk),
-        "query": asked.filters.query(),
-        "chips": [chip | {"query": _of_chip(asked, chip["query"])} for chip in chips(batch, asked.filters)],
+        "query": f"{urlencode({'collection': asked.collection})}&{query}" if asked.collection else query,
+        "chips": _chips(asked, place),
         "can_edit": may,
         "readable": may and (row.is_read or _enterable(card)),
         "enterable": _enterable(card),
@@ -102,7 +134,22 @@ def _context(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Qu
     }
 
 
-def _of_chip(asked: queue.Queue, query: str) -> str:
+def _begun(asked: queue.Queue, place: queue.Place) -> Iterable[tuple[queue.Frame, str]]:
+    """The frames of the film, each with the name of the batch that begins there."""
+    names, last = {batch.pk: batch.name for batch in asked.parts or ()}, None
+    for at, frame in enumerate(place.frames):
+        begins = at > 0 and frame.card.batch_id != last
+        yield frame, names.get(frame.card.batch_id, "") if begins else ""
+        last = frame.card.batch_id
+
+
+def _chips(asked: queue.Queue, place: queue.Place) -> list[dict[str, Any]]:
+    """The other queues, each with its address."""
+    found = chips(asked.whole, asked.filters, place.left if asked.collection else None)
+    return [chip | {"address": _address(asked, None, _of_chip(chip["query"]))} for chip in found]
+
+
+def _of_chip(query: str) -> str:
     return query.replace("filter=", "queue=") if "filter=" in query else f"queue=&{query}"
 
 
@@ -113,7 +160,7 @@ def _enterable(card: Card) -> bool:
 def _at(request: SignedInRequest, pk: int, card_pk: int) -> tuple[Batch, Card, queue.Queue]:
     """Where somebody who may change the card acts. Raises Http404."""
     batch = editable(request, pk)
-    return batch, card_of(batch, card_pk), queue.Queue.from_query(request.GET, batch)
+    return batch, card_of(batch, card_pk), _queue(request, batch)
 
 
 def _note(request: SignedInRequest) -> str:
@@ -128,7 +175,7 @@ def _note(request: SignedInRequest) -> str:
 def review_save(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """`action`: accept (the fields of `accept`), save, or right. The page's own program gets JSON."""
     batch, card, asked = _at(request, pk, card_pk)
-    following = queue.place(batch, asked, card, request.user).next  # saving may take the card out of its filter
+    following = queue.place(asked, card, request.user).next  # saving may take the card out of its filter
     typed = _typed(request, batch)
     was = reviewing.before(card)
     try:
@@ -143,8 +190,8 @@ def review_save(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse
     if _is_program(request):
         return _saved(batch, saved, request.user, undo)
     messages.success(request, _("Saved: card %(n)s.") % {"n": card.position})
-    going = following if request.POST.get("action") in {"right", "next"} else card.pk
-    return redirect(_address(batch, asked, going))
+    going = following if request.POST.get("action") in {"right", "next"} else card
+    return redirect(_address(asked, going))
 
 
 def _save(request: SignedInRequest, card: Card, typed: Typed) -> Card:
@@ -219,7 +266,7 @@ def _conflict(request: SignedInRequest, batch: Batch, card: Card, typed: Typed, 
         told = {"said": said, "version": fresh.version, "fields": _fields(batch, fresh, row, mine)}
         return JsonResponse(told, status=200)
     messages.error(request, said)
-    return redirect(_address(batch, asked, card.pk))
+    return redirect(_address(asked, card))
 
 
 def _refused(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Queue) -> HttpResponse:
@@ -227,11 +274,15 @@ def _refused(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Qu
     if _is_program(request):
         return JsonResponse({"said": said, "reload": True})
     messages.error(request, said)
-    return redirect(_address(batch, asked, card.pk))
+    return redirect(_address(asked, card))
 
 
-def _address(batch: Batch, asked: queue.Queue, card: int | None) -> str:
-    return f"{reverse('batch_review', args=[batch.pk])}?{asked.query(card)}"
+def _address(asked: queue.Queue, card: Card | None, query: str = "") -> str:
+    """Of a card, or of the first one of the queue."""
+    if card is not None:
+        return f"{reverse('batch_review', args=[card.batch_id])}?{asked.query(card.pk)}"
+    name, whose = ("collection_review", asked.collection) if asked.collection else ("batch_review", asked.whole.pk)
+    return f"{reverse(name, args=[whose])}?{query or asked.query()}"
 
 
 def _now() -> str:
@@ -287,7 +338,7 @@ def review_flag(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse
             messages.error(request, _("Say in a word or two what is to be looked at."))
     except TransitionRefused:
         return _refused(request, batch, card, asked)
-    return redirect(_address(batch, asked, card.pk))
+    return redirect(_address(asked, card))
 
 
 @require_POST
@@ -295,7 +346,7 @@ def review_flag(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse
 def review_give_up(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """Nobody can read this card: it goes to the problems, with the reason."""
     batch, card, asked = _at(request, pk, card_pk)
-    following = queue.place(batch, asked, card, request.user).next
+    following = queue.place(asked, card, request.user).next
     was = reviewing.before(card)
     try:
         given_up = reviewing.cannot_read(card, request.user, number(request.POST.get("version")), _note(request))
@@ -308,7 +359,7 @@ def review_give_up(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespo
         undo = reviewing.undoable(was, given_up, request.user)
         return JsonResponse({"told": told, "undo": undo, "at": _now()})
     messages.success(request, told)
-    return redirect(_address(batch, asked, following or card.pk))
+    return redirect(_address(asked, following or card))
 
 
 def _changed_meanwhile(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Queue) -> HttpResponse:
@@ -319,21 +370,21 @@ def _changed_meanwhile(request: SignedInRequest, batch: Batch, card: Card, asked
         fields = _fields(batch, fresh, results.rows(batch, [fresh])[0], cockpit.drafted(fresh, request.user)[0])
         return JsonResponse({"said": said, "version": fresh.version, "fields": fields})
     messages.error(request, said)
-    return redirect(_address(batch, asked, card.pk))
+    return redirect(_address(asked, card))
 
 
 @require_POST
 @login_required
 def review_undo(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """Take one's last act on a card back."""
-    batch, card, asked = _at(request, pk, card_pk)
+    _batch, card, asked = _at(request, pk, card_pk)
     try:
         reviewing.undo(card, request.user, request.POST.get("token", ""))
     except reviewing.NothingToUndo:
         messages.error(request, _("This cannot be undone any more: the card was changed since."))
     else:
         messages.success(request, _("Undone: card %(n)s.") % {"n": card.position})
-    return redirect(_address(batch, asked, card.pk))
+    return redirect(_address(asked, card))
 
 
 @require_safe

@@ -263,11 +263,7 @@
       new Image().src = image.getAttribute("src");
     }
   }
-  function entrance() {
-    const end = new URL(root().dataset.here, location.href);
-    end.searchParams.delete("card");
-    return end;
-  }
+  const entrance = () => root().dataset.entrance;
   // The card that one wanted is not there: the queue goes on without it, where there is one still.
   async function miss(error) {
     if (!(error instanceof Refused)) throw error;
@@ -287,7 +283,9 @@
       return;
     }
     leave();
+    const { batch } = root().dataset;
     root().replaceWith(fresh);
+    if (fresh.dataset.batch !== batch) toast(fresh.dataset.begins);
     for (const field of fresh.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = token();
     tick(fresh);
     if (push) history.pushState({}, "", address);

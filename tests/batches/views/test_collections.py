@@ -274,27 +274,6 @@ def test_what_one_may_not_change_is_not_there_to_act_on(ingrid: Client, music: l
     assert not Card.objects.filter(reviewed=True).exists()
 
 
-def test_ticked_cards_are_reviewed_batch_by_batch(ingrid: Client, user: User, music: list[Batch]) -> None:
-    more = add(user, "Drawer 11", [{"author": "Bull"}], fields=[field("author", "A")])
-    mine = [*more.cards.values_list("pk", flat=True), music[1].cards.get(position=2).pk]
-    page = ingrid.get(reverse("collection_act", args=["Music"]), {"do": "open", "card": mine}, follow=True)
-    assert (page.context["batch"], page.context["card"].pk) == (music[1], mine[1])
-    assert page.context["place"].total == 1
-    assert "“Drawer 10”" in page.text
-
-
-def test_the_review_begins_with_the_first_batch_in_which_cards_are_to_check(ingrid: Client, music: list[Batch]) -> None:
-    address = reverse("collection_review", args=["Music"])
-    assert "No card of this collection is to check." in ingrid.get(address, follow=True).text
-    Batch.objects.filter(pk=music[1].pk).update(to_check=1)
-    assert ingrid.get(address).headers["Location"] == f"/batches/{music[1].pk}/review/"
-    Batch.objects.filter(pk=music[0].pk).update(to_check=1)  # comes before it, and is another person's
-    assert ingrid.get(address).headers["Location"] == f"/batches/{music[1].pk}/review/"
-    Batch.objects.filter(pk=music[1].pk).update(to_check=0)
-    assert ingrid.get(address).headers["Location"] == f"/batches/{music[0].pk}/review/"
-    assert address in ingrid.get(f"/batches/{music[1].pk}/review/").text  # nothing is left here: go on there
-
-
 # -- what is taken away
 
 

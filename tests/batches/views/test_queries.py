@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -10,6 +11,7 @@ from batches.models import Batch, Card
 from batches.states import CardStatus
 from cardocr_site.accounts.models import User
 from tests.batches.reading import give_result, stored
+from tests.batches.views.test_collection_review import add
 
 Make = Callable[..., list[Card]]
 PAGES = [
@@ -60,6 +62,25 @@ def test_a_page_asks_as_often_whatever_the_number_of_cards_and_by_indexes(
         many = asked(client, page)
         assert len(many) == few[page], page
         by_indexes(many)
+
+
+@pytest.mark.parametrize("queue", ["queue=check&sort=-severity", "queue=", "queue=check&q=grieg"])
+def test_the_next_card_of_a_collection_costs_the_same_whatever_the_number_of_its_batches(
+    client: Client, user: User, queue: str
+) -> None:
+    client.force_login(user)
+    add(user, "Drawer 1", [1] * 3)
+    here = add(user, "Drawer 5", [1] * 3)
+    for name in ("Drawer 6", "Drawer 9"):
+        add(user, name, [1] * 3)
+    address = f"/batches/{here.pk}/review/?collection=Music&since=1&{queue}&card={here.cards.get(position=3).pk}"
+    few = len(asked(client, address))
+    for n in range(4):
+        add(user, f"Drawer {n}.1", [1] * 8)
+        add(user, f"Drawer 6.{n}", [1] * 8)
+    many = asked(client, address)
+    assert len(many) <= few + 1  # those between the first and the last of the film are asked for together
+    by_indexes(many)
 
 
 def by_indexes(queries: list[str]) -> None:
