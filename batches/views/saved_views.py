@@ -3,11 +3,12 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
 
 from batches.models import SavedView
 from batches.queries import saved_views
@@ -51,13 +52,17 @@ def view_rename(request: SignedInRequest, pk: int) -> HttpResponse:
     return _back(request)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
+@never_cache
 def view_delete(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Asks first."""
     view = get_object_or_404(SavedView, pk=pk, user=request.user)
-    view.delete()
-    messages.success(request, _("The view “%(name)s” is removed.") % {"name": view.name})
-    return _back(request)
+    if request.method == "POST":
+        view.delete()
+        messages.success(request, _("The view “%(name)s” is removed.") % {"name": view.name})
+        return _back(request)
+    return render(request, "batches/view_delete.html", {"view": view, "back": _origin(request)})
 
 
 def _name(request: SignedInRequest) -> str:
@@ -65,7 +70,11 @@ def _name(request: SignedInRequest) -> str:
 
 
 def _back(request: SignedInRequest) -> HttpResponse:
-    """To the table that one came from; the address comes from the page, so it may lead nowhere else."""
-    back = request.POST.get("back", "")
+    return redirect(_origin(request))
+
+
+def _origin(request: SignedInRequest) -> str:
+    """The table that one came from; the address comes from the page, so it may lead nowhere else."""
+    back = request.POST.get("back") or request.GET.get("back", "")
     ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
-    return redirect(back if ours and back.startswith("/") else reverse("batch_list"))
+    return back if ours and back.startswith("/") else reverse("batch_list")

@@ -55,6 +55,7 @@ PAGES = {
     "notices": "/notices/",
     "results": "/batches/{batch}/cards/",
     "narrowed results": "/batches/{batch}/cards/?q=author&in=author&below=99",
+    "removing a view": "/views/{view}/delete/?back=/batches/{batch}/cards/",
     "no results": "/batches/{batch}/cards/?q=nothing-like-this",
     "card": "/batches/{batch}/cards/{card}/",
     "failed card": "/batches/{batch}/cards/{failed}/",
@@ -113,6 +114,13 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
     cards = [
         int(row.removeprefix("card-")) for row in page.locator("#card-rows tr").evaluate_all("r => r.map(x => x.id)")
     ]
+    page.goto(f"/batches/{batch}/cards/?filter=problems")
+    page.locator("#views > summary").click()
+    page.get_by_label("Save this view as").fill("Problems alone")
+    page.locator("#views-form").get_by_role("button", name="Save").click()
+    page.locator("#views > summary").click()
+    page.get_by_role("link", name="Remove the view Problems alone").click()
+    view = int(page.url.partition("/views/")[2].partition("/")[0])
     draft = steps.new_batch(page, "A draft")
     steps.add_scans(page, paths[:2])
     steps.name_fields(page, ["Author", "Year"])
@@ -124,7 +132,8 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
     empty = steps.new_batch(page, "An empty draft")
     context.close()
     vlm.heal()
-    return {"batch": batch, "draft": draft, "tried": tried, "empty": empty, "card": cards[0], "failed": cards[2]}
+    found = {"batch": batch, "draft": draft, "tried": tried, "empty": empty, "view": view}
+    return found | {"card": cards[0], "failed": cards[2]}
 
 
 def test_axe_finds_nothing_in_light_and_in_dark(

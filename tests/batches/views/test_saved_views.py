@@ -1,5 +1,6 @@
 """Views of the table of cards under a name."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -106,8 +107,16 @@ def test_they_come_along_when_htmx_draws_the_table(ingrid: Client, done: Batch) 
 def test_a_view_is_removed(ingrid: Client, done: Batch) -> None:
     save(ingrid, "Mine", "filter=check")
     pk = SavedView.objects.get().pk
-    page = ingrid.post(f"/views/{pk}/delete/", {"back": cards(done)}, follow=True).text
-    assert "The view “Mine” is removed." in page
+    here = cards(done, "?q=a+b%26&sort=name")
+    link = re.search(rf'<a class="mini" href="(/views/{pk}/delete/[^"]*)"', menu(ingrid, here))
+    assert link is not None
+    asked = ingrid.get(link[1]).text
+    assert "Remove the view “Mine”?" in asked
+    assert SavedView.objects.exists()  # nothing goes before the answer, with or without JavaScript
+    assert asked.count(here.replace("&", "&amp;")) == 2  # back there after it, or at once
+    answer = ingrid.post(f"/views/{pk}/delete/", {"back": here}, follow=True)
+    assert answer.redirect_chain == [(here, 302)]
+    assert "The view “Mine” is removed." in answer.text
     assert not SavedView.objects.exists()
 
 
@@ -116,6 +125,7 @@ def test_others_neither_see_nor_change_it(ingrid: Client, done: Batch, other_use
     pk = SavedView.objects.get().pk
     ingrid.force_login(other_user)
     assert "Mine" not in menu(ingrid, cards(done))
+    assert ingrid.get(f"/views/{pk}/delete/").status_code == 404
     for act in ("rename", "delete"):
         assert ingrid.post(f"/views/{pk}/{act}/", {"name": "Theirs"}).status_code == 404
     assert SavedView.objects.get().name == "Mine"
@@ -124,5 +134,7 @@ def test_others_neither_see_nor_change_it(ingrid: Client, done: Batch, other_use
 def test_it_leads_nowhere_else(ingrid: Client, done: Batch, client: Client) -> None:
     for back in ("https://example.org/", "//example.org/", "javascript:alert(1)", ""):
         assert save(ingrid, "Mine", "filter=check", back=back) == "/batches/"
+        asked = ingrid.get(f"/views/{SavedView.objects.get().pk}/delete/", {"back": back}).text
+        assert '<a class="btn btn--quiet" href="/batches/">' in asked
     client.logout()
     assert "/login/" in client.post("/views/", {"name": "x", "query": "filter=check"}).headers["Location"]
