@@ -98,6 +98,7 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_htmx",
+    "ninja",
     "huey.contrib.djhuey",
     "cardocr_site.accounts",
     "cardocr_site",
@@ -107,8 +108,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "cardocr_site.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "cardocr_site.headers.HeadersMiddleware",
+    "cardocr_site.api.middleware.EnvelopeMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -120,6 +123,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "cardocr_site.api.idempotency.IdempotencyMiddleware",
 ]
 
 ROOT_URLCONF = "cardocr_site.urls"
@@ -187,6 +191,8 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+TOKEN_HOURS = env.int("CARDOCR_TOKEN_HOURS", default=24)  # how long a program's sign-in holds
+SELF_REGISTRATION = env.bool("CARDOCR_SELF_REGISTRATION", default=False)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "batch_list"
 LOGOUT_REDIRECT_URL = "login"
@@ -241,8 +247,9 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}]: {message}", "style": "{"}},
+    "filters": {"request_id": {"()": "cardocr_site.request_ids.InLog"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["stderr"], "level": env.str("CARDOCR_LOG_LEVEL", default="WARNING").upper()},
     "loggers": {
         "django": {"handlers": [], "level": "WARNING", "propagate": True},

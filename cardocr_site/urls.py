@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from batches.views import failures
 from cardocr_site.accounts.views import admin_login, set_language
+from cardocr_site.api import urls as api
 from cardocr_site.views import favicon
 
 admin.site.site_url = f"{settings.SITE.path}/"
@@ -16,6 +17,7 @@ urlpatterns = [
     path("admin/errors/", failures.admin_errors, name="admin_errors"),
     path("admin/errors/<int:card_pk>/", failures.admin_error, name="admin_error"),
     path("admin/", admin.site.urls),
+    path("api/v1/", api),
     path("templates/", include("templates_app.urls")),
     path("", include("batches.urls")),
 ]

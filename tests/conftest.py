@@ -1,6 +1,7 @@
 """Fixtures by noun, shared by all tests."""
 
 import io
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,11 +11,14 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db.models.signals import post_migrate
+from django.test import Client
 from PIL import Image
 
 from batches.models import Batch, Card
 from batches.states import CardStatus, SkipReason
+from cardocr_site.accounts import tokens
 from cardocr_site.accounts.models import User
+from cardocr_site.contract import STATUS_OF
 from ocr.models import Engine
 
 CARDS = Path(os.environ.get("CARDOCR_TEST_CARDS") or Path(__file__).resolve().parents[2] / "shared" / "cards")
@@ -134,3 +138,58 @@ def image_bytes(size: tuple[int, int] = (600, 400), colour: str = "ivory", kind:
 @pytest.fixture
 def jpeg() -> bytes:
     return image_bytes()
+
+
+class ApiClient:
+    """Calls as a program makes them: JSON in, the envelope out, signed in by a token."""
+
+    def __init__(self, client: Client, user: User | None = None) -> None:
+        self.client = client
+        self.headers = {"Authorization": f"Bearer {tokens.sign_in(user)[0]}"} if user else {}
+
+    def __call__(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """The response, checked for the envelope; `.data` and `.error` of it."""
+        headers = self.headers | more.pop("headers", {})
+        if body is not None:
+            more |= {"data": json.dumps(body), "content_type": "application/json"}
+        response: Any = getattr(self.client, method)(f"/api/v1{path}", headers=headers, **more)
+        told = response.json()
+        assert response.headers["X-Request-ID"]
+        if response.status_code < 400:
+            assert (set(told), told["success"]) == ({"success", "data"}, True)
+            response.data = told["data"]
+        else:
+            assert (set(told), told["success"]) == ({"success", "error"}, False)
+            assert set(told["error"]) == {"code", "message", "details"}
+            assert STATUS_OF[told["error"]["code"]] == response.status_code
+            response.error = told["error"]
+        return response
+
+    def refused(self, code: str, method: str, path: str, body: Any = None, **more: Any) -> dict[str, Any]:
+        """The error's details, once it has that code."""
+        response = self(method, path, body, **more)
+        assert response.status_code >= 400, response.content
+        assert response.error["code"] == code
+        details: dict[str, Any] = response.error["details"]
+        return details
+
+
+@pytest.fixture
+def api(client: Client, user: User) -> ApiClient:
+    """Ingrid's."""
+    return ApiClient(client, user)
+
+
+@pytest.fixture
+def anonymous(client: Client) -> ApiClient:
+    return ApiClient(client)
+
+
+@pytest.fixture
+def others_api(client: Client, other_user: User) -> ApiClient:
+    return ApiClient(client, other_user)
+
+
+@pytest.fixture
+def admins_api(client: Client, administrator: User) -> ApiClient:
+    return ApiClient(client, administrator)

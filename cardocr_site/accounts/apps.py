@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_save
 from django.utils.translation import gettext_lazy as _
 
 
@@ -6,3 +9,12 @@ class AccountsConfig(AppConfig):
     name = "cardocr_site.accounts"
     label = "accounts"
     verbose_name = _("People")
+
+    def ready(self) -> None:
+        post_save.connect(_end_access, sender=self.get_model("User"), dispatch_uid="end_access")
+
+
+def _end_access(instance: Any, **more: Any) -> None:
+    """Whoever is deactivated: however that was done."""
+    if not instance.is_active:
+        instance.access_tokens.all().delete()

@@ -21,7 +21,12 @@ class MustChangePasswordMiddleware(MiddlewareMixin):
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
         match = request.resolver_match
-        if match is None or match.view_name in ALLOWED or not getattr(request.user, "must_change_password", False):
+        if (
+            match is None
+            or match.view_name in ALLOWED
+            or "api" in match.namespaces
+            or not getattr(request.user, "must_change_password", False)
+        ):
             return None
         if request.headers.get("HX-Request"):
             return HttpResponseClientRedirect(reverse("password_change"))

@@ -45,3 +45,49 @@ class SignInTries(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} · {self.at:%Y-%m-%d %H:%M}"
+
+
+class AccessToken(models.Model):
+    """Lets a program in as its user: by a sign-in, or made for a script. The token is not kept; see tokens.py."""
+
+    class Kind(models.TextChoices):
+        SIGN_IN = "sign_in", _("sign-in")
+        SCRIPT = "script", _("for a script")
+
+    class Scope(models.TextChoices):
+        READ = "read", _("look and export")
+        WRITE = "write", _("look and change")
+        ADMIN = "admin", _("all that I may do")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="access_tokens")
+    kind = models.CharField(max_length=8, choices=Kind)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    key = models.CharField(max_length=64, unique=True)  # the sign-in's jti, or the hash of a script's token
+    scope = models.CharField(_("scope"), max_length=5, choices=Scope, default=Scope.READ)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("kind", "expires_at"), name="access_token_expiry"),)
+
+    def __str__(self) -> str:
+        return self.name or str(self.kind)
+
+
+class IdempotentReply(models.Model):
+    """The answer to a POST that was sent with an Idempotency-Key: sent again, it is answered the same."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    request = models.CharField(max_length=64)  # a hash of address and body
+    status = models.PositiveSmallIntegerField(null=True)  # null while it is being worked on
+    body = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user", "key"), name="idempotency_key_once"),)
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,150 @@
+"""Signing in, oneself, and tokens for scripts."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from ninja import Field, Query, Router, Schema, Status
+
+from cardocr_site.accounts import tokens, tries
+from cardocr_site.accounts.addresses import client_address
+from cardocr_site.accounts.authentication import need_scope, self_registration
+from cardocr_site.accounts.models import AccessToken, User
+from cardocr_site.contract import Listed, Paging, Refused, Reply, fails, invalid, listed, not_found, reply
+
+router = Router(tags=["Signing in"])
+
+
+class Credentials(Schema):
+    username: str = Field(max_length=150, examples=["ingrid"])
+    password: str = Field(max_length=1000, examples=["a long sentence of your own"])
+
+
+class SignedIn(Schema):
+    token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
+    expires_at: datetime
+
+
+@router.post("/auth/login", auth=None, response={200: Reply[SignedIn], **fails("AUTH_INVALID", "PERMISSION_DENIED")})
+def login(request: HttpRequest, data: Credentials) -> Any:
+    """Sign in by name and password. The token holds for 24 hours."""
+    address = client_address(request)
+    until = tries.closed_until(data.username, address)
+    if until is not None:
+        seconds = max(1, round((until - timezone.now()).total_seconds()))
+        raise Refused("RATE_LIMIT_EXCEEDED", _("Too many tries with this name: wait."), retry_after=seconds)
+    user = authenticate(request, username=data.username, password=data.password)
+    if not isinstance(user, User):
+        raise Refused("AUTH_INVALID", _("That name and password do not go together."))
+    if user.must_change_password:
+        raise Refused("PERMISSION_DENIED", _("Choose a password of your own first, in the browser."))
+    token, expires = tokens.sign_in(user)
+    return reply({"token": token, "expires_at": expires})
+
+
+@router.post("/auth/logout", response={200: Reply[None]})
+def logout(request: HttpRequest) -> Any:
+    """Revoke the token that this request is sent with."""
+    header = request.headers.get("Authorization", "")
+    if header:
+        tokens.find(header.partition(" ")[2].strip()).delete()
+    return reply(None)
+
+
+class Registration(Schema):
+    username: str = Field(min_length=3, max_length=50, examples=["ingrid"])
+    email: str = Field(max_length=254, examples=["ingrid@example.org"])
+    password: str = Field(min_length=12, max_length=1000, examples=["a long sentence of your own"])
+
+
+class Registered(Schema):
+    user_id: str
+    token: str
+
+
+@router.post("/auth/register", auth=None, response={201: Reply[Registered], **fails("PERMISSION_DENIED")})
+def register(request: HttpRequest, data: Registration) -> Any:
+    """Make an account of one's own, where the site lets people do that."""
+    if not self_registration():
+        raise Refused("PERMISSION_DENIED", _("Accounts are made by an administrator here."))
+    user = User(username=data.username, email=data.email)
+    problems = _problems(user, data)
+    if problems:
+        raise Refused("VALIDATION_ERROR", _("Some of what was sent is not right: see the details."), problems)
+    user.set_password(data.password)
+    user.save()
+    return Status(201, reply({"user_id": str(user.pk), "token": tokens.sign_in(user)[0]}))
+
+
+def _problems(user: User, data: Registration) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    try:
+        user.clean_fields(exclude=["password"])
+        validate_email(data.email)
+    except ValidationError as error:
+        found |= error.message_dict if hasattr(error, "error_dict") else {"email": list(error.messages)}
+    try:
+        validate_password(data.password, user)
+    except ValidationError as error:
+        found["password"] = list(error.messages)
+    if User.objects.filter(username__iexact=data.username).exists():
+        found["username"] = [_("This name is taken.")]
+    return found
+
+
+class TokenOut(Schema):
+    id: int
+    name: str
+    scope: AccessToken.Scope
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class TokenMade(TokenOut):
+    token: str = Field(description="Told this once.")
+
+
+class TokenIn(Schema):
+    name: str = Field(min_length=1, max_length=100, examples=["Nightly export"])
+    scope: AccessToken.Scope = AccessToken.Scope.READ
+    days: int | None = Field(365, ge=1, le=3650, description="How long it holds; null: until it is revoked.")
+
+
+def _own(request: HttpRequest) -> Any:
+    user: Any = request.user
+    return AccessToken.objects.filter(user=user, kind=AccessToken.Kind.SCRIPT)
+
+
+@router.get("/tokens", response=Reply[Listed[TokenOut]])
+def list_tokens(request: HttpRequest, paging: Query[Paging]) -> Any:
+    """One's own tokens for scripts, without the tokens themselves."""
+    return reply(listed(_own(request), "-id", paging.cursor, paging.limit, total=_own(request).count()))
+
+
+@router.post("/tokens", response={201: Reply[TokenMade]})
+def create_token(request: HttpRequest, data: TokenIn) -> Any:
+    """Make a token for a script. It is told this once."""
+    if not data.name.strip():
+        raise invalid("name", _("Say what it is for."))
+    need_scope(request, data.scope)  # no token makes one for more
+    user: Any = request.user
+    row, token = tokens.make(user, data.name.strip(), data.scope, data.days)
+    told = {field: getattr(row, field) for field in TokenOut.model_fields}
+    return Status(201, reply(told | {"token": token}))
+
+
+@router.delete("/tokens/{token_id}", response={200: Reply[None]})
+def delete_token(request: HttpRequest, token_id: int) -> Any:
+    """Revoke one of one's own tokens, at once."""
+    deleted, _rows = _own(request).filter(pk=token_id).delete() if token_id < 2**63 else (0, {})
+    if not deleted:
+        raise not_found()
+    return reply(None)

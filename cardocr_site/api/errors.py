@@ -1,0 +1,96 @@
+"""Every error in the envelope: ours, ninja's, Django's."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from cardocr_site import request_ids
+from cardocr_site.contract import STATUS_OF, Refused, envelope, not_found
+
+log = logging.getLogger(__name__)
+
+CODE_OF = {401: "AUTH_REQUIRED", 403: "PERMISSION_DENIED", 404: "RESOURCE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
+CODE_OF |= {413: "FILE_TOO_LARGE", 429: "RATE_LIMIT_EXCEEDED", 500: "INTERNAL_ERROR"}
+
+
+def add_to(api: NinjaAPI) -> None:
+    for error, handler in HANDLERS.items():
+        api.add_exception_handler(error, handler)
+
+
+def answer(refused: Refused) -> HttpResponse:
+    response = JsonResponse(envelope(refused.code, refused.message, refused.details), status=refused.status)
+    if refused.retry_after is not None:
+        response.headers["Retry-After"] = str(refused.retry_after)
+    if refused.status == STATUS_OF["AUTH_REQUIRED"]:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="cardocr"'
+    return response
+
+
+def of_status(status: int) -> Refused:
+    """For an answer that Django gave, of which only the status is known."""
+    code = CODE_OF.get(status, "INTERNAL_ERROR" if status >= 500 else "VALIDATION_ERROR")
+    messages = {
+        "AUTH_REQUIRED": _("Sign in first: send a token."),
+        "PERMISSION_DENIED": _("You may not do that."),
+        "METHOD_NOT_ALLOWED": _("This address does not take this method: see “Allow”."),
+        "FILE_TOO_LARGE": _("That is more than is taken at once."),
+        "RATE_LIMIT_EXCEEDED": _("Too many requests: wait a little."),
+        "VALIDATION_ERROR": _("The request cannot be understood."),
+        "INTERNAL_ERROR": _("Something went wrong here. Tell an administrator this request id: %(id)s")
+        % {"id": request_ids.current()},
+    }
+    if code == "RESOURCE_NOT_FOUND":
+        return not_found()
+    details = {"request_id": request_ids.current()} if code == "INTERNAL_ERROR" else {}
+    return Refused(code, messages[code], details)
+
+
+def _refused(request: HttpRequest, error: Any) -> HttpResponse:
+    return answer(error)
+
+
+def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
+    refused = of_status(error.status_code)
+    if error.status_code == 400:  # a body that is no JSON
+        refused.details = {"body": [_("This is no JSON object.")]}
+    return answer(refused)
+
+
+def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
+    details: dict[str, list[str]] = defaultdict(list)
+    for one in error.errors:
+        details[_input(one)].append(str(one.get("msg", "")))
+    return answer(Refused("VALIDATION_ERROR", _("Some of what was sent is not right: see the details."), dict(details)))
+
+
+def _input(found: Mapping[str, Any]) -> str:
+    """The name of an input as the caller knows it: without where it stands and what our function calls it."""
+    where, *path = (str(part) for part in found.get("loc", ()))
+    if where in {"body", "form", "query"} and len(path) > 1:
+        path = path[1:]
+    return ".".join(path) or where
+
+
+def _internal(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.error("Request %s: %s %s failed", request_ids.current(), request.method, request.path, exc_info=error)
+    return answer(of_status(500))
+
+
+HANDLERS: dict[type[Exception], Any] = {
+    Refused: _refused,
+    ValidationError: _invalid,
+    HttpError: _http_error,
+    Http404: lambda request, error: answer(not_found()),
+    PermissionDenied: lambda request, error: answer(of_status(403)),
+    RequestDataTooBig: lambda request, error: answer(of_status(413)),
+    SuspiciousOperation: lambda request, error: answer(of_status(400)),
+    Exception: _internal,
+}

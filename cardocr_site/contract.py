@@ -1,0 +1,145 @@
+"""What all answers to programs share: the envelope, the codes of errors, pages of a list. See docs/api.md."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, Literal, TypeVar
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+from ninja import Field, Schema
+
+T = TypeVar("T")
+
+STATUS_OF = {
+    "AUTH_REQUIRED": 401,
+    "AUTH_INVALID": 401,
+    "AUTH_EXPIRED": 401,
+    "PERMISSION_DENIED": 403,
+    "RESOURCE_NOT_FOUND": 404,
+    "METHOD_NOT_ALLOWED": 405,
+    "VALIDATION_ERROR": 422,
+    "FILE_TOO_LARGE": 413,
+    "FILE_TYPE_INVALID": 415,
+    "BATCH_LOCKED": 409,
+    "BATCH_STATE_INVALID": 409,
+    "TASK_NOT_FOUND": 404,
+    "TASK_ALREADY_COMPLETED": 409,
+    "EDIT_CONFLICT": 409,
+    "ENGINE_UNAVAILABLE": 503,
+    "API_KEY_INVALID": 424,
+    "RATE_LIMIT_EXCEEDED": 429,
+    "INTERNAL_ERROR": 500,
+}
+LIMIT, LIMIT_MAX = 100, 1000
+
+
+class Refused(Exception):
+    """An answer with an error: its code, a message for a person, details for the program."""
+
+    def __init__(
+        self, code: str, message: str, details: Mapping[str, Any] | None = None, *, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code, self.status = code, STATUS_OF[code]
+        self.message, self.details, self.retry_after = message, dict(details or {}), retry_after
+
+
+def invalid(name: str, *messages: str) -> Refused:
+    """One input is not as it must be."""
+    return Refused("VALIDATION_ERROR", _("Some of what was sent is not right: see the details."), {name: messages})
+
+
+def not_found(message: str = "") -> Refused:
+    return Refused("RESOURCE_NOT_FOUND", message or _("There is no such thing, or you may not know of it."))
+
+
+class Problem(Schema):
+    """What went wrong. `code` is for programs and stays; `message` is for people."""
+
+    code: str = Field(examples=["VALIDATION_ERROR"])
+    message: str = Field(examples=["Some of what was sent is not right: see the details."])
+    details: dict[str, Any] = Field(examples=[{"name": ["Field required"]}])
+
+
+class Failure(Schema):
+    """The answer to a request that was refused or failed."""
+
+    success: Literal[False] = False
+    error: Problem
+
+
+class Reply(Schema, Generic[T]):
+    """The answer to a request that was carried out."""
+
+    success: Literal[True] = True
+    data: T
+
+
+class Listed(Schema, Generic[T]):
+    """A part of a list. `next` is the `cursor` of the part after it; null: there is none."""
+
+    items: list[T]
+    next: str | None = Field(None, description="The cursor of the next part; null at the end.")
+    total: int | None = Field(None, description="How many there are in all; null where nobody has counted them.")
+
+
+def reply(data: Any) -> dict[str, Any]:
+    return {"success": True, "data": data}
+
+
+def fails(*codes: str) -> dict[int, type[Failure]]:
+    """The errors of one call beside those that each call has; for `response=`."""
+    return {STATUS_OF[code]: Failure for code in codes}
+
+
+def envelope(code: str, message: str, details: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"success": False, "error": {"code": code, "message": message, "details": dict(details or {})}}
+
+
+# -- pages of a list: by where the last one ended, so that the ten-thousandth costs what the first does
+
+
+def cursor_of(values: Sequence[int | str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(list(values), separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def values_of(cursor: str, kinds: Sequence[type]) -> list[Any]:
+    """Raises Refused."""
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, RecursionError):
+        values = None
+    as_meant = isinstance(values, list) and [type(value) for value in values] == list(kinds)
+    # Whole numbers beyond 64 bits are in no column.
+    if not as_meant or any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
+        raise invalid("cursor", _("This is no cursor of this list: take “next” as it came."))
+    return list(values)
+
+
+def listed(
+    rows: QuerySet[Any],
+    order: str,
+    cursor: str | None,
+    limit: int,
+    *,
+    total: int | None = None,
+    shown: Callable[[Iterable[Any]], Iterable[Any]] = list,
+) -> dict[str, Any]:
+    """One part of `rows`, in the order of one unique column (`-id`: from the newest on)."""
+    column, back = order.removeprefix("-"), order.startswith("-")
+    if cursor is not None:
+        (last,) = values_of(cursor, [int])
+        rows = rows.filter(Q(**{f"{column}__{'lt' if back else 'gt'}": last}))
+    found = list(rows.order_by(order)[: limit + 1])
+    more = len(found) > limit
+    following = cursor_of([getattr(found[limit - 1], column)]) if more else None
+    return {"items": list(shown(found[:limit])), "next": following, "total": total}
+
+
+class Paging(Schema):
+    """The inputs of every list."""
+
+    limit: int = Field(LIMIT, ge=1, le=LIMIT_MAX, description="How many at once.")
+    cursor: str | None = Field(None, max_length=500, description="“next” of the part before.")

@@ -1,0 +1,63 @@
+"""The description of the calls: complete, the same as what is answered, open to everybody; the page for staff."""
+
+import pytest
+
+from cardocr_site.api import api as ninja_api
+
+FILES = {"text/event-stream", "application/octet-stream", "image/jpeg"}  # answers that have no envelope
+
+
+@pytest.fixture
+def described(client, db):
+    return client.get("/api/v1/openapi.json").json()
+
+
+def calls(described):
+    for path, methods in described["paths"].items():
+        for method, call in methods.items():
+            yield f"{method} {path}", call
+
+
+def test_each_call_has_a_name_of_its_own_a_summary_and_a_topic(described):
+    names = [call["operationId"] for _name, call in calls(described)]
+    assert len(names) == len(set(names)) > 5
+    for name, call in calls(described):
+        assert call.get("description"), name
+        assert call.get("tags"), name
+
+
+def test_each_answer_has_the_envelope(described):
+    schemas = described["components"]["schemas"]
+    for name, call in calls(described):
+        for status, response in call["responses"].items():
+            content = response["content"]
+            if set(content) <= FILES:
+                continue
+            properties = schemas[content["application/json"]["schema"]["$ref"].rpartition("/")[2]]["properties"]
+            assert set(properties) == ({"success", "data"} if int(status) < 400 else {"success", "error"}), name
+
+
+def test_each_call_that_needs_a_sign_in_says_so_and_how_it_may_be_refused(described):
+    open_to_all = {name for name, call in calls(described) if not call.get("security")}
+    assert open_to_all == {"post /api/v1/auth/login", "post /api/v1/auth/register"}
+    for name, call in calls(described):
+        wanted = {"422", "429", "500"} if name in open_to_all else {"401", "403", "404", "422", "429", "500"}
+        assert wanted <= set(call["responses"]), name
+
+
+def test_the_page_that_tries_calls_is_for_staff(client, user, administrator):
+    assert client.get("/api/v1/docs").status_code == 302
+    client.force_login(user)
+    assert client.get("/api/v1/docs").status_code == 302
+    client.force_login(administrator)
+    page = client.get("/api/v1/docs").content.decode()
+    assert "/api/v1/openapi.json" in page
+    assert "//cdn" not in page
+
+
+def test_no_call_is_left_without_a_sign_in_by_mistake():
+    for router in ninja_api._get_bound_routers():
+        for view in router.path_operations.values():
+            for operation in view.operations:
+                name = operation.view_func.__name__
+                assert operation.auth_callbacks or name in {"login", "register"}, name
