@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from batches.models import DEFAULT_OPTIONS, Batch, Card
-from batches.queries import grid, lists, results
+from batches.queries import grid, lists, merging, results
 from batches.queries.asked import whole_number
 from batches.states import BatchStatus
 from ocr.fields import FieldSpec
@@ -120,19 +120,26 @@ class Row:
 
 
 def page(batches: Sequence[Batch], filters: grid.Filters, wanted: str | None) -> grid.Sheet:
-    """A page of the cards, batch after batch; the last one where there are fewer."""
+    """A page of the cards; the last one where there are fewer."""
     counted = numbers(batches, filters)
     count = sum(counted.values())
     pages = max(1, -(-count // filters.per))
     number = min(whole_number(wanted, digits=8) or 1, pages)
     start = (number - 1) * filters.per
-    ids = _ids(batches, counted, filters, start, start + filters.per)
+    if filters.sort in {"position", "-position"}:
+        ids = _ids(batches, counted, filters, start, start + filters.per)
+    else:
+        fitting = [batch for batch in batches if counted.get(batch.pk)]
+        ids = merging.Merged(fitting, filters, count).ids(start, start + filters.per)
     found = Card.objects.select_related("result", "reviewed_by").in_bulk(ids)
     return grid.Sheet([found[pk] for pk in ids if pk in found], number, count, filters.per)
 
 
 def _ids(batches: Sequence[Batch], counted: dict[int, int], filters: grid.Filters, start: int, end: int) -> list[int]:
-    """Three queries at most: of the first and the last batch of the page a part, those between them as a whole."""
+    """Batch after batch, in three queries at most: of the first and the last batch of the page a part, those between
+    them as a whole.
+    """
+    batches = batches[::-1] if filters.sort.startswith("-") else batches
     begins, upto = {}, 0
     for batch in batches:
         begins[batch.pk] = upto
@@ -151,7 +158,7 @@ def _ids(batches: Sequence[Batch], counted: dict[int, int], filters: grid.Filter
     between = touched[1:-1]
     inside: dict[int, list[int]] = {batch.pk: [] for batch in between}
     if between:
-        fitting = grid.narrow(_cards(between), filters).order_by("position", "pk")
+        fitting = grid.narrow(_cards(between), filters).order_by(*grid.order_of(filters.sort))
         for batch_id, pk in fitting.values_list("batch", "pk"):
             inside[batch_id].append(pk)
     ids = part(touched[0])
@@ -184,6 +191,5 @@ def among(batches: Sequence[Batch], cards: Collection[int]) -> list[Chosen]:
 
 
 def filters(query: Any, collection: Batch) -> grid.Filters:
-    """As of a batch's grid, as far as `numbers` counts them. The order is theirs: batch after batch."""
-    asked = grid.Filters.from_query(query, collection)
-    return replace(asked, sort="position", cards=())
+    """As of a batch's grid, as far as `numbers` counts them."""
+    return replace(grid.Filters.from_query(query, collection), cards=())

@@ -1,4 +1,4 @@
-"""The columns of a batch's table of cards, in their order: all of them, and which somebody sees."""
+"""The columns of a table of cards, in their order: all of them, and of a batch's which somebody sees."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from batches.queries import grid
 from cardocr_site.accounts.models import User
 
 REVIEWER = "reviewer"
+BATCH = "batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Column:
     @property
     def sort(self) -> str:
         """As the address says it; empty where there is no such order."""
-        return "" if self.name == REVIEWER else self.name
+        return "" if self.name in {REVIEWER, BATCH} else self.name
 
     @property
     def optional(self) -> bool:
@@ -38,6 +39,12 @@ def of(batch: Batch, user: User) -> list[Column]:
         Column(name, label, css, place, name not in hidden)
         for place, (name, label, css) in enumerate(_columns(batch), 1)
     ]
+
+
+def of_collection(whole: Batch) -> list[Column]:
+    card, *columns = [one for one in _columns(whole) if one[0] != REVIEWER]
+    shown = [card, (BATCH, _("Batch"), ""), *columns]
+    return [Column(name, label, css, place, shown=True) for place, (name, label, css) in enumerate(shown, 1)]
 
 
 def names(batch: Batch) -> list[str]:

@@ -80,6 +80,11 @@ class Filters:
         return not (self.text or self.cause or self.below or self.cards)
 
     @property
+    def every(self) -> bool:
+        """Nothing narrows them."""
+        return self.counted and not self.name
+
+    @property
     def by_position(self) -> bool:
         return self.sort == "position"
 
@@ -147,22 +152,29 @@ def ids(batch: Batch, filters: Filters, start: int, stop: int | None, count: int
     if order is not None:
         return order.ids(start, stop)
     few = bool(filters.text) and count is not None and count <= sorting.FEW
-    wanted = narrowed(batch, filters).order_by(*_order(filters.sort, few=few))
+    wanted = narrowed(batch, filters).order_by(*order_of(filters.sort, few=few))
     return list(wanted.values_list("pk", flat=True)[start:stop])
 
 
 def by_value(batch: Batch, filters: Filters, count: int | None = None) -> sorting.Sorted | None:
     """The order of a field's values, or of how sure the engine was; None for another order."""
-    name, down = filters.sort.removeprefix("-"), filters.sort.startswith("-")
-    if name != "confidence" and not name.startswith(FIELD):
+    key = value_key(filters)
+    if key is None:
         return None
-    key = indexing.SURE if name == "confidence" else name.removeprefix(FIELD)
-    every = filters.counted and not filters.name
     count = number(batch, filters) if count is None else count
-    return sorting.Sorted(batch, narrowed(batch, filters), count, every, key, down)
+    down = filters.sort.startswith("-")
+    return sorting.Sorted(batch, narrowed(batch, filters), count, filters.every, key, down)
 
 
-def _order(sort: str, *, few: bool = False) -> list[Any]:
+def value_key(filters: Filters) -> str | None:
+    """The key of the values that they are sorted by; None for another order."""
+    name = filters.sort.removeprefix("-")
+    if name == "confidence":
+        return indexing.SURE
+    return name.removeprefix(FIELD) if name.startswith(FIELD) else None
+
+
+def order_of(sort: str, *, few: bool = False) -> list[Any]:
     name, down = sort.removeprefix("-"), sort.startswith("-")
     turned = [part.desc() if down else part.asc() for part in SORTS[name]]
     backwards = down and name in {"position", "name", "status"}  # as one index keeps it

@@ -26,11 +26,11 @@ from batches.changes import TransitionRefused
 from batches.exports import collected
 from batches.exports import options as choices
 from batches.models import Batch, Card
-from batches.queries import collections, grid, lists, saved_views
+from batches.queries import collections, columns, grid, lists, saved_views
 from batches.streaming import stream
 from batches.views import acts
 from batches.views.exports import NO_STORE, formats
-from batches.views.results import can_edit, card_of, chips, marks, narrowing
+from batches.views.results import can_edit, card_of, chips, heads, marks, narrowing, pager
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 50
@@ -106,7 +106,7 @@ def collection_detail(request: SignedInRequest, name: str) -> HttpResponse:
 @never_cache
 @vary_on_headers("HX-Request", "HX-Target")
 def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
-    """The cards of its started batches, batch after batch; their fields are united by key."""
+    """The cards of its started batches; their fields are united by key."""
     batches = _batches(request, name)
     shared = _shared(request, name, batches, "cards")
     whole, read = shared["whole"], collections.started(batches)
@@ -123,13 +123,12 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
         "filters": filters,
         "query": filters.query(),
         "sheet": sheet,
-        "specs": whole.specs(),
+        "heads": heads(columns.of_collection(whole), filters),
         "rows": [(one, one.batch.pk in mine) for one in rows],
         "chips": [] if filters.cause else chips(whole, filters),
         "marks": marks(whole, filters),
         "narrowing": narrowing(whole, filters),
-        "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
-        "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
+        **pager(filters, sheet),
     }
     if request.htmx.target == "collection-grid":
         return render(request, "batches/_collection_grid.html", context)

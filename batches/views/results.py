@@ -42,7 +42,7 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
         "query": filters.query(),
         "sheet": sheet,
         "rows": results.rows(batch, sheet.cards),
-        "heads": _heads(shown, filters),
+        "heads": heads(shown, filters),
         "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, batch), filters),
         "address": reverse("batch_results", args=[pk]),
         "columns": shown,
@@ -51,10 +51,7 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
         "chips": chips(batch, filters),
         "marks": marks(batch, filters),
         "narrowing": narrowing(batch, filters),
-        "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
-        "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
-        "previous": filters.query(page=str(sheet.number - 1)) if sheet.number > 1 else "",
-        "next": filters.query(page=str(sheet.number + 1)) if sheet.number < sheet.pages else "",
+        **pager(filters, sheet),
     }
     if request.htmx.target == "card-grid":
         return render(request, "batches/_grid.html", context | {"swapped": True})
@@ -143,7 +140,17 @@ def _chip_of_cause(batch: Batch, filters: grid.Filters, fitting: int | None) -> 
     }
 
 
-def _heads(shown: Sequence[columns.Column], filters: grid.Filters) -> list[dict[str, Any]]:
+def pager(filters: grid.Filters, sheet: grid.Sheet) -> dict[str, Any]:
+    """Addresses of the other pages, and of pages with more rows."""
+    return {
+        "sizes": [(size, filters.query(per=str(size))) for size in grid.PAGE_SIZES],
+        "pages": [(number, filters.query(page=str(number)) if number else "") for number in sheet.shown],
+        "previous": filters.query(page=str(sheet.number - 1)) if sheet.number > 1 else "",
+        "next": filters.query(page=str(sheet.number + 1)) if sheet.number < sheet.pages else "",
+    }
+
+
+def heads(shown: Sequence[columns.Column], filters: grid.Filters) -> list[dict[str, Any]]:
     """Heads of the grid: a second click turns the order round."""
     directions = {filters.sort.removeprefix("-"): "descending" if filters.sort.startswith("-") else "ascending"}
     return [

@@ -140,7 +140,7 @@ def test_any_name_has_an_address(ingrid: Client, batch: Batch, name: str) -> Non
 
 def test_fields_of_different_templates_are_united_by_key(ingrid: Client, music: list[Batch]) -> None:
     page = ingrid.get(reverse("collection_cards", args=["Music"]))
-    assert [(spec.key, spec.label) for spec in page.context["specs"]] == [
+    assert [(spec.key, spec.label) for spec in page.context["whole"].specs()] == [
         ("author", "Composer"),
         ("key", "Key"),
         ("place", "Place"),
@@ -166,6 +166,23 @@ def test_its_cards_are_filtered_and_searched(ingrid: Client, music: list[Batch])
     Batch.objects.filter(pk=music[1].pk).update(to_check=1)
     assert rows(ingrid, "?filter=check") == [("Drawer 10", 2)]
     assert "No card fits" in ingrid.get(reverse("collection_cards", args=["Music"]) + "?q=zzz").text
+
+
+def test_a_click_on_a_head_sorts_over_all_batches_and_a_second_one_turns_them(
+    ingrid: Client, music: list[Batch]
+) -> None:
+    address = reverse("collection_cards", args=["Music"])
+    page = ingrid.get(address).text
+    for sort in ("-position", "status", "field.author", "field.key", "field.place", "confidence", "name"):
+        assert f'hx-get="{address}?sort={sort}"' in page
+    assert rows(ingrid, "?sort=field.author") == [("Drawer 2", 1), ("Drawer 10", 1), ("Drawer 10", 2)]
+    assert rows(ingrid, "?sort=-field.author") == [("Drawer 10", 2), ("Drawer 10", 1), ("Drawer 2", 1)]
+    assert rows(ingrid, "?sort=field.place") == [("Drawer 10", 1), ("Drawer 10", 2), ("Drawer 2", 1)]
+    assert rows(ingrid, "?sort=-position") == [("Drawer 10", 2), ("Drawer 10", 1), ("Drawer 2", 1)]
+    page = ingrid.get(f"{address}?sort=field.author&q=drawer&per=100").text
+    assert '<th scope="col" aria-sort="ascending">' in page
+    assert f'hx-get="{address}?q=drawer&amp;sort=-field.author&amp;per=100"' in page
+    assert '<input type="hidden" name="sort" value="field.author">' in page  # of the form of the text
 
 
 def test_htmx_gets_the_grid_alone(ingrid: Client, music: list[Batch]) -> None:

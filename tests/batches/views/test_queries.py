@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from batches.models import Batch, Card
+from batches.queries import sorting
 from batches.states import CardStatus
 from cardocr_site.accounts.models import User
 from tests.batches.reading import give_result, stored
@@ -81,6 +82,39 @@ def test_the_next_card_of_a_collection_costs_the_same_whatever_the_number_of_its
     many = asked(client, address)
     assert len(many) <= few + 1  # those between the first and the last of the film are asked for together
     by_indexes(many)
+
+
+COLLECTION = [
+    "",
+    "sort=-position",
+    "sort=field.author",
+    "sort=-field.author&page=2",
+    "sort=field.author&filter=check",
+    "sort=field.author&below=99",
+    "sort=confidence",
+    "sort=name",
+    "sort=-status",
+    "sort=name&q=grieg",
+    "sort=field.author&q=grieg",
+]
+
+
+@pytest.mark.parametrize("few", [0, sorting.FEW])
+def test_the_table_of_a_collection_asks_as_often_whatever_the_number_of_its_batches(
+    client: Client, user: User, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(sorting, "FEW", few)
+    client.force_login(user)
+    for n in range(6):
+        add(user, f"Drawer {n}", [1] * 20)
+    addresses = [f"/collections/Music/cards/?{query}" for query in COLLECTION]
+    asked_of_few = {address: len(asked(client, address)) for address in addresses}
+    for n in range(6, 9):
+        add(user, f"Drawer {n}", [1] * 20)
+    for address in addresses:
+        many = asked(client, address)
+        assert len(many) == asked_of_few[address], address
+        by_indexes(many)
 
 
 def by_indexes(queries: list[str]) -> None:
