@@ -13,7 +13,7 @@
   const wasOf = (field) => document.querySelector(`[data-was="${CSS.escape(field.dataset.field)}"]`);
   const changed = (field) => field.value !== wasOf(field).value;
   const { ask, page, inTurn, insist, token, Refused } = window.asking;
-  const unsettled = window.unsettled;
+  const { unsettled, undoing } = window;
 
   // ---- the line that says what became of what was typed
   function say(name, at = "") {
@@ -115,11 +115,6 @@
   }
 
   // ---- saving
-  let undoing = null; // {address, token}: what takes the last act back
-  function offerUndo(what) {
-    undoing = what;
-    byId("review-undo").hidden = !what;
-  }
   // A save that waits its turn may be sent when another card is shown: the version is its own card's.
   const versions = new Map();
   function took(answer, card) {
@@ -176,7 +171,7 @@
       stash();
       unsettled.looked();
       say("Saved", answer.at);
-      offerUndo({ address: byId("undo").action, token: answer.undo });
+      undoing.offer({ address: byId("undo").action, token: answer.undo });
     }).catch(lost(line));
   }
   const withVersion = (values, card) => {
@@ -188,7 +183,7 @@
   // An act after which the next card comes. `kind`: how its card then stands in the film.
   function finish(address, values, kind, line = here()) {
     const { card, next } = root().dataset;
-    const undo = byId("undo").action;
+    const undo = { address: byId("undo").action, name: line.name };
     const name = stashName();
     saving.add(card);
     say("Saving");
@@ -209,13 +204,14 @@
       tick(root());
       if (root().dataset.card !== card) return;
       if (!next) {
+        undoing.carry({ ...undo, token: answer.undo }, entrance());
         location.assign(entrance());
         return;
       }
       await show(next);
       say("Saved", answer.at);
       toast(answer.told);
-      offerUndo({ address: undo, token: answer.undo });
+      undoing.offer({ ...undo, token: answer.undo });
     }).catch(lost(line));
   }
   function right() {
@@ -289,7 +285,7 @@
     for (const field of fresh.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = token();
     tick(fresh);
     if (push) history.pushState({}, "", address);
-    offerUndo(null);
+    undoing.offer(null);
     document.dispatchEvent(new Event("review:shown"));
     shown();
   }
@@ -350,35 +346,22 @@
       order.slice(order.indexOf(field) + 1).find((one) => !("settled" in row(one).dataset));
     (next ?? byId("card-right"))?.focus();
   }
-  let restored = null; // what Esc took away
   function escape(field) {
     if (!changed(field)) {
       field.blur();
       return;
     }
-    restored = { key: field.dataset.field, text: field.value };
+    const { value: text, dataset: { field: key } } = field;
     field.value = wasOf(field).value;
     later();
-    offerUndo({ restore: true });
+    undoing.offer({ act: () => restore(byId(`value-${key}`), text) });
   }
-  function undo() {
-    if (!undoing) return;
-    if (undoing.restore) {
-      const field = byId(`value-${restored.key}`);
-      if (field) {
-        field.value = restored.text;
-        field.focus();
-        later();
-      }
-      offerUndo(null);
-      return;
-    }
-    const back = byId("undo");
-    back.action = undoing.address;
-    back.elements.namedItem("token").value = undoing.token;
-    keep().then(() => back.submit());
+  function restore(field, text) {
+    if (!field) return;
+    field.value = text;
+    field.focus();
+    later();
   }
-
   document.addEventListener("input", (event) => {
     if (event.target.matches?.("#card-form [data-field]")) later();
   });
@@ -401,7 +384,7 @@
     if (offer) choose(offer);
     else if (at("#card-right") && event.detail > 1) event.preventDefault(); // it would hit the next card
     else if (at("[data-take-over]")) lease({ take: "1" });
-    else if (at("#review-undo")) undo();
+    else if (at("#review-undo")) undoing.undo(keep);
     else if (plain && at("#review a[data-frame], #previous-card, #next-card, #review-skip, #unsettled a")) {
       event.preventDefault();
       if (at("#unsettled")) ahead.clear();
@@ -455,7 +438,7 @@
     if (act === "give_up" && byId("give-up-dialog")) open("give-up-dialog");
     else if (act === "flag") open("flag-dialog");
     else if (act === "next" || act === "previous") step(act);
-    else if ((event.ctrlKey || event.metaKey) && event.key === "z" && !texts && undoing) undo();
+    else if ((event.ctrlKey || event.metaKey) && event.key === "z" && !texts && undoing.isOffered()) undoing.undo(keep);
     else if (!texts && !keysOff() && event.key === "?") open("keys-dialog");
     else if (film && !keysOff() && (event.key === "j" || event.key === "k")) {
       step(event.key === "j" ? "next" : "previous");

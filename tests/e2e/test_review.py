@@ -79,6 +79,32 @@ def test_a_whole_review_by_keys_alone(page: Page, first: str) -> None:
     expect(page.get_by_role("button", name="Cannot read")).to_be_visible()  # it is read, as before
 
 
+def test_the_last_card_of_a_queue_can_be_taken_back(page: Page, first: str) -> None:
+    page.goto(first.replace("queue=&", "queue=check&"))
+    page.keyboard.press("PageDown")
+    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+    page.keyboard.press("PageDown")
+    expect(page.get_by_role("heading", name="Card 3", level=1)).to_be_visible()
+    page.keyboard.press("Control+Enter")  # there is none after it: the one before begins
+    expect(page.get_by_role("heading", name="Card 1", level=1)).to_be_visible()
+    page.locator("#card-title").focus()
+    page.keyboard.press("Control+z")
+    expect(page.locator("#messages")).to_contain_text("Undone: card 3.")
+    page.keyboard.press("PageUp")
+    page.keyboard.press("PageUp")
+    for name in ("Card 1", "Card 2", "Card 3"):
+        expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+        page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", name="Nothing is left to check here")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Card 3 was the last one.")).to_be_visible()
+    page.reload()
+    page.keyboard.press("Control+z")
+    expect(page.locator("#messages")).to_contain_text("Undone: card 3.")
+    expect(page.get_by_role("heading", name="Card 3", level=1)).to_be_visible()
+    expect(page.locator("#card-pill")).not_to_have_text("Checked")
+    expect(page.locator("#review-undo")).to_be_hidden()
+
+
 def test_two_people_on_one_card_lose_nothing_though_one_is_offline(
     page: Page, first: str, new_context: Callable[..., BrowserContext], console: Console
 ) -> None:
