@@ -4,11 +4,12 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
+from pydantic import AfterValidator
 
 T = TypeVar("T")
 
@@ -53,6 +54,30 @@ def invalid(name: str, *messages: str) -> Refused:
 
 def not_found(message: str = "") -> Refused:
     return Refused("RESOURCE_NOT_FOUND", message or _("There is no such thing, or you may not know of it."))
+
+
+def _storable(text: str) -> str:
+    """Raises ValueError for what no database keeps as text."""
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError(_("There are characters in it that are no text."))
+    return text
+
+
+def _named(text: str) -> str:
+    """Raises ValueError for a name of nothing but spaces."""
+    if not (words := " ".join(_storable(text).split())):
+        raise ValueError(_("Say a name."))
+    return words
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Name = Annotated[str, AfterValidator(_named)]
+
+
+class Closed(Schema):
+    """An object sent to us: a key that is not known is an error, not a wish that is passed over."""
+
+    model_config = {"extra": "forbid"}
 
 
 class Problem(Schema):

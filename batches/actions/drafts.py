@@ -159,6 +159,16 @@ def set_engine(
             change.set(options={**change.batch.options, **options})
 
 
+def set_options(batch: Batch, options: dict[str, Any], by: User | None = None) -> None:
+    """Those that are given. Raises editing.Refused where its engine cannot read with them."""
+    with draft(batch) as change:
+        wanted = {**change.batch.options, **options}
+        if change.batch.engine is not None and (refusal := besides.refusal(change.batch.engine, wanted)):
+            raise editing.Refused(refusal)
+        change.set(options=wanted)
+        activity.record(change.batch, by, "options", group=True)
+
+
 def keep_inside(batch: Batch) -> None:
     """Its cards must not leave the house."""
     with draft(batch) as change:

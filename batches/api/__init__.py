@@ -2,7 +2,8 @@
 
 from ninja import Router
 
-from batches.api import batches
+from batches.api import batches, images, runs, tasks
 
 router = Router()
-router.add_router("", batches.router)
+for topic in (batches, images, runs, tasks):
+    router.add_router("", topic.router)

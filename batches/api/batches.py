@@ -1,16 +1,19 @@
-"""The list of batches, one of them, how far it is."""
+"""The list of batches; one of them, made, changed at any time, deleted; how far it is."""
 
 from collections.abc import Iterable
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
-from ninja import Field, Query, Router
+from django.utils.translation import gettext as _
+from ninja import Field, Query, Router, Schema, Status
 
-from batches.api import found, schemas
+from batches.actions import budgets, drafts, settings, trash
+from batches.api import found, schemas, setup
 from batches.models import Batch
 from batches.queries import lists
 from batches.states import BatchStatus
-from cardocr_site.contract import Listed, Paging, Reply, listed, reply
+from cardocr_site.contract import Listed, Paging, Reply, fails, invalid, listed, reply
 
 router = Router(tags=["Batches"])
 
@@ -51,3 +54,45 @@ def get_batch(request: HttpRequest, batch_id: str) -> Any:
 def get_status(request: HttpRequest, batch_id: str) -> Any:
     """How far it is, for whoever asks again and again."""
     return reply(schemas.progress_of(found.visible(request, batch_id)))
+
+
+@router.post("/batches", response={201: Reply[schemas.BatchOut]})
+def create_batch(request: HttpRequest, data: schemas.BatchIn) -> Any:
+    """A draft: it waits for scans, then for its start."""
+    user: Any = request.user
+    tags = setup.tags(data.tags)
+    version = setup.template(user, data.template_id) if data.template_id is not None else None
+    with transaction.atomic():
+        batch = drafts.create(user, data.name, data.collection, template_version=version)
+        settings.change(batch, user, tags)
+        setup.apply(batch, user, data.dict(exclude_unset=True))
+    return Status(201, reply(schemas.batch_out(found.visible(request, str(batch.pk)))))
+
+
+@router.patch("/batches/{batch_id}", response=Reply[schemas.BatchOut])
+def change_batch(request: HttpRequest, batch_id: str, data: schemas.BatchChange) -> Any:
+    """Name, collection, tags and budget, at any time. Label and folder stay."""
+    user: Any = request.user
+    batch = found.editable(request, batch_id)
+    given = data.dict(exclude_unset=True)
+    names = {name: given[name] for name in ("name", "collection") if given.get(name) is not None}
+    tags = None if given.get("tags") is None else setup.tags(given["tags"])
+    settings.change(batch, user, tags, **names)
+    if "budget" in given:
+        budgets.set_budget(batch, given["budget"], user)
+    return reply(schemas.batch_out(found.visible(request, str(batch.pk))))
+
+
+class Confirmed(Schema):
+    confirm: str = Field("", max_length=200, description="The name of the batch.")
+
+
+@router.delete("/batches/{batch_id}", response={200: Reply[None], **fails("BATCH_STATE_INVALID")})
+def delete_batch(request: HttpRequest, batch_id: str, asked: Query[Confirmed]) -> Any:
+    """Into the trash, with its files. `confirm` is its name: nothing is deleted by a slip."""
+    user: Any = request.user
+    batch = found.editable(request, batch_id)
+    if asked.confirm != batch.name:
+        raise invalid("confirm", _("Send the name of the batch."))
+    trash.delete(batch, user)
+    return reply(None)

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
 
 from batches import progress
 from batches.models import DEFAULT_OPTIONS, Batch
 from batches.states import BatchStatus, PauseReason
+from cardocr_site.contract import Closed, Name, Text
 from ocr.fields import FieldSpec, FieldType
 
 
@@ -20,6 +21,24 @@ class HintsSchema(Schema):
     position: Literal["top_left", "first", "last"] | None = None
     avoid: list[str] = []
     until: str | None = None
+
+
+class FieldIn(Closed):
+    """Without a type it is guessed from the label; without a key one is made."""
+
+    key: Text | None = None
+    label: Name = Field(max_length=120, examples=["Author"])
+    instruction: Text = Field("", max_length=5000)
+    type: FieldType | None = None
+    choices: list[Text] = []
+    pattern: Text | None = Field(None, max_length=200)
+    required: bool = False
+    active: bool = True
+    example: Text | None = Field(None, max_length=300)
+    threshold: float | None = Field(None, ge=0, le=1)
+    hints: HintsSchema = HintsSchema()
+    open_list: bool = False
+    spellings: dict[str, list[Text]] = {}
 
 
 class FieldOut(Schema):
@@ -36,6 +55,62 @@ class FieldOut(Schema):
     hints: HintsSchema
     open_list: bool = False
     spellings: dict[str, list[str]] = {}
+
+
+class OptionsIn(Closed):
+    """Only those that are sent are changed."""
+
+    concurrency: int | None = Field(None, ge=1, le=256, description="Calls at a time; null: as many as possible.")
+    chunk_size: int = Field(50, ge=1, le=1000)
+    retries: int = Field(2, ge=0, le=10)
+    pilot: int = Field(0, ge=0, le=100_000, description="Cards that are read first, then a person decides.")
+    stay_inside: bool = Field(False, description="These cards must not leave the house.")
+    on_duplicate: Literal["skip", "overwrite", "suffix"] = "skip"
+    max_image_px: int = Field(1600, ge=400, le=8000)
+    transcribe: bool = False
+    describe_pictures: bool = False
+    summarize: bool = False
+    multiple_entries: bool = False
+    rotation: Literal["auto", 0, 90, 180, 270] = "auto"
+    pass_blank: bool = True
+    trim: bool = False
+    straighten: bool = False
+
+
+class BatchIn(Closed):
+    name: Name = Field(max_length=200, examples=["Drawer 12"])
+    collection: Text = Field("", max_length=200)
+    tags: list[Name] = Field([], max_length=20)
+    template_id: int | None = Field(None, lt=2**63)
+    fields: list[FieldIn] | None = Field(None, max_length=100)
+    engine_id: int | None = Field(None, lt=2**63)
+    model: Text = Field("", max_length=200)
+    options: OptionsIn | None = None
+
+
+Money = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
+
+
+class BatchChange(Closed):
+    """Only what is sent is changed."""
+
+    name: Name | None = Field(None, max_length=200)
+    collection: Text | None = Field(None, max_length=200)
+    tags: list[Name] | None = Field(None, max_length=20)
+    budget: Money | None = Field(None, description="In the engine's currency; null: no limit.")
+
+
+class ImageOut(Schema):
+    """A scan: a card of the batch."""
+
+    id: int
+    filename: str
+    original_name: str
+    position: int
+    status: str
+    skip_reason: str | None
+    width: int
+    height: int
 
 
 class ProgressOut(Schema):

@@ -11,8 +11,13 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
+from batches.actions.rereadings import CannotReadAgain
+from batches.actions.runs import CannotStart
+from batches.changes import TransitionRefused
+from batches.intake import receiving
 from cardocr_site import request_ids
 from cardocr_site.contract import STATUS_OF, Refused, envelope, not_found
+from templates_app import editing
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +84,16 @@ def _input(found: Mapping[str, Any]) -> str:
     return ".".join(path) or where
 
 
+def _domain(request: HttpRequest, error: Any) -> HttpResponse:
+    """What the pages would say, too: it brings its code."""
+    code = getattr(error, "code", "")
+    details = {"status": error.status} if isinstance(error, TransitionRefused) else {}
+    message = getattr(error, "message", "") or str(error)
+    if isinstance(error, TransitionRefused):
+        message = _("That cannot be done now: see the status.")
+    return answer(Refused(code if code in STATUS_OF else "VALIDATION_ERROR", message, details))
+
+
 def _internal(request: HttpRequest, error: Exception) -> HttpResponse:
     log.error("Request %s: %s %s failed", request_ids.current(), request.method, request.path, exc_info=error)
     return answer(of_status(500))
@@ -93,4 +108,5 @@ HANDLERS: dict[type[Exception], Any] = {
     RequestDataTooBig: lambda request, error: answer(of_status(413)),
     SuspiciousOperation: lambda request, error: answer(of_status(400)),
     Exception: _internal,
+    **dict.fromkeys((TransitionRefused, CannotStart, CannotReadAgain, editing.Refused, receiving.Refused), _domain),
 }
