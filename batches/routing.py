@@ -1,8 +1,9 @@
 from django.urls import URLPattern, path
 
-from batches.live.consumers import BatchConsumer, ListConsumer
+from batches.live.consumers import BatchConsumer, CollectionConsumer, ListConsumer
 
 websocket_urlpatterns: list[URLPattern] = [
+    path("ws/collections/", CollectionConsumer.as_asgi()),
     path("ws/batches/", ListConsumer.as_asgi()),
     path("ws/batches/<int:batch_id>/", BatchConsumer.as_asgi()),
 ]

@@ -170,6 +170,7 @@ urlpatterns = [
     path("collections/", collections.collection_list, name="collection_list"),
     path("collections/<collection:name>/", collections.collection_detail, name="collection_detail"),
     path("collections/<collection:name>/cards/", collections.collection_cards, name="collection_cards"),
+    path("collections/<collection:name>/live/", collections.collection_live, name="collection_live"),
     path("collections/<collection:name>/cards/act/", collections.collection_act, name="collection_act"),
     path("collections/<collection:name>/review/", review.collection_review, name="collection_review"),
     path("collections/<collection:name>/export/", collections.collection_export, name="collection_export"),

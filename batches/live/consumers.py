@@ -1,4 +1,4 @@
-"""The two sockets of our pages. What they show is drawn elsewhere; here it is decided who may see it."""
+"""The sockets of our pages. What they show is drawn elsewhere; here it is decided who may see it."""
 
 import time
 from abc import ABC, abstractmethod
@@ -14,8 +14,9 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
-from batches.live import feed, listing
+from batches.live import collecting, feed, listing
 from batches.live.audience import BEAT, Access, Audience, Seat
+from batches.live.collecting import Stand
 from batches.live.feed import Cursor, Place
 from batches.live.fragments import Role, Viewer, role_of
 from batches.live.listing import Shelf
@@ -144,3 +145,21 @@ class ListConsumer(LiveConsumer[Shelf]):
 
     def join(self, seat: Seat[Shelf]) -> Audience[Shelf]:
         return listing.join(seat)
+
+
+class CollectionConsumer(LiveConsumer[Stand]):
+    """/ws/collections/: the table of one collection, over all its batches."""
+
+    def wanted(self) -> Stand:
+        name = self.query.get("collection", [""])[0]
+        return collecting.parse(name, language_of(self.query), self.query.get("after", [""])[0])
+
+    def access(self, key: Stand) -> Access[Stand]:
+        user = user_of(self.session_key)
+        if user is None:
+            return Access(SIGNED_OUT)
+        stand = collecting.seen_by(user, key)
+        return Access(UNKNOWN) if stand is None else Access(None, stand)
+
+    def join(self, seat: Seat[Stand]) -> Audience[Stand]:
+        return collecting.join(seat)

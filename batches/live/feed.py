@@ -47,7 +47,7 @@ class Row(TypedDict):
 
 
 class Frame(TypedDict):
-    version: list[int]
+    version: list[int] | list[str]  # joined by dots it is the cursor
     fragments: list[Fragment]
     rows: list[Row]
     reload: bool
@@ -63,15 +63,21 @@ def frame(batch: Batch, cursor: Cursor, viewer: Viewer, drawn: "Drawn | None" = 
     if cursor.version == batch.version:
         return Frame(version=[*cursor], fragments=[], rows=[], reload=False)
     end = cursor_at(batch)
-    lost = cursor.version > batch.version or cursor.version < batch.reload_after
-    no_rows = lost or viewer.view in ROWLESS
-    cards = [] if no_rows else live.changed(batch, cursor, view=viewer.view, limit=FAR_BEHIND + 1)
-    if lost or len(cards) > FAR_BEHIND:
+    cards = behind(batch, cursor, viewer.view)
+    if cards is None:
         return Frame(version=[*end], fragments=[], rows=[], reload=True)
     drawn = drawn or Drawn()
     with translation.override(viewer.language):
         rows = drawn.rows(batch, cards, viewer)
         return Frame(version=[*end], fragments=drawn.fragments(batch, viewer), rows=rows, reload=False)
+
+
+def behind(batch: Batch, cursor: Cursor, view: str) -> list[Card] | None:
+    """The cards that changed since; None where they are too many, or nobody can tell: the page loads afresh."""
+    lost = cursor.version > batch.version or cursor.version < batch.reload_after
+    no_rows = lost or view in ROWLESS
+    cards = [] if no_rows else live.changed(batch, cursor, view=view, limit=FAR_BEHIND + 1)
+    return None if lost or len(cards) > FAR_BEHIND else cards
 
 
 class Drawn:
@@ -114,13 +120,12 @@ def draw(places: set[Place]) -> dict[Place, Sheet[Place]]:
             sheets[place] = Sheet(place, code=GONE)
             continue
         made = frame(batch, place.cursor, place.viewer, drawn[batch.pk])
-        version, card = made["version"]
-        there = replace(place, cursor=Cursor(version, card))
-        sheets[place] = Sheet(there, text=None if there == place else _text(made))
+        there = replace(place, cursor=Cursor(*(int(part) for part in made["version"])))
+        sheets[place] = Sheet(there, text=None if there == place else text_of(made))
     return sheets
 
 
-def _text(made: Frame) -> str:
+def text_of(made: Frame) -> str:
     text = json.dumps(made)
     if len(text) <= LARGEST:
         return text

@@ -2,19 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic
 from weakref import WeakKeyDictionary
 
 from django.template.loader import render_to_string
 from django.utils import translation
 
 from batches.live import events, fragments
-from batches.live.audience import Audience, Seat, Sheet
+from batches.live.audience import Audience, Key, Seat, Sheet
 from batches.live.feed import Frame, Row, house
 from batches.models import Batch
-from batches.queries import lists
+from batches.queries import lists, live
 
 ROWS = 100  # as many as a page of the list has
 
@@ -70,7 +70,7 @@ def draw(shelves: set[Shelf]) -> dict[Shelf, Sheet[Shelf]]:
     """One question for all versions, then each changed row once per language and role."""
     fragments.use_own_addresses()
     ids = {pk for one in shelves for pk, _version in one.shown}
-    versions = dict(Batch.objects.filter(pk__in=ids, deleted_at=None).values_list("pk", "version"))
+    versions = live.versions(ids)
     sheets, made = {}, {}
     for language in {one.language for one in shelves}:
         behind = {
@@ -96,19 +96,33 @@ def renew(held: Shelf, fresh: Shelf) -> Shelf:
     return replace(fresh, shown=tuple((pk, versions.get(pk, -1)) for pk, _version in fresh.shown))
 
 
-_audiences: WeakKeyDictionary[asyncio.AbstractEventLoop, Audience[Shelf]] = WeakKeyDictionary()
+class Hall(Generic[Key]):
+    """For each event loop one audience, woken by every change of any batch."""
+
+    def __init__(
+        self, draw: Callable[[set[Key]], dict[Key, Sheet[Key]]], renew: Callable[[Key, Key], Key], every: float = 1.0
+    ) -> None:
+        self._draw, self._renew, self._every = draw, renew, every
+        self._audiences: WeakKeyDictionary[asyncio.AbstractEventLoop, Audience[Key]] = WeakKeyDictionary()
+
+    def join(self, seat: Seat[Key]) -> Audience[Key]:
+        loop, watcher = asyncio.get_running_loop(), house().watcher
+        audience = self._audiences.get(loop)
+        if audience is None:
+
+            def empty() -> None:
+                self._audiences.pop(loop, None)
+                watcher.unwatch_list()
+
+            audience = Audience(events.LIST_GROUP, self._draw, self._renew, empty, self._every)
+            self._audiences[loop] = audience
+            watcher.watch_list()
+        audience.join(seat)
+        return audience
+
+
+_hall = Hall(draw, renew)
 
 
 def join(seat: Seat[Shelf]) -> Audience[Shelf]:
-    loop, watcher = asyncio.get_running_loop(), house().watcher
-    audience = _audiences.get(loop)
-    if audience is None:
-
-        def empty() -> None:
-            _audiences.pop(loop, None)
-            watcher.unwatch_list()
-
-        audience = _audiences[loop] = Audience(events.LIST_GROUP, draw, renew, empty, 1.0)
-        watcher.watch_list()
-    audience.join(seat)
-    return audience
+    return _hall.join(seat)

@@ -34,6 +34,10 @@ def batches(ids: Collection[int]) -> QuerySet[Batch]:
     )
 
 
+def versions(ids: Collection[int]) -> dict[int, int]:
+    return dict(Batch.objects.filter(pk__in=ids, deleted_at=None).values_list("pk", "version"))
+
+
 def last_card_of(batch: Batch, version: int) -> int:
     return batch.cards.filter(version=version).aggregate(last=Max("pk"))["last"] or 0
 

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -25,6 +25,7 @@ from batches.actions import activity, bulk
 from batches.changes import TransitionRefused
 from batches.exports import collected
 from batches.exports import options as choices
+from batches.live import collecting
 from batches.models import Batch, Card
 from batches.queries import collections, columns, grid, lists, saved_views
 from batches.streaming import stream
@@ -132,7 +133,19 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     }
     if request.htmx.target == "collection-grid":
         return render(request, "batches/_collection_grid.html", context)
-    return render(request, "batches/collection_cards.html", context)
+    return render(request, "batches/collection_cards.html", context | {"cursor": collecting.at(name, read)})
+
+
+@require_safe
+@login_required
+@never_cache
+def collection_live(request: SignedInRequest, name: str) -> JsonResponse:
+    """For a table whose socket does not come through: the frame that the socket would send."""
+    stand = collecting.parse(name, get_language() or "", request.GET.get("after", ""))
+    seen = collecting.seen_by(request.user, stand)
+    if seen is None:
+        raise Http404
+    return JsonResponse(collecting.frame_of(seen))
 
 
 def row(request: SignedInRequest, name: str, batch: Batch, card: Card, status: int = 200) -> HttpResponse:

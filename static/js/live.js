@@ -32,8 +32,11 @@
     template.innerHTML = html;
     const element = template.content.firstElementChild;
     // What many share does not know the filter of this page; the way to a card keeps it.
-    const query = byId("card-grid")?.dataset.query;
-    if (query) for (const link of element?.querySelectorAll("th a") ?? []) link.setAttribute("href", `${link.getAttribute("href")}?${query}`);
+    const query = document.querySelector("#card-grid, #collection-grid")?.dataset.query;
+    for (const link of query ? (element?.querySelectorAll("th a") ?? []) : []) {
+      const address = link.getAttribute("href");
+      link.setAttribute("href", `${address}${address.includes("?") ? "&" : "?"}${query}`);
+    }
     return element;
   }
   const typing = (element) => element?.matches?.("input:not([type=checkbox],[type=radio]),textarea,select") ?? false;
@@ -216,6 +219,7 @@
       values.set("rows", rows.map((row) => row.id.slice(6)).join(","));
     } else {
       values.set("after", after);
+      if (root.dataset.collection) values.set("collection", root.dataset.collection);
       values.set("view", view);
     }
     return values.toString();
@@ -352,7 +356,7 @@
 
   // The grid has been drawn anew, with all that is new.
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target?.id === "card-grid") newer.clear();
+    if (["card-grid", "collection-grid"].includes(event.detail.target?.id)) newer.clear();
   });
   document.addEventListener("session:ended", () => end(4401));
   document.addEventListener("session:renewed", () => {

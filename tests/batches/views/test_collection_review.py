@@ -58,15 +58,25 @@ def at(page: HttpResponse) -> tuple[str, int]:
 
 
 def walked(client: Client, page: HttpResponse, way: str = "next") -> list[tuple[str, int]]:
-    """Card by card; each says where it stands."""
+    """Card by card; each says where it stands, and the film shows those around it."""
+    films = [film(page)]
     seen = [at(page)]
     number = page.context["place"].number
     while page.context[way]:
         page = client.get(page.context[way])
         seen.append(at(page))
+        films.append(film(page))
         number += 1 if way == "next" else -1
         assert page.context["place"].number == number
+    order = seen if way == "next" else seen[::-1]
+    for here, shown in zip(seen, films, strict=True):
+        place = order.index(here)
+        assert shown == order[max(0, place - 6) : place + 13]
     return seen
+
+
+def film(page: HttpResponse) -> list[tuple[str, int]]:
+    return [(frame.card.batch.name, frame.card.position) for frame, _at, _begins in page.context["frames"]]
 
 
 def form(page: HttpResponse, **more: str) -> dict[str, Any]:
@@ -88,7 +98,6 @@ def test_it_goes_on_from_the_last_card_of_a_batch_to_the_first_of_the_next(
     assert walked(ingrid, page) == order  # the gravest of a batch first
     assert (page.context["place"].number, page.context["place"].total) == (1, 5)
     assert page.context["previous"] == ""
-    assert [(frame.card.batch.name, frame.card.position) for frame, _at, _begins in page.context["frames"]] == order
     assert [begins for _frame, _at, begins in page.context["frames"]] == ["", "", "", "Drawer 10", ""]
     last = ingrid.get(page.context["frames"][-1][1])
     assert walked(ingrid, last, "previous") == order[::-1]

@@ -27,6 +27,7 @@ PAGES = (
     "collection_detail",
     "collection_cards",
     "collection_act",
+    "collection_live",
     "collection_review",
     "collection_export",
     "collection_download",
