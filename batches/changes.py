@@ -17,6 +17,7 @@ from django.utils import timezone
 from batches import news, rows
 from batches.live import events
 from batches.models import Batch, Card, Likeness, Rereading
+from batches.models.folding import fold
 from batches.states import BATCH_TRANSITIONS, CARD_TRANSITIONS, BatchStatus, CardStatus, SkipReason
 from cardocr_site.accounts.models import User
 
@@ -161,6 +162,8 @@ class Change:
         self.visible = True
         self._flags(card, fields, CardStatus(card.status))
         fields["version"] = self.version
+        if "original_name" in fields:
+            fields["folded_name"] = fold(fields["original_name"])
         Card.objects.filter(pk=card.pk).update(**fields)
         for name, value in fields.items():
             setattr(card, name, value)
@@ -169,6 +172,7 @@ class Change:
         """Put new pending cards into a draft."""
         for card in cards:
             card.batch, card.version, card.status = self.batch, self.version, CardStatus.PENDING
+            card.folded_name = fold(card.original_name)
         rows.insert(cards)
         self.count("total", len(cards))
         self.count("pending", len(cards))

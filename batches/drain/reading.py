@@ -6,6 +6,7 @@ from typing import Any
 from batches import rows
 from batches.drain.outcomes import Outcome
 from batches.models import Attempt, CardResult
+from batches.models.folding import fold
 from batches.queries.means import Setup
 from ocr.reading import FieldReading, Reading
 
@@ -89,4 +90,4 @@ def searchable(result: CardResult) -> str:
     """What the text filter looks through: the values that hold, further entries, whatever else was written down."""
     values = [value for entry in result.values_of_entries() for value in entry.values()]
     texts = (*values, result.transcription, result.pictures, result.summary)
-    return " ".join(filter(None, texts)).casefold()
+    return fold(" ".join(filter(None, texts)))

@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from batches.models.batch import Batch
+from batches.models.folding import FoldedField
 from batches.models.upload import Upload
 from batches.states import CardStatus, SkipReason, TurnedBy
 
@@ -107,6 +108,7 @@ class Card(Scan):
     upload = models.ForeignKey(Upload, null=True, blank=True, on_delete=models.SET_NULL, related_name="cards")
     sheet = models.ForeignKey(Sheet, null=True, blank=True, on_delete=models.SET_NULL, related_name="cards")
     back = models.OneToOneField("CardScan", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    folded_name = FoldedField(of="original_name", blank=True, default="", editable=False)  # for looking inside words
 
     status = models.CharField(max_length=10, choices=CardStatus, default=CardStatus.PENDING)
     skip_reason = models.CharField(max_length=12, choices=SkipReason, blank=True)

@@ -1,20 +1,25 @@
 """What cards are sorted and searched by, kept in step by the database itself: by triggers, whoever writes a value.
 
-`batches_cardvalue` (CardValue) holds the sort keys; two full-text tables (https://www.sqlite.org/fts5.html) hold the
-words of readings and of file names, without a copy of the text. A migration of these tables may drop triggers with a
-table that is made anew, so they are laid aside before one and set up after it, with everything indexed again.
+`batches_cardvalue` (CardValue) holds the sort keys; full-text tables (https://www.sqlite.org/fts5.html) hold the words
+of readings and of file names, and each three letters in a row, to look inside words; without a copy of the text.
+A migration of these tables may drop triggers with a table that is made anew, so they are laid aside before one and set
+up after it, with everything indexed again.
 """
 
 import logging
-import unicodedata
 from typing import Any
 
 from django.db import connections
+
+from batches.models.folding import fold
 
 log = logging.getLogger(__name__)
 
 WORDS = "batches_resultwords"  # rowid: a CardResult's key
 NAMES = "batches_cardnames"  # rowid: a Card's key
+PARTS = "batches_resultparts"  # of the same as WORDS
+NAME_PARTS = "batches_cardnameparts"
+PART = 3  # characters in a row, of which an index of parts consists
 TEXT_AFTER_NUMBERS = 1e300  # `number` of what is no number
 SURE = ""  # the key under which a card's confidence is sorted; no field has it
 LONGEST = 80  # characters of a value that it is sorted by
@@ -69,15 +74,19 @@ def _words(table: str, of: str, column: str) -> dict[str, tuple[str, str]]:
     }
 
 
-_FULL_TEXT = {WORDS: ("batches_cardresult", "search"), NAMES: ("batches_card", "original_name")}
-for _table, (_of, _column) in _FULL_TEXT.items():
+# Where a part stands in a text is not kept: it takes a third of the space, and what is found is looked at anyway.
+_AS_WORDS = "tokenize='unicode61 remove_diacritics 2'"
+_AS_PARTS = "tokenize='trigram', detail=none, columnsize=0"
+_FULL_TEXT = {
+    WORDS: ("batches_cardresult", "search", _AS_WORDS),
+    NAMES: ("batches_card", "original_name", _AS_WORDS),
+    PARTS: ("batches_cardresult", "search", _AS_PARTS),
+    NAME_PARTS: ("batches_card", "folded_name", _AS_PARTS),
+}
+for _table, (_of, _column, _how) in _FULL_TEXT.items():
     _TRIGGERS |= _words(_table, _of, _column)
-
-
-def fold(text: str | None) -> str:
-    """Without case and accents, as the full-text tables compare words."""
-    parted = unicodedata.normalize("NFD", (text or "").casefold())
-    return "".join(letter for letter in parted if not unicodedata.combining(letter))
+# SQLite folds parts by itself only from 3.45 on, so they are taken from text that is folded already.
+_FOLDED = {"batches_cardresult": ("search", "search"), "batches_card": ("folded_name", "original_name")}
 
 
 def add_functions(sender: Any, connection: Any, **_: Any) -> None:
@@ -89,8 +98,12 @@ def lay_aside(sender: Any, using: str, plan: Any, **_: Any) -> None:
     """Before a migration of the tables: it may make one anew, which triggers of another table stand in the way of."""
     if any(migration.app_label == "batches" for migration, _backwards in plan):
         with connections[using].cursor() as cursor:
-            for name in _TRIGGERS:
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+            _drop_triggers(cursor)
+
+
+def _drop_triggers(cursor: Any) -> None:
+    for name in _TRIGGERS:
+        cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
 def set_up(sender: Any, using: str, **_: Any) -> None:
@@ -102,10 +115,14 @@ def set_up(sender: Any, using: str, **_: Any) -> None:
         if "batches_cardvalue" not in there or {*_TRIGGERS, *_FULL_TEXT} <= there:
             return
         log.info("Indexing the cards for searching and sorting.")
-        for table, (of, column) in _FULL_TEXT.items():
+        _drop_triggers(cursor)
+        for table, (column, text) in _FOLDED.items():
+            folded = f"{FOLDED}({text})"
+            cursor.execute(f"UPDATE {table} SET {column} = {folded} WHERE {column} <> {folded}")  # noqa: S608
+        for table, (of, column, how) in _FULL_TEXT.items():
+            cursor.execute(f"DROP TABLE IF EXISTS {table}")
             cursor.execute(
-                f"CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5("
-                f"{column}, content='{of}', content_rowid='id', tokenize='unicode61 remove_diacritics 2')"
+                f"CREATE VIRTUAL TABLE {table} USING fts5({column}, content='{of}', content_rowid='id', {how})"
             )
             cursor.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")  # noqa: S608
         cursor.execute("DELETE FROM batches_cardvalue")
@@ -113,4 +130,4 @@ def set_up(sender: Any, using: str, **_: Any) -> None:
             if statement.strip():
                 cursor.execute(statement)
         for name, (when, body) in _TRIGGERS.items():
-            cursor.execute(f"CREATE TRIGGER IF NOT EXISTS {name} {when} BEGIN {body} END")
+            cursor.execute(f"CREATE TRIGGER {name} {when} BEGIN {body} END")

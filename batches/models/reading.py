@@ -51,7 +51,7 @@ class CardResult(models.Model):
     by_hand = models.BooleanField(default=False)
     turned = models.PositiveSmallIntegerField(default=0)  # degrees clockwise, by a person, since it was read
     back_turned = models.PositiveSmallIntegerField(default=0)
-    search = models.TextField(blank=True)  # lower-case values and transcription, for the text filter
+    search = models.TextField(blank=True)  # values and transcription, folded, for the text filter
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

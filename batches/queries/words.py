@@ -1,7 +1,8 @@
 """Cards in which words stand, by the full-text tables: each word of the text begins a word on the card or in its name.
 
 `mosb hakon` finds "Håkon Mosby"; words in quotation marks stand one behind the other. A star before the text looks
-inside words, too, and so does a script that is written without spaces: then the text of every card is gone through.
+inside words, too, and so does a script that is written without spaces: by an index of each three letters in a row.
+With fewer letters the text of every card is gone through.
 """
 
 import re
@@ -13,6 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Contains
 
 from batches.models import indexing
+from batches.models.folding import fold
 
 INSIDE = "*"
 _WORDS = re.compile(r'"([^"]+)"|(\S+)')
@@ -29,28 +31,38 @@ def parts(text: str) -> list[str]:
 def matching(text: str) -> Q:
     """A condition on cards. Words of the readings that hold, or of the file's name with its folder."""
     wanted = _match(text)
-    if wanted is None:
-        inside = text.removeprefix(INSIDE).strip()
-        return Q(result__search__contains=inside.casefold()) | Q(original_name__icontains=inside)
-    return Q(pk__in=RawSQL(_FOUND, (wanted, wanted)))  # noqa: S611
+    if wanted is not None:
+        return Q(pk__in=RawSQL(_FOUND, (wanted, wanted)))  # noqa: S611
+    inside = fold(text.removeprefix(INSIDE).strip())
+    if len(inside) < indexing.PART:
+        return Q(result__search__contains=inside) | Q(folded_name__contains=inside)
+    wanted = _match_parts(inside)
+    return Q(pk__in=RawSQL(_FOUND_INSIDE, (wanted, inside, wanted, inside)))  # noqa: S611
 
 
 def within(value: Expression, text: str) -> Q:
     """That each of the words stands somewhere in a value; accents and case do not matter, as in the index."""
     folded = Func(value, function=indexing.FOLDED, output_field=TextField())
-    conditions = (Q(Contains(folded, indexing.fold(part))) for part in parts(text))
+    conditions = (Q(Contains(folded, fold(part))) for part in parts(text))
     return reduce(and_, conditions, Q())
 
 
 def stands_in(value: str, text: str) -> bool:
     """That any of the words does."""
-    there = indexing.fold(value)
-    return any(indexing.fold(part) in there for part in parts(text))
+    there = fold(value)
+    return any(fold(part) in there for part in parts(text))
 
 
 _FOUND = (
     f"SELECT c.id FROM {indexing.WORDS} w JOIN batches_card c ON c.result_id = w.rowid WHERE {indexing.WORDS} MATCH %s"  # noqa: S608
     f" UNION SELECT rowid FROM {indexing.NAMES} WHERE {indexing.NAMES} MATCH %s"
+)
+# The index says in which texts all parts stand, not whether they do one behind the other.
+_FOUND_INSIDE = (
+    f"SELECT c.id FROM {indexing.PARTS} p JOIN batches_card c ON c.result_id = p.rowid"  # noqa: S608
+    f" JOIN batches_cardresult r ON r.id = p.rowid WHERE {indexing.PARTS} MATCH %s AND instr(r.search, %s)"
+    f" UNION SELECT c.id FROM {indexing.NAME_PARTS} p JOIN batches_card c ON c.id = p.rowid"
+    f" WHERE {indexing.NAME_PARTS} MATCH %s AND instr(c.folded_name, %s)"
 )
 
 
@@ -59,5 +71,20 @@ def _match(text: str) -> str | None:
     words = [word for word in parts(text) if any(letter.isalnum() for letter in word)]
     if text.startswith(INSIDE) or not words or _UNSPACED.search(text):
         return None
-    quoted = (word.replace('"', '""') for word in words)
-    return " ".join(f'"{word}"*' for word in quoted)
+    return " AND ".join(_begins(word) for word in words)
+
+
+def _begins(word: str) -> str:
+    """Readings are written folded, names as they are; only where case is more than case ("ß") does that differ."""
+    spellings = [word] if word.lower() == word.casefold() else [word, fold(word)]
+    return f"({' OR '.join(f'{_quoted(one)}*' for one in spellings)})"
+
+
+def _match_parts(inside: str) -> str:
+    """All that an index of parts can tell of a folded text."""
+    starts = range(len(inside) - indexing.PART + 1)
+    return " AND ".join(_quoted(part) for part in dict.fromkeys(inside[n : n + indexing.PART] for n in starts))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batches.models import Batch, Card, CardResult
+from batches.models.folding import fold
 from batches.states import CardStatus
 
 
@@ -32,7 +33,7 @@ def give_result(card: Card, fields: Mapping[str, Mapping[str, Any]], **more: Any
         fields=dict(fields),
         values=values,
         confidence=min(certain, default=None),
-        search=" ".join(filter(None, [*values.values(), more.get("transcription", "")])).casefold(),
+        search=fold(" ".join(filter(None, [*values.values(), more.get("transcription", "")]))),
         **more,
     )
     Card.objects.filter(pk=card.pk).update(result=result)
