@@ -18,12 +18,29 @@ window.asking = (() => {
   const login = () => new URL(byId("sign-in-dialog").dataset.login, location.href).pathname;
 
   async function ask(address, values) {
-    const headers = { "X-CSRFToken": token(), Accept: "application/json" };
     const body = values instanceof URLSearchParams ? values : new URLSearchParams(values);
-    const answer = await fetch(address, { method: "POST", headers, body });
-    if (answer.status === 403 || new URL(answer.url).pathname === login()) throw new SessionEnded();
+    let answer = await post(address, body);
+    if (answer.status === 403) { // somebody has signed in in another tab: the token of this page counts no more
+      await renew();
+      answer = await post(address, body);
+    }
+    if (new URL(answer.url).pathname === login()) throw new SessionEnded();
     check(answer);
     return answer.json();
+  }
+  // Signing in changes the token: what is asked for meanwhile waits for the new one.
+  let entering = null;
+  async function post(address, body) {
+    await entering;
+    return fetch(address, { method: "POST", headers: { "X-CSRFToken": token(), Accept: "application/json" }, body });
+  }
+  const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
+  function take(fresh) {
+    for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = fresh ?? field.value;
+  }
+  async function renew() {
+    const door = await parsed(await fetch(byId("sign-in-dialog").dataset.login));
+    take(door.querySelector("[name=csrfmiddlewaretoken]")?.value);
   }
 
   // What htmx would get for this target.
@@ -72,7 +89,8 @@ window.asking = (() => {
       signInForm.onsubmit = async (event) => {
         event.preventDefault();
         const name = signInForm.elements.namedItem("username").value;
-        const signedIn = await enter(name, signInForm.elements.namedItem("password").value).catch(() => false);
+        entering = enter(name, signInForm.elements.namedItem("password").value).catch(() => false);
+        const signedIn = await entering;
         dialog.querySelector("[data-wrong]").hidden = signedIn;
         if (!signedIn) return;
         signInForm.elements.namedItem("password").value = "";
@@ -90,7 +108,6 @@ window.asking = (() => {
   }
 
   async function enter(username, password) {
-    const parsed = async (answer) => new DOMParser().parseFromString(await answer.text(), "text/html");
     const address = byId("sign-in-dialog").dataset.login;
     const door = await parsed(await fetch(address));
     const csrf = door.querySelector("[name=csrfmiddlewaretoken]").value;
@@ -98,7 +115,7 @@ window.asking = (() => {
     const answer = await fetch(address, { method: "POST", body, headers: { "X-CSRFToken": csrf } });
     if (new URL(answer.url).pathname === login()) return false;
     const fresh = (await parsed(answer)).querySelector("#card-action [name=csrfmiddlewaretoken]")?.value;
-    for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = fresh ?? field.value;
+    take(fresh);
     return Boolean(fresh);
   }
 
