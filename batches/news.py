@@ -49,7 +49,7 @@ def told(batch: Batch, text: str, by: User) -> None:
 
 def from_inbox(batch: Batch) -> None:
     """Administrators see to it that it gets to somebody; whom the inbox belongs to, is told, too."""
-    administrators = User.objects.filter(is_active=True, is_superuser=True).values_list("pk", flat=True)
+    administrators = User.objects.filter(is_active=True, role=User.Role.ADMINISTRATOR).values_list("pk", flat=True)
     _tell({batch.owner_id, *administrators}, Kind.INBOX, batch, {})
 
 

@@ -16,11 +16,11 @@ class FieldInline(admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(FieldTemplate)
 class FieldTemplateAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("name", "owner", "stay_inside", "shared", "shipped", "updated_at")
-    list_filter = ("shared", "shipped")
+    list_display = ("name", "owner", "stay_inside", "everybody", "shipped", "updated_at")
+    list_filter = ("everybody", "shipped")
     search_fields = ("name", "description")
     list_select_related = ("owner",)
-    fields = ("name", "description", "owner", "stay_inside", "shared")
+    fields = ("name", "description", "owner", "stay_inside", "everybody")
 
     def save_model(self, request: object, obj: FieldTemplate, form: object, change: bool) -> None:
         obj.save()

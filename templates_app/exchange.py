@@ -70,7 +70,7 @@ def create(
     *,
     instruction: str = "",
     description: str = "",
-    shared: bool = True,
+    everybody: str | None = None,
     stay_inside: bool = False,
     scans: dict[str, Any] | None = None,
 ) -> FieldTemplate:
@@ -86,7 +86,7 @@ def create(
         specs,
         instruction=instruction,
         description=description,
-        shared=shared,
+        everybody=everybody,
         stay_inside=stay_inside,
         scans=scans,
     )

@@ -282,12 +282,12 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = FieldTemplate
         labels = {"stay_inside": gettext_lazy("These cards must not leave the house")}
-        fields = ("name", "description", "stay_inside", "shared")
+        fields = ("name", "description", "stay_inside", "everybody")
         widgets = {
             "name": forms.TextInput(attrs={"class": "in"}),
             "description": forms.Textarea(attrs={"class": "area", "rows": 3}),
             "stay_inside": forms.CheckboxInput(attrs={"class": "box"}),
-            "shared": forms.CheckboxInput(attrs={"class": "box"}),
+            "everybody": forms.Select(attrs={"class": "in"}),
         }
 
     def __init__(self, *args: Any, source: FieldTemplate | None = None, **more: Any) -> None:
@@ -303,6 +303,7 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
             "back": pairing.get("back", ""),
         }
         super().__init__(*args, **{**more, "initial": initial | (more.get("initial") or {})})
+        self.fields["everybody"].required = False  # what is not sent stays
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

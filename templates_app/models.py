@@ -4,24 +4,22 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from ocr.fields import FieldSpec, FieldType, Hints, spellings_of
+from templates_app import sharing
+from templates_app.sharing import Everybody
 
 
 class FieldTemplateQuerySet(models.QuerySet["FieldTemplate"]):
     def visible_to(self, user: Any) -> FieldTemplateQuerySet:
-        if not user.is_authenticated:
-            return self.none()
-        if user.is_administrator:
-            return self
-        return self.filter(Q(shared=True) | Q(owner=user))
+        return self.filter(sharing.seen_by(user, TemplateShare.objects.values("template")))
 
     def editable_by(self, user: Any) -> FieldTemplateQuerySet:
-        if not user.is_authenticated:
-            return self.none()
-        return self if user.is_administrator else self.filter(owner=user)
+        return self.filter(sharing.changed_by(user, TemplateShare.objects.values("template")))
+
+    def owned_by(self, user: Any) -> FieldTemplateQuerySet:
+        return self.filter(sharing.owned_by(user))
 
 
 class FieldTemplate(models.Model):
@@ -32,7 +30,7 @@ class FieldTemplate(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="field_templates"
     )
-    shared = models.BooleanField(_("everybody may use it"), default=True)
+    everybody = models.CharField(_("everybody may"), max_length=4, choices=Everybody, default=sharing.at_first)
     stay_inside = models.BooleanField(_("these cards must not leave the house"), default=False)
     scans = models.JSONField(default=dict, blank=True)  # how new batches prepare them, see scans.py
     shipped = models.BooleanField(default=False, editable=False)
@@ -50,8 +48,23 @@ class FieldTemplate(models.Model):
         return self.name
 
     @property
+    def private(self) -> bool:
+        """Seen by its owner, administrators, and the groups that it is shared with."""
+        return self.everybody == Everybody.NONE
+
+    @property
     def newest(self) -> FieldTemplateVersion:
         return self.versions.order_by("-number")[0]
+
+
+class TemplateShare(sharing.Share):
+    template = models.ForeignKey(FieldTemplate, on_delete=models.CASCADE, related_name="shares")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("template", "group"), name="template_share_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.template_id}: {self.group_id}"
 
 
 class FieldTemplateVersion(models.Model):

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from templates_app import exchange, versions
 from templates_app.models import FieldTemplate
+from templates_app.sharing import Everybody
 
 FOLDER = Path(__file__).resolve().parent / "presets"
 
@@ -31,7 +32,7 @@ def _install(path: Path) -> FieldTemplate:
     newest = versions.edit(template, None, lambda _: specs, instruction=instruction)
     # The two times agree as long as nobody else has edited it.
     FieldTemplate.objects.filter(pk=template.pk).update(
-        shipped=True, shared=True, description=data["description"], updated_at=newest.created_at
+        shipped=True, everybody=Everybody.READ, description=data["description"], updated_at=newest.created_at
     )
     template.refresh_from_db()
     return template

@@ -19,6 +19,7 @@ from ocr.engines.base import ReadTask
 from templates_app import comparing, editing, exchange, versions
 from templates_app.forms import InstructionForm
 from templates_app.models import FieldTemplate, FieldTemplateVersion
+from templates_app.sharing import Everybody
 
 LARGEST = 1_000_000  # bytes of a file that is imported
 
@@ -86,7 +87,7 @@ def _made(request: SignedInRequest, content: bytes) -> FieldTemplate:
             request.user,
             instruction=texts["instruction"],
             description=texts["description"],
-            shared=False,
+            everybody=Everybody.NONE,
             stay_inside=exchange.stays_inside(data),
             scans=exchange.scans_of(data),
         )

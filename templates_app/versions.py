@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from ocr.fields import FieldSpec
+from templates_app import sharing
 from templates_app.editing import Edit, Refused
 from templates_app.models import Field, FieldTemplate, FieldTemplateVersion
 
@@ -19,12 +20,17 @@ def create(
     *,
     instruction: str = "",
     description: str = "",
-    shared: bool = True,
+    everybody: str | None = None,
     stay_inside: bool = False,
     scans: dict[str, Any] | None = None,
 ) -> FieldTemplate:
     template = FieldTemplate.objects.create(
-        name=name, description=description, owner=user, shared=shared, stay_inside=stay_inside, scans=scans or {}
+        name=name,
+        description=description,
+        owner=user,
+        everybody=everybody or sharing.at_first(),
+        stay_inside=stay_inside,
+        scans=scans or {},
     )
     version = template.versions.create(number=1, instruction=instruction, created_by=user)
     _write(version, specs)

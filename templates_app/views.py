@@ -66,7 +66,7 @@ def template_new(request: SignedInRequest) -> HttpResponse:
             newest.specs() if newest else (),
             instruction=newest.instruction if newest else "",
             description=form.cleaned_data["description"],
-            shared=form.cleaned_data["shared"],
+            everybody=form.cleaned_data["everybody"],
             stay_inside=form.cleaned_data["stay_inside"],
             scans=form.instance.scans,
         )

@@ -5,7 +5,7 @@ import re
 from django.db import transaction
 
 from batches.actions import activity, drafts, settings
-from batches.models import Batch
+from batches.models import Batch, BatchShare
 from cardocr_site.accounts.models import User
 
 NUMBERED = re.compile(r"(?s)(.*\S)\s*\((\d{1,6})\)\s*")
@@ -29,7 +29,7 @@ def _made(batch: Batch, user: User) -> Batch:
         owner=user,
         continues=batch,
         collection=batch.collection,
-        private=batch.private,
+        everybody=batch.everybody,
         template_version=version,
         fields=batch.fields,
         instruction=batch.instruction,
@@ -37,6 +37,9 @@ def _made(batch: Batch, user: User) -> Batch:
         model=batch.model,
         options=drafts.marked({**batch.options, "pilot": 0}, version),
         budget=batch.budget,
+    )
+    BatchShare.objects.bulk_create(
+        BatchShare(batch=made, group_id=share.group_id, edit=share.edit) for share in batch.shares.all()
     )
     settings.set_tags(made, [tag.name for tag in batch.tags.all()])
     activity.record(made, user, "create", continues=batch.name)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -64,7 +63,6 @@ def create(
         defaults={
             "name": name,
             "collection": collection,
-            "private": settings.PRIVATE_BY_DEFAULT,
             "is_sample": sample,
             "engine": default_engine(),
             "template_version": template_version,

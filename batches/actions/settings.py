@@ -8,7 +8,7 @@ from batches.actions import activity
 from batches.models import Batch, Tag
 from cardocr_site.accounts.models import User
 
-NAMES = ("name", "collection", "private")
+NAMES = ("name", "collection", "everybody")
 MOST_TAGS = 20
 LONGEST_TAG = 60
 
@@ -21,8 +21,8 @@ def change(batch: Batch, by: User | None, tags: Collection[str] | None = None, *
         if "name" in new or "collection" in new:
             said = {"name": before.name, "collection": before.collection} | new
             activity.record(before, by, "rename", name=said["name"], was=before.name, collection=said["collection"])
-        if "private" in new:
-            activity.record(before, by, "sharing", private=new["private"])
+        if "everybody" in new:
+            activity.record(before, by, "sharing", everybody=str(new["everybody"]))
         if tags is not None and set(tags) != {tag.name for tag in before.tags.all()}:
             set_tags(before, tags)
             activity.record(before, by, "tags", group=True, tags=list(tags))

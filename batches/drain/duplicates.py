@@ -16,6 +16,7 @@ from batches.queries import results
 from batches.queries.means import Picture, Setup, pictures, read_key, setup_of
 from batches.states import BatchStatus, CardStatus, ResultState
 from ocr import checking
+from templates_app import sharing
 
 CHUNK = 2000  # cards that are looked for in one query
 BLOCK = 500  # cards that one transaction takes over
@@ -54,7 +55,7 @@ def sources(batch: Batch) -> BatchQuerySet:
     batch. Somebody else's private batch gives nothing away even to an administrator, whose own batch others read.
     """
     visible = Batch.objects.visible_to(batch.owner).exclude(pk=batch.pk)
-    return visible.filter(Q(private=False) | Q(owner=batch.owner))
+    return visible.filter(Q(everybody__in=sharing.SHARED) | Q(owner=batch.owner))
 
 
 def scans(batch: Batch) -> Iterator[Scan]:

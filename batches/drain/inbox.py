@@ -170,7 +170,6 @@ def _draft(folder: str) -> Batch:
             name=folder[:200],
             inbox=folder,
             owner=owner(),
-            private=settings.PRIVATE_BY_DEFAULT,
             options=upright.first_options(),
             engine=Engine.objects.filter(enabled=True).order_by("-is_default", "pk").first(),
         )
@@ -183,7 +182,7 @@ def owner() -> User:
     people = User.objects.filter(is_active=True)
     if settings.INBOX_OWNER:
         return people.get(username=settings.INBOX_OWNER)
-    return people.filter(is_superuser=True).order_by("pk")[:1].get()
+    return people.filter(role=User.Role.ADMINISTRATOR).order_by("pk")[:1].get()
 
 
 def _remove(found: Found) -> None:

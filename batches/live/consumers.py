@@ -18,9 +18,10 @@ from batches.live import collecting, feed, listing
 from batches.live.audience import BEAT, Access, Audience, Seat
 from batches.live.collecting import Stand
 from batches.live.feed import Cursor, Place
-from batches.live.fragments import Role, Viewer, role_of
+from batches.live.fragments import Role, Viewer
 from batches.live.listing import Shelf
 from batches.models import Batch
+from batches.queries import rights
 
 SIGNED_OUT, NOT_ALLOWED, UNKNOWN = 4401, 4403, 4404
 TOO_LARGE, TOO_MANY = 1009, 1008
@@ -122,7 +123,7 @@ class BatchConsumer(LiveConsumer[Place]):
             return Access(SIGNED_OUT)
         batch = Batch.objects.visible_to(user).filter(pk=key.batch_id).first()
         if batch is not None:
-            return Access(None, feed.seen_by(key, role_of(batch, user)))
+            return Access(None, feed.seen_by(key, rights.of(user, batch)))
         hidden = self.seat is not None and Batch.objects.filter(pk=key.batch_id, deleted_at=None).exists()
         return Access(NOT_ALLOWED if hidden else UNKNOWN)  # one who never saw it is not told that it exists
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, TypedDict
 
 from django.conf import settings
@@ -24,16 +23,12 @@ from batches.queries import (
     problems,
     rereading,
     results,
+    rights,
     samples,
     trying,
 )
+from batches.queries.rights import Role as Role
 from batches.states import PauseReason
-
-
-class Role(StrEnum):
-    READER = "reader"
-    EDITOR = "editor"
-    ADMINISTRATOR = "administrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class Viewer:
 
     @property
     def can_edit(self) -> bool:
-        return self.role != Role.READER
+        return self.role >= Role.EDITOR
 
 
 class Fragment(TypedDict):
@@ -74,12 +69,6 @@ ON_THE_GRID = ("batch-state", "batch-tabs")
 TABS = {"live": "run", "grid": "results", "problems": "problems"}  # where each view stands
 
 
-def role_of(batch: Batch, user: Any) -> Role:
-    if user.is_administrator:
-        return Role.ADMINISTRATOR
-    return Role.EDITOR if batch.owner_id == user.pk else Role.READER
-
-
 def use_own_addresses() -> None:
     """In a thread that serves no request: links carry the path in front of the site."""
     set_script_prefix(f"{(settings.FORCE_SCRIPT_NAME or '').rstrip('/')}/")
@@ -105,8 +94,8 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "kept_inside": house.refusal(batch, held_up_by),
         "used_up": budgets.used_up(batch, engine) if batch.pause_reason == PauseReason.BUDGET else "",
         "month": expected.month(batch, engine) if engine else None,
-        "can_edit": viewer.can_edit,
-        "owns": viewer.role == Role.EDITOR,
+        **rights.shown(viewer.role),
+        "owns": viewer.role == Role.OWNER,
         "advise": viewer.role == Role.ADMINISTRATOR,
         "progress": done,
         "phase": outlook.phase(batch),
@@ -173,7 +162,7 @@ def rows(batch: Batch, cards: Sequence[Card], viewer: Viewer) -> list[str]:
     """A table row for each card, in the same order; empty for one that does not stand in the live table."""
     if not cards:
         return []
-    shared = {"batch": batch, "can_edit": viewer.can_edit}
+    shared = {"batch": batch, **rights.shown(viewer.role)}
     if viewer.view == "grid":
         made = results.rows(batch, cards)
         return [render_to_string("batches/_card_row.html", shared | {"row": row}) for row in made]

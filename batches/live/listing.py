@@ -35,7 +35,7 @@ def parse_ids(text: str) -> tuple[int, ...]:
 
 
 def shelf(user: Any, asked: tuple[int, ...], language: str) -> Shelf:
-    visible = list(Batch.objects.visible_to(user).filter(pk__in=asked).only("pk", "owner_id"))
+    visible = list(Batch.objects.visible_to(user).filter(pk__in=asked).only("pk", "owner_id", "everybody"))
     seen = {batch.pk for batch in visible}
     return Shelf(tuple((pk, -1) for pk in asked if pk in seen), language, asked, frozenset(lists.mine(visible, user)))
 

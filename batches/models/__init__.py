@@ -6,6 +6,7 @@ from batches.models.activity import ActivityQuerySet as ActivityQuerySet
 from batches.models.batch import DEFAULT_OPTIONS as DEFAULT_OPTIONS
 from batches.models.batch import Batch as Batch
 from batches.models.batch import BatchQuerySet as BatchQuerySet
+from batches.models.batch import BatchShare as BatchShare
 from batches.models.batch import Tag as Tag
 from batches.models.batch import new_uid as new_uid
 from batches.models.card import Card as Card

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from batches.states import BatchStatus, PauseReason
 from ocr.fields import FieldSpec
 from ocr.models import Engine
+from templates_app import sharing
 from templates_app.models import FieldTemplateVersion
+from templates_app.sharing import Everybody
 
 _UID_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that look alike
 
@@ -23,21 +24,26 @@ def new_uid() -> str:
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
+    """All but the last without those in the trash."""
+
     def visible_to(self, user: Any) -> BatchQuerySet:
-        """Batches, not in the trash, that this person may look at."""
-        if not user.is_authenticated:
-            return self.none()
-        alive = self.filter(deleted_at=None)
-        if user.is_administrator:
-            return alive
-        return alive.filter(Q(owner=user) | Q(private=False))
+        return self.filter(sharing.seen_by(user, BatchShare.objects.values("batch")), deleted_at=None)
+
+    def correctable_by(self, user: Any) -> BatchQuerySet:
+        """Whose values this person may correct and check."""
+        return self.filter(sharing.corrected_by(user, BatchShare.objects.values("batch")), deleted_at=None)
 
     def editable_by(self, user: Any) -> BatchQuerySet:
-        """Batches, not in the trash, that this person may change."""
-        visible = self.visible_to(user)
-        if user.is_authenticated and user.is_administrator:
-            return visible
-        return visible.filter(owner=user) if user.is_authenticated else visible
+        """Which this person may fill, set up, start, pause, read again."""
+        return self.filter(sharing.changed_by(user, BatchShare.objects.values("batch")), deleted_at=None)
+
+    def owned_by(self, user: Any) -> BatchQuerySet:
+        """Which this person may share and delete."""
+        return self.filter(sharing.owned_by(user), deleted_at=None)
+
+    def deleted_of(self, user: Any) -> BatchQuerySet:
+        """In the trash, for this person to take out again."""
+        return self.filter(sharing.owned_by(user), deleted_at__isnull=False)
 
 
 class Batch(models.Model):
@@ -47,7 +53,7 @@ class Batch(models.Model):
     name = models.CharField(_("name"), max_length=200)
     collection = models.CharField(_("collection"), max_length=200, blank=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="batches")
-    private = models.BooleanField(_("private"), default=False)
+    everybody = models.CharField(_("everybody may"), max_length=4, choices=Everybody, default=sharing.at_first)
     is_sample = models.BooleanField(default=False)
     # The batch whose template, engine and options it was made with, to go on with the next scans.
     continues = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="continued_by")
@@ -136,6 +142,11 @@ class Batch(models.Model):
         return self.name
 
     @property
+    def private(self) -> bool:
+        """Seen by its owner, administrators, and the groups that it is shared with."""
+        return self.everybody == Everybody.NONE
+
+    @property
     def is_draft(self) -> bool:
         return self.status == BatchStatus.DRAFT
 
@@ -164,6 +175,16 @@ class Batch(models.Model):
 
     def option(self, name: str) -> Any:
         return self.options.get(name, DEFAULT_OPTIONS[name])
+
+
+class BatchShare(sharing.Share):
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="shares")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("batch", "group"), name="batch_share_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {self.group_id}"
 
 
 class Tag(models.Model):

@@ -20,6 +20,9 @@ class CardQuerySet(models.QuerySet["Card"]):
     def visible_to(self, user: Any) -> CardQuerySet:
         return self.filter(batch__in=Batch.objects.visible_to(user))
 
+    def correctable_by(self, user: Any) -> CardQuerySet:
+        return self.filter(batch__in=Batch.objects.correctable_by(user))
+
     def editable_by(self, user: Any) -> CardQuerySet:
         return self.filter(batch__in=Batch.objects.editable_by(user))
 

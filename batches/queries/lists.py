@@ -8,6 +8,7 @@ from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Lower
 
 from batches.models import Batch, BatchQuerySet, Card, Tag
+from batches.queries import rights
 from batches.queries.asked import whole_number
 from batches.states import BatchStatus, PauseReason
 
@@ -142,7 +143,7 @@ def counts(batches: BatchQuerySet, user: Any) -> dict[str, int]:
 
 def mine(batches: Iterable[Batch], user: Any) -> set[int]:
     """Those of them, which this person sees, that the same may change."""
-    return {batch.pk for batch in batches if user.is_administrator or batch.owner_id == user.pk}
+    return {pk for pk, role in rights.of_each(user, batches).items() if role >= rights.Role.EDITOR}
 
 
 def rows(batches: Iterable[Batch]) -> list[Row]:
@@ -184,5 +185,4 @@ def owners(batches: BatchQuerySet) -> list[tuple[str, str]]:
 
 def trash_of(user: Any) -> int:
     """How many batches this person could take out of the trash."""
-    deleted = Batch.objects.filter(deleted_at__isnull=False)
-    return deleted.count() if user.is_administrator else deleted.filter(owner=user).count()
+    return Batch.objects.deleted_of(user).count()

@@ -15,6 +15,7 @@ from batches.actions import continuing, drafts, settings, trying
 from batches.forms import BatchForm, SettingsForm
 from batches.models import Batch, new_uid
 from batches.queries import lists
+from batches.views.results import may
 from cardocr_site.accounts.requests import SignedInRequest
 from templates_app.models import FieldTemplate
 
@@ -140,7 +141,8 @@ def batch_settings(request: SignedInRequest, pk: int) -> HttpResponse:
     """Name, collection, tags, who sees it: at any time. Of a draft it is the first step."""
     batches = Batch.objects.editable_by(request.user).select_related("owner", "continues")
     batch = get_object_or_404(batches, pk=pk)
-    form = SettingsForm(batch, request.POST if request.method == "POST" else None)
+    rights = may(request, batch)
+    form = SettingsForm(batch, request.POST if request.method == "POST" else None, owns=rights["can_own"])
     if form.is_valid():
         settings.change(batch, request.user, **form.changed())
         if "next" in request.POST:
@@ -151,7 +153,7 @@ def batch_settings(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {
         "form": form,
         "batch": batch,
-        "can_edit": True,
+        **rights,
         "collections": lists.collections(visible),
         "tags": lists.tags(visible)[:TAGS_TOLD],
         "is_owner": batch.owner_id == request.user.pk,

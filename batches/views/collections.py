@@ -31,7 +31,7 @@ from batches.queries import collections, columns, grid, lists, saved_views
 from batches.streaming import stream
 from batches.views import acts
 from batches.views.exports import NO_STORE, formats
-from batches.views.results import can_edit, card_of, chips, heads, marks, narrowing, pager
+from batches.views.results import card_of, chips, heads, marks, narrowing, pager
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 50
@@ -114,7 +114,7 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     filters = collections.filters(request.GET, whole)
     sheet = collections.page(read, filters, request.GET.get("page"))
     rows = collections.rows(read, whole.specs(), sheet.cards)
-    mine = {one.batch.pk for one in rows if can_edit(request, one.batch)}
+    mine = lists.mine({one.batch.pk: one.batch for one in rows}.values(), request.user)
     context = shared | {
         "collection": name,
         "views": saved_views.shelf(request.user, lambda asked: collections.filters(asked, whole), filters),
@@ -172,7 +172,9 @@ def collection_act(request: SignedInRequest, name: str) -> HttpResponse:
     do, ticked = data.get("do", ""), grid.ticked(data)
     query = collections.filters(data, collections.whole(name, collections.started(batches))).query()
     back = f"{reverse('collection_cards', args=[name])}{'?' * bool(query)}{query}"
-    mine = [batch for batch in collections.started(batches) if can_edit(request, batch)]
+    started = collections.started(batches)
+    may = lists.mine(started, request.user)
+    mine = [batch for batch in started if batch.pk in may]
     chosen = collections.among(mine, ticked)
     if not chosen:
         messages.warning(request, _("Tick the cards first."))

@@ -19,7 +19,7 @@ from batches.forms import EngineForm
 from batches.live import feed, fragments
 from batches.live.fragments import Viewer
 from batches.models import Batch
-from batches.queries import besides, rereading
+from batches.queries import besides, rereading, rights
 from batches.queries.means import read_task
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr import prompts
@@ -92,7 +92,7 @@ def _page(
         context["templates"] = FieldTemplate.objects.visible_to(request.user)
     context |= _newer(request, batch)
     if batch.is_draft:
-        viewer = Viewer("fields", get_language() or "", fragments.role_of(batch, request.user))
+        viewer = Viewer("fields", get_language() or "", rights.of(request.user, batch))
         context |= fragments.try_context(batch, viewer) | {"cursor": feed.cursor_at(batch)}
     return render(request, "batches/batch_fields.html", context, status=status)
 

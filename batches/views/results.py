@@ -17,7 +17,7 @@ from batches import progress
 from batches.actions import columns as column_acts
 from batches.live import feed
 from batches.models import Batch, Card
-from batches.queries import columns, grid, results, saved_views
+from batches.queries import columns, grid, results, rights, saved_views
 from cardocr_site.accounts.requests import SignedInRequest
 
 BELOW = (50, 60, 70, 80, 90, 95, 99)  # percent; by the address every other one, too
@@ -66,8 +66,22 @@ def editable(request: SignedInRequest, pk: int) -> Batch:
     return get_object_or_404(Batch.objects.editable_by(request.user).select_related("owner", "engine"), pk=pk)
 
 
+def correctable(request: SignedInRequest, pk: int) -> Batch:
+    return get_object_or_404(Batch.objects.correctable_by(request.user).select_related("owner", "engine"), pk=pk)
+
+
+def owned(request: SignedInRequest, pk: int) -> Batch:
+    return get_object_or_404(Batch.objects.owned_by(request.user).select_related("owner", "engine"), pk=pk)
+
+
 def can_edit(request: SignedInRequest, batch: Batch) -> bool:
-    return request.user.is_administrator or batch.owner_id == request.user.pk
+    """`batch` is one that this person can see."""
+    return rights.of(request.user, batch) >= rights.Role.EDITOR
+
+
+def may(request: SignedInRequest, batch: Batch) -> dict[str, bool]:
+    """can_correct, can_edit, can_own: for templates of a batch that this person can see."""
+    return rights.shown(rights.of(request.user, batch))
 
 
 def card_of(batch: Batch, card_pk: int) -> Card:

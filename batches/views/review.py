@@ -23,7 +23,7 @@ from batches.actions import cards as card_actions
 from batches.actions import reviewing
 from batches.changes import TransitionRefused
 from batches.models import Batch, Card, Lease
-from batches.queries import cockpit, collections, queue, results
+from batches.queries import cockpit, collections, lists, queue, results
 from batches.states import CardStatus
 from batches.views.cards import LONGEST, number
 from batches.views.results import can_edit, card_of, chips, editable, visible
@@ -42,8 +42,9 @@ def review_home(request: SignedInRequest) -> HttpResponse:
     """What there is to check, batch by batch."""
     batches = Batch.objects.visible_to(request.user).filter(to_check__gt=0).select_related("owner")
     shown = list(batches.order_by("-changed_at")[:200])
+    may = lists.mine(shown, request.user)
     context = {
-        "batches": [(batch, can_edit(request, batch)) for batch in shown],
+        "batches": [(batch, batch.pk in may) for batch in shown],
         "total": sum(batch.to_check for batch in shown),
     }
     return render(request, "batches/review_home.html", context)

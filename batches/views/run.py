@@ -23,7 +23,7 @@ from batches.forms import BudgetForm
 from batches.live import feed, fragments, listing
 from batches.live.fragments import Viewer
 from batches.models import Batch, Card
-from batches.queries import live, outlook, statistics, trying
+from batches.queries import live, outlook, rights, statistics, trying
 from batches.queries.asked import whole_number
 from batches.states import BatchStatus
 from cardocr_site.accounts.requests import SignedInRequest
@@ -171,7 +171,7 @@ def _editable(request: SignedInRequest, pk: int) -> Batch:
 
 def _viewer(request: SignedInRequest, batch: Batch, view: str = "live") -> Viewer:
     view = view if view in feed.VIEWS else "live"
-    return Viewer(view, get_language() or "", fragments.role_of(batch, request.user))
+    return Viewer(view, get_language() or "", rights.of(request.user, batch))
 
 
 def act(

@@ -13,7 +13,7 @@ from batches.actions import trash
 from batches.changes import TransitionRefused
 from batches.models import Batch
 from batches.states import BatchStatus
-from batches.views.results import editable
+from batches.views.results import owned
 from cardocr_site.accounts.requests import SignedInRequest
 
 UNDER_WAY = {BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.PAUSED}
@@ -24,7 +24,7 @@ UNDER_WAY = {BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.PAUSED}
 @never_cache
 def batch_delete(request: SignedInRequest, pk: int) -> HttpResponse:
     """Into the trash, once its name was typed."""
-    batch = editable(request, pk)
+    batch = owned(request, pk)
     typed, error = request.POST.get("name", ""), ""
     if request.method == "POST":
         if typed.strip() != batch.name.strip():
@@ -43,8 +43,7 @@ def batch_delete(request: SignedInRequest, pk: int) -> HttpResponse:
 
 def _deleted(request: SignedInRequest) -> QuerySet[Batch]:
     """What this person could have back: their own, an administrator all."""
-    batches = Batch.objects.filter(deleted_at__isnull=False).select_related("owner", "deleted_by")
-    return batches if request.user.is_administrator else batches.filter(owner=request.user)
+    return Batch.objects.deleted_of(request.user).select_related("owner", "deleted_by")
 
 
 @require_safe

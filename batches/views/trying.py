@@ -14,7 +14,7 @@ from batches.actions.drafts import Refused
 from batches.live import fragments
 from batches.live.fragments import Viewer
 from batches.models import Batch, TryCard
-from batches.queries import trying
+from batches.queries import rights, trying
 from batches.views.results import can_edit, editable, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -56,7 +56,7 @@ def batch_try_stop(request: SignedInRequest, pk: int) -> HttpResponse:
 def _answer(request: SignedInRequest, batch: Batch, problem: str = "") -> HttpResponse:
     if request.htmx.target == "try-on":
         batch = visible(request, batch.pk)
-        viewer = Viewer("fields", get_language() or "", fragments.role_of(batch, request.user))
+        viewer = Viewer("fields", get_language() or "", rights.of(request.user, batch))
         return HttpResponse(fragments.try_on(batch, viewer, problem), status=409 if problem else 200)
     if problem:
         messages.error(request, problem)

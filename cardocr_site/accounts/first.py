@@ -23,7 +23,7 @@ def new_password() -> str:
 
 def make_administrator() -> str | None:
     """Make the user `admin` where there is no administrator; return the password that was generated, if one was."""
-    if User.objects.filter(is_superuser=True).exists():
+    if User.objects.filter(role=User.Role.ADMINISTRATOR).exists():
         return None
     given = settings.ADMIN_PASSWORD
     password = given or new_password()

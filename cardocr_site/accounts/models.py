@@ -1,4 +1,6 @@
 import uuid
+from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -6,6 +8,15 @@ from django.utils.translation import gettext_lazy as _
 
 
 class User(AbstractUser):
+    class Role(models.TextChoices):
+        """Each may do what the one before it may; see templates_app/sharing.py for whose batches."""
+
+        NONE = "", _("none: signs in and sees nothing")
+        VIEWER = "viewer", _("viewer: looks and exports")
+        REVIEWER = "reviewer", _("reviewer: also corrects and checks")
+        OPERATOR = "operator", _("operator: also makes, starts and shares batches")
+        ADMINISTRATOR = "administrator", _("administrator: everything, of everybody")
+
     class Theme(models.TextChoices):
         AUTO = "auto", _("As the system has it")
         LIGHT = "light", _("Light")
@@ -16,6 +27,7 @@ class User(AbstractUser):
         COMPACT = "compact", _("Compact: more rows on a screen")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    role = models.CharField(_("role"), max_length=16, blank=True, default=Role.OPERATOR, choices=Role)
     must_change_password = models.BooleanField(_("must change the password at the next sign-in"), default=False)
     # Empty while never chosen: then what this browser remembers stands.
     language = models.CharField(_("language"), max_length=8, blank=True)
@@ -25,9 +37,33 @@ class User(AbstractUser):
     single_keys = models.BooleanField(_("keys that are a single character"), default=True)
     own_keys = models.JSONField(default=dict, blank=True, editable=False)  # {action: combination}; see keys.py
 
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        """Django's own flags follow the role; only what is made as a superuser becomes an administrator by them."""
+        if self._state.adding and self.is_superuser:
+            self.role = self.Role.ADMINISTRATOR
+        self.is_superuser = self.is_staff = self.role == self.Role.ADMINISTRATOR
+        if update_fields is not None and {"role", "is_superuser", "is_staff"} & set(update_fields):
+            update_fields = {*update_fields, "role", "is_superuser", "is_staff"}
+        super().save(*args, update_fields=update_fields, **kwargs)
+
+    @property
+    def sees(self) -> bool:
+        """What is shared with this person."""
+        return self.is_active and bool(self.role)
+
+    @property
+    def corrects(self) -> bool:
+        """What this person sees."""
+        return self.is_active and self.role in {self.Role.REVIEWER, self.Role.OPERATOR, self.Role.ADMINISTRATOR}
+
+    @property
+    def runs(self) -> bool:
+        """Makes batches, and changes those that are shared with this person to edit."""
+        return self.is_active and self.role in {self.Role.OPERATOR, self.Role.ADMINISTRATOR}
+
     @property
     def is_administrator(self) -> bool:
-        return self.is_active and self.is_superuser
+        return self.is_active and self.role == self.Role.ADMINISTRATOR
 
     @property
     def initials(self) -> str:

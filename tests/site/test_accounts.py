@@ -177,3 +177,23 @@ def test_who_is_calling(settings: Any, peer: str, forwarded: str, trusted: list[
 
 def test_many_tries_at_once_get_no_more(user: User):
     assert [tries.take("ingrid", "192.0.2.1") for _ in range(6)] == [True] * 5 + [False]
+
+
+def test_django_s_own_flags_follow_the_role(user: User) -> None:
+    assert (user.role, user.is_superuser, user.is_staff) == ("operator", False, False)
+    user.role = "administrator"
+    user.save(update_fields=["role"])
+    user.refresh_from_db()
+    assert (user.is_administrator, user.is_superuser, user.is_staff) == (True, True, True)
+    user.role = "viewer"
+    user.save()
+    user.refresh_from_db()
+    assert (user.is_administrator, user.is_superuser, user.is_staff) == (False, False, False)
+    assert User.objects.create_superuser("root").role == "administrator"
+
+
+def test_a_flag_alone_makes_nobody_an_administrator(user: User) -> None:
+    user.is_superuser = user.is_staff = True
+    user.save()
+    user.refresh_from_db()
+    assert (user.is_superuser, user.is_staff) == (False, False)

@@ -9,7 +9,10 @@ from templates_app.models import FieldTemplate
 
 def test_a_template_made_in_the_admin_has_a_version(client: Client, administrator: User) -> None:
     client.force_login(administrator)
-    client.post(reverse("admin:templates_app_fieldtemplate_add"), {"name": "Maps", "description": "", "owner": ""})
+    client.post(
+        reverse("admin:templates_app_fieldtemplate_add"),
+        {"name": "Maps", "description": "", "owner": "", "everybody": "read"},
+    )
 
     assert FieldTemplate.objects.get().newest.number == 1
 
@@ -18,7 +21,7 @@ def test_templates_can_be_changed_and_versions_only_read(client: Client, adminis
     client.force_login(administrator)
     template = versions.create(user, "Music", [FieldSpec("author", "Author")])
     change = reverse("admin:templates_app_fieldtemplate_change", args=[template.pk])
-    assert client.post(change, {"name": "Scores", "description": "", "owner": ""}).status_code == 302
+    assert client.post(change, {"name": "Scores", "everybody": "read"}).status_code == 302
     template.refresh_from_db()
     assert (template.name, template.versions.count()) == ("Scores", 1)
 

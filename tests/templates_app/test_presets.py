@@ -31,7 +31,7 @@ def labels(template: FieldTemplate) -> list[str]:
 def test_the_sample_cards_have_their_template() -> None:
     presets.install()
     template = FieldTemplate.objects.get(name="Sample cards")
-    assert (template.shipped, template.shared, template.owner) == (True, True, None)
+    assert (template.shipped, template.everybody, template.owner) == (True, "read", None)
     assert labels(template)[:3] == ["Author", "Title", "Place"]
 
 

@@ -36,7 +36,7 @@ def test_what_is_exported_can_be_imported_and_is_private_then(ingrid: Client, te
     assert 'filename="Plankton, v1.json"' in response["Content-Disposition"]
     ingrid.post(reverse("template_import"), sent(response.content))
     copy = FieldTemplate.objects.exclude(pk=template.pk).get()
-    assert (copy.name, copy.owner, copy.shared) == ("Plankton (2)", user, False)
+    assert (copy.name, copy.owner, copy.everybody) == ("Plankton (2)", user, "none")
     assert copy.newest.specs() == template.newest.specs()
     assert copy.newest.instruction == "Norwegian."
 
@@ -92,7 +92,7 @@ def test_two_versions_are_compared_field_by_field(ingrid: Client, template: Fiel
 def test_a_private_template_is_neither_exported_nor_compared_by_others(
     client: Client, template: FieldTemplate, other_user: User
 ):
-    FieldTemplate.objects.update(shared=False)
+    FieldTemplate.objects.update(everybody="none")
     client.force_login(other_user)
     for name in ("template_export", "template_compare"):
         assert client.get(reverse(name, args=[template.pk])).status_code == 404

@@ -43,7 +43,7 @@ def labels(template: FieldTemplate) -> list[str]:
 
 
 def test_the_list_shows_what_one_may_use(ingrid: Client, template: FieldTemplate, other_user: User) -> None:
-    versions.create(other_user, "His own", shared=False)
+    versions.create(other_user, "His own", everybody="none")
     versions.create(other_user, "For all")
     text = ingrid.get(reverse("template_list")).text
 
@@ -77,7 +77,7 @@ def test_the_list_counts_fields_of_the_newest_version_and_batches_of_all(
     ingrid: Client, user: User, other_user: User, template: FieldTemplate, batch: Batch
 ) -> None:
     Batch.objects.filter(pk=batch.pk).update(template_version=template.newest)
-    Batch.objects.create(name="Secret", owner=other_user, private=True, template_version=template.newest)
+    Batch.objects.create(name="Secret", owner=other_user, everybody="none", template_version=template.newest)
     versions.edit(template, user, lambda specs: specs[:1])
     page = ingrid.get(reverse("template_list"))
     row = page.context["page"][0]
@@ -93,11 +93,11 @@ def test_who_is_signed_out_is_sent_to_sign_in(client: Client, template: FieldTem
 
 def test_a_new_template_opens_on_its_fields(ingrid: Client, user: User) -> None:
     assert ingrid.get(reverse("template_new")).status_code == 200
-    response = ingrid.post(reverse("template_new"), {"name": "Maps", "shared": "on"})
+    response = ingrid.post(reverse("template_new"), {"name": "Maps", "everybody": "edit"})
     template = FieldTemplate.objects.get()
 
     assert response["Location"] == reverse("template_detail", args=[template.pk])
-    assert (template.owner, template.shared, labels(template)) == (user, True, [])
+    assert (template.owner, template.everybody, labels(template)) == (user, "edit", [])
 
 
 def test_a_name_is_given_once(ingrid: Client, template: FieldTemplate) -> None:
@@ -123,7 +123,7 @@ def test_name_and_description_can_be_changed(ingrid: Client, template: FieldTemp
     ingrid.post(url, {"name": "Scores", "description": "d"})
     template.refresh_from_db()
 
-    assert (template.name, template.description, template.shared) == ("Scores", "d", False)
+    assert (template.name, template.description, template.everybody) == ("Scores", "d", "read")
     assert ingrid.post(url, {"name": ""}).status_code == 422
 
 
@@ -153,9 +153,9 @@ def test_a_version_names_the_batches_with_it_that_one_may_see(
 ) -> None:
     first = template.newest
     made = [Batch.objects.create(name=f"Drawer {n}", owner=user, template_version=first) for n in range(5)]
-    Batch.objects.create(name="Secret", owner=other_user, private=True, template_version=first)
+    Batch.objects.create(name="Secret", owner=other_user, everybody="none", template_version=first)
     versions.edit(template, user, lambda specs: specs[:1])
-    Batch.objects.create(name="Also secret", owner=other_user, private=True, template_version=template.newest)
+    Batch.objects.create(name="Also secret", owner=other_user, everybody="none", template_version=template.newest)
     page = ingrid.get(reverse("template_detail", args=[template.pk])).text
 
     assert [name for name in ("Drawer 4", "Drawer 3", "Drawer 2", "Drawer 1", "Drawer 0") if name in page] == [
@@ -264,7 +264,7 @@ def test_a_template_of_somebody_else_can_only_be_read(ingrid: Client, shipped: F
 
 
 def test_a_private_template_of_somebody_else_is_not_there(ingrid: Client, other_user: User) -> None:
-    template = versions.create(other_user, "His own", shared=False)
+    template = versions.create(other_user, "His own", everybody="none")
 
     assert ingrid.get(reverse("template_detail", args=[template.pk])).status_code == 404
     assert ingrid.get(f"{reverse('template_new')}?from={template.pk}").status_code == 404
@@ -282,7 +282,7 @@ def test_a_template_says_how_its_scans_are_prepared(client: Client, user: User) 
     client.force_login(user)
     page = client.get("/templates/new/").text
     assert "How its scans are prepared" in page
-    data = {"name": "Drawers", "shared": "on", "turn": "90", "trim": "on", "read_blank": "on", "pairing": "names"}
+    data = {"name": "Drawers", "everybody": "edit", "turn": "90", "trim": "on", "read_blank": "on", "pairing": "names"}
     response = client.post("/templates/new/", data | {"front": "_r", "back": "_R"})
     assert response.status_code == 422
     assert "must end differently" in response.text
@@ -304,6 +304,6 @@ def test_a_template_says_how_its_scans_are_prepared(client: Client, user: User) 
     }
     copy = client.get(f"/templates/new/?from={template.pk}").context["form"]
     assert copy["turn"].value() == "90"
-    client.post(f"/templates/{template.pk}/edit/", {"name": "Drawers", "shared": "on", "sheets": "on"})
+    client.post(f"/templates/{template.pk}/edit/", {"name": "Drawers", "everybody": "edit", "sheets": "on"})
     template.refresh_from_db()
     assert template.scans == {"sheets": True}

@@ -92,7 +92,8 @@ class Command(BaseCommand):
         files = list(_files([Path(path) for path in options["paths"]]))
         if not files:
             raise CommandError("Name a folder or files with scans; there is nothing to read.")
-        user = User.objects.filter(username="admin").first() or User.objects.filter(is_superuser=True).first()
+        people = User.objects.all()
+        user = people.filter(username="admin").first() or people.filter(role=User.Role.ADMINISTRATOR).first()
         if user is None:
             raise CommandError("There is no administrator to own the batch: manage.py createsuperuser makes one.")
         specs, instruction, stay_inside, said = _fields(options["template"], options["fields"])

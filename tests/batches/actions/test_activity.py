@@ -109,6 +109,6 @@ def test_scans_added_and_removed_are_one_entry_each(client: Client, batch: Batch
 def test_others_see_the_acts_of_batches_that_they_may_see(batch: Batch, user: User, other_user: User) -> None:
     activity.record(batch, user, "pause")
     assert Activity.objects.visible_to(other_user).count() == 1
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert not Activity.objects.visible_to(other_user).exists()
     assert Activity.objects.visible_to(user).count() == 1

@@ -26,7 +26,7 @@ def test_what_is_no_batch_is_not_found(api, batch, name):
 
 def test_a_private_batch_is_not_there_for_others(api, others_api, batch):
     assert others_api("get", f"/batches/{batch.pk}").status_code == 200
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert api("get", f"/batches/{batch.pk}").status_code == 200
     for path in ("", "/status"):
         others_api.refused("RESOURCE_NOT_FOUND", "get", f"/batches/{batch.pk}{path}")

@@ -224,7 +224,7 @@ CHANGES = [
 def test_whoever_may_look_may_not_change(others_api, batch, make_cards, method, path, body):
     make_cards(1)
     others_api.refused("PERMISSION_DENIED", method, f"/batches/{batch.pk}{path}", body)
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     others_api.refused("RESOURCE_NOT_FOUND", method, f"/batches/{batch.pk}{path}", body)
     assert Batch.objects.get().version == 0
     assert not Activity.objects.exists()

@@ -133,7 +133,7 @@ def test_a_draft_is_no_task_and_somebody_elses_private_batch_neither(api, others
     runs.start(batch, user)
     assert others_api("get", f"/tasks/batch-{batch.uid}").status_code == 200
     others_api.refused("PERMISSION_DENIED", "post", f"/tasks/batch-{batch.uid}/cancel")
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     others_api.refused("TASK_NOT_FOUND", "get", f"/tasks/batch-{batch.uid}")
 
 

@@ -134,7 +134,7 @@ def test_a_batch_in_the_trash_gives_nothing(drawer, user, engine):
 
 def test_a_private_batch_gives_to_its_owner_alone(drawer, user, other_user, administrator, engine):
     assert found(draft(other_user, engine, IMAGES[0])) == [IMAGES[0]]
-    Batch.objects.filter(pk=drawer.pk).update(private=True)
+    Batch.objects.filter(pk=drawer.pk).update(everybody="none")
     assert found(draft(user, engine, IMAGES[0])) == [IMAGES[0]]
     assert found(draft(other_user, engine, IMAGES[0])) == []
     assert found(draft(administrator, engine, IMAGES[0])) == [], "others would read it in the administrator's batch"

@@ -106,11 +106,11 @@ def test_the_same_frame_is_to_be_asked_for(drawers: list[Batch], client: Client,
     frame = client.get(address, {"after": after}).json()
     assert [("Backer" in row["html"], "Secret" in row["html"]) for row in frame["rows"]] == [(True, False)]
     assert client.get(address, {"after": frame["version"][0]}).json()["rows"] == []
-    Batch.objects.exclude(pk=drawers[2].pk).update(private=True)
+    Batch.objects.exclude(pk=drawers[2].pk).update(everybody="none")
     client.force_login(other_user)
     theirs = client.get(address, {"after": after}).json()
     assert (theirs["rows"], theirs["reload"]) == ([], True)  # a page of batches that one may not see loads afresh
-    Batch.objects.update(private=True, owner=user)
+    Batch.objects.update(everybody="none", owner=user)
     assert client.get(address, {"after": after}).status_code == 404
     client.logout()
     assert client.get(address).status_code == 302
@@ -175,7 +175,7 @@ def test_who_loses_sight_of_a_batch_hears_no_more_of_it(
 
     async def scenario() -> tuple[dict[str, Any], int]:
         one = await opened(path(after), cookie)
-        await in_thread(Batch.objects.filter(pk=drawers[0].pk).update)(private=True)
+        await in_thread(Batch.objects.filter(pk=drawers[0].pk).update)(everybody="none")
         frame = await next_frame(one)
         await in_thread(Batch.objects.update)(collection="")
         return frame, await closed_with(one)
@@ -187,7 +187,7 @@ def test_who_loses_sight_of_a_batch_hears_no_more_of_it(
 
 
 def test_a_collection_of_which_one_knows_nothing_is_closed(drawers: list[Batch], other_user: User) -> None:
-    Batch.objects.exclude(owner=other_user).update(private=True, collection="Own")
+    Batch.objects.exclude(owner=other_user).update(everybody="none", collection="Own")
     cookie = cookie_of(other_user)
 
     async def scenario() -> list[int]:

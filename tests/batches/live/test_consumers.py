@@ -49,7 +49,7 @@ def test_nobody_signed_in_is_accepted_and_closed_with_4401(batch: Batch) -> None
 
 
 def test_a_private_batch_of_another_is_unknown(batch: Batch, other_user: User) -> None:
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     cookie = cookie_of(other_user)
 
     async def scenario() -> int:
@@ -244,7 +244,7 @@ def test_permission_that_is_withdrawn_closes_with_4403(
 
     async def scenario() -> int:
         one = await opened(address, cookie)
-        await in_thread(Batch.objects.update)(private=True)
+        await in_thread(Batch.objects.update)(everybody="none")
         return await closed_with(one)
 
     assert play(scenario) == 4403

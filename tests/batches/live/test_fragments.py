@@ -57,8 +57,8 @@ def test_a_reader_gets_no_button_that_changes_anything(started: Batch) -> None:
 
 
 def test_the_page_says_whom_the_bell_tells(started: Batch) -> None:
-    assert "the bell above tells you" in drawn(started, Viewer("live", "en", Role.EDITOR))
-    for role in (Role.READER, Role.ADMINISTRATOR):
+    assert "the bell above tells you" in drawn(started, Viewer("live", "en", Role.OWNER))
+    for role in (Role.READER, Role.EDITOR, Role.ADMINISTRATOR):
         assert "the bell above tells its owner" in drawn(started, Viewer("live", "en", role))
     Batch.objects.update(status=BatchStatus.COMPLETED)
     assert "the bell" not in drawn(Batch.objects.get(pk=started.pk), Viewer("live", "en", Role.EDITOR)), "it has told"

@@ -42,7 +42,7 @@ def test_the_list_sends_its_rows_and_then_what_changes(list_of_two: list[Batch],
 
 def test_the_list_never_shows_what_is_private(list_of_two: list[Batch], other_user: User) -> None:
     hidden, shared = list_of_two
-    Batch.objects.filter(pk=hidden.pk).update(private=True)
+    Batch.objects.filter(pk=hidden.pk).update(everybody="none")
     cookie = cookie_of(other_user)
 
     async def scenario() -> list[str]:

@@ -38,7 +38,7 @@ def test_a_row_shows_the_first_scan_that_can_be_opened(batch: Batch, make_cards:
 
 
 def test_owners_and_collections_are_those_of_the_batches_one_sees(batch: Batch, user: User, other_user: User) -> None:
-    Batch.objects.create(name="His", owner=other_user, collection="Maps", private=True)
+    Batch.objects.create(name="His", owner=other_user, collection="Maps", everybody="none")
     visible = Batch.objects.visible_to(user)
 
     assert lists.collections(visible) == ["Music"]

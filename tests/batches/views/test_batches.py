@@ -31,7 +31,7 @@ def made(user: User, other_user: User, batch: Batch) -> list[Batch]:
             to_check=3,
         ),
         Batch.objects.create(name="Herbarium", owner=other_user, status=BatchStatus.RUNNING, total=20, completed=5),
-        Batch.objects.create(name="Secret", owner=other_user, private=True),
+        Batch.objects.create(name="Secret", owner=other_user, everybody="none"),
     ]
 
 
@@ -130,13 +130,13 @@ def test_a_longer_list_asks_the_database_no_more(
     ingrid: Client, user: User, made: list[Batch], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     Tag.objects.bulk_create(Tag(batch=one, name="print") for one in made)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         ingrid.get(reverse("batch_list"))
     Batch.objects.bulk_create(
         Batch(name=f"B{n}", owner=user, uid=new_uid(), status=BatchStatus.RUNNING, total=9) for n in range(20)
     )
     Tag.objects.bulk_create(Tag(batch=one, name=f"tag {one.pk}") for one in Batch.objects.all())
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         assert len(ingrid.get(reverse("batch_list")).context["rows"]) == 23
 
 
@@ -197,7 +197,7 @@ def test_a_template_brings_its_fields(ingrid: Client, user: User, batch: Batch) 
 
 
 def test_somebody_elses_private_template_cannot_be_used(ingrid: Client, other_user: User) -> None:
-    template = versions.create(other_user, "His", shared=False)
+    template = versions.create(other_user, "His", everybody="none")
     response = ingrid.post(reverse("batch_new"), {"name": "New", "template": template.pk})
 
     assert response.status_code == 422

@@ -212,7 +212,7 @@ def test_one_reviews_what_one_may_change_and_is_told_of_the_rest(
     ingrid: Client, drawers: list[Batch], other_user: User
 ) -> None:
     theirs = add(other_user, "Drawer 1", [7, 7])
-    add(other_user, "Drawer 0", [7, 7, 7], private=True)
+    add(other_user, "Drawer 0", [7, 7, 7], everybody="none")
     assert "Check 5 cards" in ingrid.get(reverse("collection_detail", args=["Music"])).text
     page = ingrid.get(ENTRANCE, follow=True)
     assert (at(page), page.context["place"].total) == (("Drawer 2", 2), 5)
@@ -229,7 +229,7 @@ def test_one_reviews_what_one_may_change_and_is_told_of_the_rest(
 def test_who_may_change_none_looks_through_what_they_may_see(
     client: Client, other_user: User, drawers: list[Batch]
 ) -> None:
-    Batch.objects.filter(pk=drawers[0].pk).update(private=True)
+    Batch.objects.filter(pk=drawers[0].pk).update(everybody="none")
     client.force_login(other_user)
     page = client.get(ENTRANCE, follow=True)
     assert walked(client, page) == [("Drawer 10", 1), ("Drawer 10", 2)]
@@ -237,7 +237,7 @@ def test_who_may_change_none_looks_through_what_they_may_see(
     hidden = drawers[0].cards.first()
     asked = f"/batches/{drawers[1].pk}/review/?collection=Music&queue=&cards={hidden.pk}&card={page.context['card'].pk}"
     assert [frame.card for frame, _at, _begins in client.get(asked).context["frames"]] == [page.context["card"]]
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert client.get(ENTRANCE).status_code == 404
 
 

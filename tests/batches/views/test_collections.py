@@ -63,7 +63,7 @@ def music(user: User, other_user: User, batch: Batch) -> list[Batch]:
     old, new = [field("author", "Author"), field("place", "Place")], [field("author", "Composer"), field("key", "Key")]
     ten = add(user, "Drawer 10", [{"author": "Grieg", "place": "Bergen"}, {"author": "Sinding"}], fields=old)
     two = add(other_user, "Drawer 2", [{"author": "Backer", "key": "C"}], fields=new)
-    add(other_user, "Drawer 3", [{"author": "Secret"}], fields=new, private=True)
+    add(other_user, "Drawer 3", [{"author": "Secret"}], fields=new, everybody="none")
     add(user, "Elsewhere", [{"author": "Foreign"}], fields=new, collection="Maps")
     return [two, ten]
 
@@ -87,7 +87,7 @@ def test_who_sees_none_of_its_batches_knows_of_no_such_collection(
 ) -> None:
     client.force_login(other_user)
     assert client.get(reverse(page, args=["Maps"])).status_code in {200, 302}
-    Batch.objects.filter(collection="Maps").update(private=True)
+    Batch.objects.filter(collection="Maps").update(everybody="none")
     assert client.get(reverse(page, args=["Maps"])).status_code == 404
     assert "Maps" not in client.get(reverse("collection_list")).text
 
@@ -210,13 +210,13 @@ def test_more_batches_and_cards_ask_the_database_no_more(
 ) -> None:
     address = reverse("collection_cards", args=["Music"])
     rows(ingrid)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         ingrid.get(address)
     for n in range(4):
         add(user, f"More {n}", [{"author": f"{n}.{card}"} for card in range(3)], fields=[field("author", "A")])
-    with django_assert_num_queries(10):  # one more for all batches between the first and the last
+    with django_assert_num_queries(11):  # one more for all batches between the first and the last
         assert len(ingrid.get(address).context["rows"]) == 15
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         ingrid.get(reverse("collection_detail", args=["Music"]))
 
 

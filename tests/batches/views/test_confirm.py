@@ -243,12 +243,12 @@ def test_a_limit_that_is_none_is_told_and_not_saved(ingrid: Client, priced: Batc
     assert Batch.objects.get(pk=priced.pk).budget is None
 
 
-@pytest.mark.parametrize("private", [True, False])
+@pytest.mark.parametrize("everybody", ["none", "read"])
 def test_others_neither_see_nor_change_the_limit(
-    client: Client, other_user: User, priced: Batch, private: bool
+    client: Client, other_user: User, priced: Batch, everybody: str
 ) -> None:
     client.force_login(other_user)
-    Batch.objects.filter(pk=priced.pk).update(private=private)
+    Batch.objects.filter(pk=priced.pk).update(everybody=everybody)
     where = reverse("batch_budget", args=[priced.pk])
     assert client.get(where).status_code == 404
     assert client.post(where, {"budget": "2.50"}).status_code == 404

@@ -57,7 +57,7 @@ def test_nobody_changes_the_entries_of_another_ones_batch(client: Client, other_
     client.force_login(other_user)
     for end in ("entries/add/", "entries/1/up/", "entries/1/"):
         assert client.post(address(several, end)).status_code == 404
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert client.get(address(several, "entries/1/")).status_code == 404
     assert CardResult.objects.get().arranged is None
 

@@ -57,7 +57,7 @@ def test_a_private_batch_is_not_there_for_others(
     client: Client, other_user: User, address: Callable[[URLPattern], str], route: URLPattern
 ):
     path = address(route)
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     client.force_login(other_user)
     for method, response in asked(client, path).items():
         assert response.status_code in {404, 405}, method

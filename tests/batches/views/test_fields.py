@@ -287,7 +287,7 @@ def test_a_template_takes_the_place_of_the_fields(ingrid: Client, batch: Batch, 
 
 
 def test_somebody_elses_private_template_is_not_there(ingrid: Client, batch: Batch, other_user: User) -> None:
-    template = versions.create(other_user, "His", shared=False)
+    template = versions.create(other_user, "His", everybody="none")
 
     response = ingrid.post(reverse("fields_from_template", args=[batch.pk]), {"template": template.pk})
     assert response.status_code == 404

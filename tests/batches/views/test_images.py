@@ -126,7 +126,7 @@ def test_only_those_who_may_see_the_batch_see_its_images(
     assert answer() == 302
     client.force_login(other_user)
     assert answer() == 200
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert answer() == 404
     client.force_login(administrator)
     assert answer() == 200

@@ -78,7 +78,7 @@ def test_others_change_nothing(client: Client, other_user: User, batch: Batch, p
     address = url(batch, path.format(pair[1].pk))
     assert client.post(address, {"turn": "90", "by": "90"}).status_code == 404
     assert client.get(url(batch, "alike/")).status_code == 200
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert client.get(url(batch, "alike/")).status_code == 404
 
 

@@ -70,7 +70,7 @@ def test_who_may_not_see_the_template_is_told_nothing_of_it(
     assert "There is a version 2" in page
     assert "Whoever may change this batch" in page
     assert "Take over" not in page
-    FieldTemplate.objects.filter(pk=newer.pk).update(shared=False)
+    FieldTemplate.objects.filter(pk=newer.pk).update(everybody="none")
     assert "There is a version" not in told(client, batch)
 
 

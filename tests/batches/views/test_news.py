@@ -131,7 +131,7 @@ def test_what_one_may_not_see_any_more_is_not_told(
     one = tell(to=other_user)
     client.force_login(other_user)
     assert "Drawer 12" in client.get(LIST).text
-    for hidden in ({"private": True}, {"private": False, "deleted_at": batch.changed_at or "2026-01-01T00:00Z"}):
+    for hidden in ({"everybody": "none"}, {"everybody": "read", "deleted_at": batch.changed_at or "2026-01-01T00:00Z"}):
         Batch.objects.update(**hidden)
         page = client.get(LIST).text
         assert "Drawer 12" not in page

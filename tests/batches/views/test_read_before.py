@@ -48,7 +48,7 @@ def test_the_list_of_a_started_batch_leads_to_the_batch(ingrid, batch, drawer):
 
 
 def test_a_private_batch_of_the_owners_is_not_named_to_others(client, batch, drawer, other_user):
-    Batch.objects.filter(pk=drawer.pk).update(private=True)
+    Batch.objects.filter(pk=drawer.pk).update(everybody="none")
     client.force_login(other_user)
     assert "Drawer 12" not in page(client, batch)
     text = page(client, batch, "batch_read_before")
@@ -57,7 +57,7 @@ def test_a_private_batch_of_the_owners_is_not_named_to_others(client, batch, dra
 
 
 def test_a_private_draft_is_nobody_elses(client, batch, other_user):
-    Batch.objects.filter(pk=batch.pk).update(private=True)
+    Batch.objects.filter(pk=batch.pk).update(everybody="none")
     address = reverse("batch_read_before", args=[batch.pk])
     assert client.get(address).status_code == 302
     client.force_login(other_user)

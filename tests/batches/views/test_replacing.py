@@ -126,7 +126,7 @@ def test_others_replace_nothing_and_see_no_scan_of_a_private_batch(
     assert client.post(at(card, "scan/"), sent(OLD)).status_code == 404
     assert client.get(at(card, "scan/")).status_code == 404
     assert at(card, "scan/") not in client.get(at(card)).text
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert client.get(at(card, scan)).status_code == 404
 
 

@@ -120,9 +120,9 @@ def test_a_version_of_another_template_is_no_choice(ingrid, batch, cards, other,
     assert not Rereading.objects.exists()
 
 
-@pytest.mark.parametrize("private", [True, False])
-def test_nobody_else_reads_again(client, batch, cards, other, other_user, private):
-    Batch.objects.filter(pk=batch.pk).update(private=private)
+@pytest.mark.parametrize("everybody", ["none", "read"])
+def test_nobody_else_reads_again(client, batch, cards, other, other_user, everybody):
+    Batch.objects.filter(pk=batch.pk).update(everybody=everybody)
     assert client.post(address(batch), {"engine": other.pk}).status_code == 302
     client.force_login(other_user)
     assert client.get(address(batch)).status_code == 404

@@ -124,5 +124,5 @@ def test_columns_are_ones_own_and_a_new_field_is_shown(
     assert '<table class="grid cardgrid hide-2 hide-3 hide-4 hide-5 hide-7 hide-8 hide-9">' in page
     ingrid.force_login(other_user)
     assert "hide-" not in ingrid.get(address(done)).text
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert ingrid.post(columns, {"column": []}).status_code == 404

@@ -290,7 +290,7 @@ def test_the_queue_over_all_batches_counts_what_one_may_see(
     page = signed_in.get("/review/").text
     assert "3 cards to check" in page
     assert "Drawer 12" in page
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     other = Client()
     other.force_login(other_user)
     assert "Drawer 12" not in other.get("/review/").text

@@ -87,7 +87,7 @@ def test_polling_gives_the_frame_of_the_socket(page: Client, started: Batch, use
     read(started, card)
     started.refresh_from_db()
     polled = page.get(address("batch_live", started.pk), {"after": str(start)}).json()
-    viewer = fragments.Viewer("live", "en", fragments.Role.EDITOR)
+    viewer = fragments.Viewer("live", "en", fragments.Role.OWNER)
     assert polled == feed.frame(Batch.objects.get(pk=started.pk), start, viewer)
     assert [row["id"] for row in polled["rows"]] == [f"card-{card.pk}"]
     after = "{}.{}".format(*polled["version"])
@@ -232,7 +232,7 @@ def test_readers_see_no_buttons(client: Client, started: Batch, other_user: User
     text = client.get(address("batch_detail", started.pk) + "?stop=1").text
     assert "run-toggle" not in text
     assert "run-stop" not in text
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     for name in ("batch_detail", "batch_live"):
         assert client.get(address(name, started.pk)).status_code == 404
 
@@ -331,7 +331,7 @@ def test_a_page_and_a_frame_cost_the_same_queries_however_many_cards(
 
 
 def test_the_list_answers_for_the_rows_it_shows(page: Client, started: Batch, other_user: User) -> None:
-    hidden = Batch.objects.create(name="Hidden", owner=other_user, private=True)
+    hidden = Batch.objects.create(name="Hidden", owner=other_user, everybody="none")
     frame = page.get(address("batch_list_live"), {"rows": f"{started.pk},{hidden.pk}"}).json()
     assert [row["id"] for row in frame["rows"]] == [f"batch-{started.pk}"]
 

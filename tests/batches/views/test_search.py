@@ -58,7 +58,7 @@ def test_words_are_found_by_how_they_begin_and_the_page_offers_to_look_inside(
 
 
 def test_nothing_of_what_one_may_not_see_is_found(client: Client, other_user: User, read: list[Card]) -> None:
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     client.force_login(other_user)
     for text in ("grieg", "drawer", "card-0003"):
         assert "stands on no card" in client.get(f"/search/?q={text}").text

@@ -22,6 +22,7 @@ def url(batch: Batch, path: str = "settings/") -> str:
 def form(batch: Batch, **changed: Any) -> dict[str, Any]:
     """What the browser sends: each input, and what it was drawn with."""
     drawn = {"name": batch.name, "collection": batch.collection, "tags": ", ".join(tags(batch))}
+    drawn["everybody"] = batch.everybody
     return drawn | {f"initial-{name}": value for name, value in drawn.items()} | changed
 
 
@@ -33,12 +34,12 @@ def tags(batch: Batch) -> list[str]:
 def test_all_of_it_may_change_at_any_time(ingrid: Client, batch: Batch, status: str) -> None:
     Batch.objects.update(status=status, label="d")
     assert ingrid.get(url(batch)).status_code == 200
-    ingrid.post(url(batch), form(batch, name="Drawer 13", collection="Maps", tags="print, 1900–1940", private="on"))
+    ingrid.post(url(batch), form(batch, name="Drawer 13", collection="Maps", tags="print, 1900–1940", everybody="none"))
     batch.refresh_from_db()
     assert (batch.name, batch.collection, batch.private, batch.version) == ("Drawer 13", "Maps", True, 1)
     assert tags(batch) == ["1900–1940", "print"]
     assert (batch.status, batch.label) == (status, "d")
-    ingrid.post(url(batch), form(batch, tags="print", **{"initial-private": "True"}))
+    ingrid.post(url(batch), form(batch, tags="print", everybody="read"))
     batch.refresh_from_db()
     assert (tags(batch), batch.private) == (["print"], False)
 
@@ -60,7 +61,7 @@ def test_nothing_changed_is_no_change(ingrid: Client, batch: Batch) -> None:
 
 
 def test_what_was_changed_is_written_down(ingrid: Client, batch: Batch) -> None:
-    ingrid.post(url(batch), form(batch, name="Drawer 13", tags="print", private="on"))
+    ingrid.post(url(batch), form(batch, name="Drawer 13", tags="print", everybody="none"))
     assert sorted(Activity.objects.values_list("kind", flat=True)) == ["rename", "sharing", "tags"]
     assert Activity.objects.get(kind="rename").what["was"] == "Drawer 12"
 
@@ -80,7 +81,7 @@ def test_a_draft_goes_on_to_its_scans(ingrid: Client, batch: Batch) -> None:
 def test_names_that_exist_are_offered_as_far_as_one_may_see_them(
     ingrid: Client, batch: Batch, other_user: User
 ) -> None:
-    hidden = Batch.objects.create(name="His", owner=other_user, collection="Hidden", private=True)
+    hidden = Batch.objects.create(name="His", owner=other_user, collection="Hidden", everybody="none")
     Tag.objects.create(batch=hidden, name="secret")
     page = ingrid.get(url(batch)).text
     assert '<option value="Music">' in page
@@ -137,7 +138,7 @@ def test_the_next_batch_is_read_as_this_one_was(ingrid: Client, finished: Batch)
     response = ingrid.post(url(finished, "continue/"))
     made = Batch.objects.exclude(pk=finished.pk).get()
     assert response.headers["Location"] == url(made, "upload/")
-    same = ("collection", "private", "template_version", "fields", "instruction", "engine", "model", "budget")
+    same = ("collection", "everybody", "template_version", "fields", "instruction", "engine", "model", "budget")
     assert [getattr(made, name) for name in same] == [getattr(finished, name) for name in same]
     assert made.options == {"retries": 5, "pilot": 0, "trim": True}
     assert (made.name, made.status, made.label, made.total) == ("Drawer 12 (2)", "draft", None, 0)

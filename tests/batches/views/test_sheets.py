@@ -162,7 +162,7 @@ def test_others_reach_nothing_of_it(
     where = at(batch, path.format(sheet=sheets[0].pk))
     assert client.post(where).status_code in {302, 405}
     client.force_login(other_user)
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert client.get(where).status_code in {404, 405}
     assert client.post(where, {"do": "cut"}).status_code in {404, 405}
     assert Batch.objects.get().total == 3

@@ -107,7 +107,7 @@ def test_a_batch_without_a_card_read_and_a_site_without_a_batch(client: Client, 
 def test_private_batches_are_not_counted_for_others(client: Client, other_user: User, over: Batch) -> None:
     client.force_login(other_user)
     assert "Drawer 12" in client.get("/statistics/").text
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert "No batch has been started yet" in client.get("/statistics/").text
     assert client.get(f"/batches/{over.pk}/statistics/").status_code == 404
 

@@ -84,7 +84,7 @@ def test_a_scan_may_come_from_any_batch_that_one_may_see(
     assert f'<option value="{other.pk}">Herbarium</option>' in page(ingrid, template)
     assert image(leaf) in page(ingrid, template, batch=other.pk)
 
-    Batch.objects.filter(pk=other.pk).update(private=True)
+    Batch.objects.filter(pk=other.pk).update(everybody="none")
     TemplateSample.objects.create(template=template, card=leaf)
     for query in ({"batch": other.pk}, {"card": leaf.pk}, {}):
         text = page(ingrid, template, **query)

@@ -244,7 +244,7 @@ def test_others_may_look_but_not_add(client: Client, other_user: User, batch: Ba
 
 
 def test_a_private_batch_is_not_there_for_others(client: Client, other_user: User, batch: Batch) -> None:
-    Batch.objects.filter(pk=batch.pk).update(private=True)
+    Batch.objects.filter(pk=batch.pk).update(everybody="none")
     client.force_login(other_user)
 
     for name in ("batch_upload", "batch_fields", "batch_confirm"):
@@ -365,7 +365,7 @@ def test_others_decide_nothing(client: Client, other_user: User, batch: Batch, c
         ("cards_order", []),
     ):
         assert client.post(reverse(name, args=[batch.pk, *arguments])).status_code == 404
-    Batch.objects.filter(pk=batch.pk).update(private=True)
+    Batch.objects.filter(pk=batch.pk).update(everybody="none")
     assert client.get(reverse("uploads_table", args=[batch.pk])).status_code == 404
 
 

@@ -55,14 +55,14 @@ def test_nobody_changes_anything_before_signing_in(client: Client, card: Card, p
 def test_others_see_a_batch_unless_it_is_private(client: Client, other_user: User, card: Card, path: str) -> None:
     client.force_login(other_user)
     assert client.get(address(card, path)).status_code == 200
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert client.get(address(card, path)).status_code == 404
 
 
 def test_others_do_not_download_a_private_batch(client: Client, other_user: User, card: Card) -> None:
     client.force_login(other_user)
     assert client.head(address(card, "export/download/")).status_code == 200
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     assert client.head(address(card, "export/download/")).status_code == 404
 
 
@@ -84,7 +84,7 @@ def test_others_get_no_form(client: Client, other_user: User, card: Card, path: 
 
 @pytest.mark.parametrize("path", SEEN)
 def test_an_administrator_sees_all(client: Client, administrator: User, card: Card, path: str) -> None:
-    Batch.objects.update(private=True)
+    Batch.objects.update(everybody="none")
     client.force_login(administrator)
     assert client.get(address(card, path)).status_code == 200
 
