@@ -1,16 +1,43 @@
-"""Which columns of a batch's table a person sees."""
+"""How a person lays out a batch's table: which columns, in which order."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from batches.models import Batch, HiddenColumns
+from django.db import transaction
+
+from batches.models import Batch, TableColumns
 from batches.queries import columns
+from batches.queries.columns import Layout
 from cardocr_site.accounts.models import User
 
+UP, DOWN = "up", "down"
+STEPS = {UP: -1, DOWN: 1}
 
-def show(batch: Batch, user: User, wanted: Collection[str]) -> None:
-    """These alone; unknown names are left out."""
+
+def show(batch: Batch, user: User, wanted: Collection[str], move: str = "", way: str = "") -> None:
+    """These columns alone, and one of them a step up or down; unknown names are left out."""
+    with transaction.atomic():
+        kept = TableColumns.objects.select_for_update().filter(batch=batch, user=user).first()
+        _keep(batch, user, changed(batch, kept.order if kept else (), wanted, move, way))
+
+
+def as_in_template(batch: Batch, user: User) -> None:
+    TableColumns.objects.filter(batch=batch, user=user).delete()
+
+
+def changed(batch: Batch, order: Sequence[str], wanted: Collection[str], move: str, way: str) -> Layout:
     hidden = [name for name in columns.names(batch) if name not in wanted]
-    if hidden:
-        HiddenColumns.objects.update_or_create(batch=batch, user=user, defaults={"names": hidden})
+    names = columns.ordered(batch, order)
+    if move in names and way in STEPS:
+        here = names.index(move)
+        there = min(max(here + STEPS[way], 0), len(names) - 1)
+        names.insert(there, names.pop(here))
+    return Layout(hidden, [] if names == columns.names(batch) else names)
+
+
+def _keep(batch: Batch, user: User, layout: Layout) -> None:
+    if layout.hidden or layout.order:
+        TableColumns.objects.update_or_create(
+            batch=batch, user=user, defaults={"hidden": layout.hidden, "order": layout.order}
+        )
     else:
-        HiddenColumns.objects.filter(batch=batch, user=user).delete()
+        as_in_template(batch, user)

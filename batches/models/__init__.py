@@ -32,8 +32,8 @@ from batches.models.sample import DrawnCard as DrawnCard
 from batches.models.sample import Notice as Notice
 from batches.models.sample import Sample as Sample
 from batches.models.sample import TemplateSample as TemplateSample
-from batches.models.table import HiddenColumns as HiddenColumns
 from batches.models.table import SavedView as SavedView
+from batches.models.table import TableColumns as TableColumns
 from batches.models.trying import TryCard as TryCard
 from batches.models.trying import TryOut as TryOut
 from batches.models.upload import Upload as Upload

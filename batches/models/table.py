@@ -7,20 +7,21 @@ from django.utils.translation import gettext_lazy as _
 from batches.models.batch import Batch
 
 
-class HiddenColumns(models.Model):
-    """Columns that a person has taken out of a batch's table. What is not named is shown: new fields are."""
+class TableColumns(models.Model):
+    """How a person has laid out a batch's table. What is not named stands as in the template: new fields do."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    names = models.JSONField(default=list)  # as queries.columns gives them
+    hidden = models.JSONField(default=list)  # names, as queries.columns gives them
+    order = models.JSONField(default=list)  # the same; empty: as in the template
 
     class Meta:
-        verbose_name = _("hidden columns")
-        verbose_name_plural = _("hidden columns")
-        constraints = (models.UniqueConstraint(fields=("batch", "user"), name="hidden_columns_once"),)
+        verbose_name = _("columns of a table")
+        verbose_name_plural = _("columns of tables")
+        constraints = (models.UniqueConstraint(fields=("batch", "user"), name="table_columns_once"),)
 
     def __str__(self) -> str:
-        return ", ".join(self.names)
+        return ", ".join(self.order)
 
 
 class SavedView(models.Model):

@@ -32,10 +32,18 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
     batch = visible(request, pk)
     if batch.is_draft:
         return redirect("batch_upload", pk)
-    filters = grid.Filters.from_query(request.GET, batch)
-    sheet = grid.page(batch, filters, request.GET.get("page"))
-    shown = columns.of(batch, request.user)
-    context = {
+    context = _table(request, batch, request.GET) | {"focus": request.GET.get("columns", "")}
+    if request.htmx.target == "card-grid":
+        return render(request, "batches/_grid.html", context | {"swapped": True})
+    return render(request, "batches/batch_results.html", context | {"cursor": feed.cursor_at(batch)})
+
+
+def _table(request: SignedInRequest, batch: Batch, asked: QueryDict) -> dict[str, Any]:
+    """The cards that an address asks for, and what stands around them."""
+    filters = grid.Filters.from_query(asked, batch)
+    sheet = grid.page(batch, filters, asked.get("page"))
+    shown = columns.laid(batch, columns.layout_of(batch, request.user))
+    return {
         "batch": batch,
         "can_edit": can_edit(request, batch),
         "filters": filters,
@@ -44,18 +52,18 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
         "rows": results.rows(batch, sheet.cards),
         "heads": heads(shown, filters),
         "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, batch), filters),
-        "address": reverse("batch_results", args=[pk]),
+        "address": reverse("batch_results", args=[batch.pk]),
         "columns": shown,
         "columns_hidden": sum(not column.shown for column in shown),
+        "columns_shown": sum(column.shown for column in shown if column.optional),
+        "places": columns.places(shown),
+        "here": filters.query(page=str(sheet.number)) if sheet.number > 1 else filters.query(),
         "hidden": list(QueryDict(filters.query()).items()),
         "chips": chips(batch, filters),
         "marks": marks(batch, filters),
         "narrowing": narrowing(batch, filters),
         **pager(filters, sheet),
     }
-    if request.htmx.target == "card-grid":
-        return render(request, "batches/_grid.html", context | {"swapped": True})
-    return render(request, "batches/batch_results.html", context | {"cursor": feed.cursor_at(batch)})
 
 
 def visible(request: SignedInRequest, pk: int) -> Batch:
@@ -181,11 +189,27 @@ def heads(shown: Sequence[columns.Column], filters: grid.Filters) -> list[dict[s
 
 @require_POST
 @login_required
+@vary_on_headers("HX-Request", "HX-Target")
 def batch_columns(request: SignedInRequest, pk: int) -> HttpResponse:
-    """Which columns this person sees; back to the same cards."""
+    """Which columns this person sees, and one of them a step up or down; back to the same cards."""
     batch = visible(request, pk)
-    every = "all" in request.POST
-    column_acts.show(batch, request.user, columns.names(batch) if every else request.POST.getlist("column"))
-    query = grid.Filters.from_query(QueryDict(request.POST.get("query", "")[:4000]), batch).query()
-    address = reverse("batch_results", args=[pk])
-    return redirect(f"{address}?{query}" if query else address)
+    way = next((way for way in column_acts.STEPS if way in request.POST), "")
+    if "plain" in request.POST:
+        column_acts.as_in_template(batch, request.user)
+    else:
+        column_acts.show(batch, request.user, request.POST.getlist("column"), request.POST.get(way, ""), way)
+    asked = QueryDict(request.POST.get("query", "").replace("\x00", "")[:4000])
+    context = _table(request, batch, asked)
+    moved = next((one for one in context["columns"][1:] if way and one.name == request.POST[way]), None)
+    focus = f"{way}-{moved.place}" if moved else ""
+    if request.htmx.target == "card-grid":
+        said = moved and _moved(moved, context["columns"])
+        still = {"swapped": True, "focus": focus or "open", "said": said}
+        return render(request, "batches/_grid.html", context | still)
+    query = "&".join(part for part in (context["here"], focus and f"columns={focus}") if part)
+    return redirect(f"{context['address']}?{query}" if query else context["address"])
+
+
+def _moved(moved: columns.Column, shown: Sequence[columns.Column]) -> str:
+    place = {"label": moved.label, "n": shown.index(moved), "of": len(shown) - 1}
+    return _("%(label)s is column %(n)s of %(of)s") % place

@@ -30,6 +30,7 @@
   function parsed(html) {
     const template = document.createElement("template");
     template.innerHTML = html;
+    window.columns?.lay(template.content);
     const element = template.content.firstElementChild;
     // What many share does not know the filter of this page; the way to a card keeps it.
     const query = document.querySelector("#card-grid, #collection-grid")?.dataset.query;

@@ -161,8 +161,7 @@ def test_a_row_that_somebody_presses_on_is_not_drawn_by_the_socket(page: Page, r
 
 def test_keys_pass_over_a_column_that_was_taken_out(page: Page, read: int) -> None:
     page.locator("#columns > summary").click()
-    page.get_by_label("Title").uncheck()
-    page.get_by_role("button", name="Show these").click()
+    page.get_by_role("checkbox", name="Title").uncheck()
     expect(cell(page, 0, 1)).to_be_hidden()
     cell(page, 0, 0).locator(".cell--go").focus()
     page.keyboard.press("ArrowRight")
@@ -174,6 +173,37 @@ def test_keys_pass_over_a_column_that_was_taken_out(page: Page, read: int) -> No
     page.get_by_role("searchbox", name="Text in these cards").fill("grieg")
     expect(page.locator("#card-rows tr")).to_have_count(1)
     expect(cell(page, 0, 1)).to_be_hidden()
+
+
+def test_a_column_moves_by_keys_and_rows_of_the_socket_and_of_an_answer_follow(page: Page, read: int) -> None:
+    def row() -> list[str]:
+        return page.locator("#card-rows tr").first.locator("[data-cell]").evaluate_all("all => all.map(one => one.id)")
+
+    frames: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(str(data))))
+    page.reload()
+    usual = row()
+    page.locator("#columns > summary").press("Enter")
+    step = page.get_by_role("button", name="Move Author down")
+    step.focus()
+    for number in (3, 4):
+        step.press("Enter")
+        expect(page.locator("#live-status")).to_have_text(f"Author is column {number} of 7")
+        expect(step).to_be_focused()
+    moved = [*usual[1:], usual[0]]
+    assert row() == moved
+    other = page.context.new_page()
+    other.goto(page.url)
+    open_cell(other, 0, 0).fill("Nordraak")
+    other.keyboard.press("Enter")
+    expect(cell(other, 0, 0)).to_contain_text("Nordraak")  # the third column, as its address says
+    assert (
+        other.locator("#card-rows tr").first.locator("[data-cell]").evaluate_all("all => all.map(one => one.id)")
+        == moved
+    )
+    until(lambda: page.wait_for_timeout(20) or any("Nordraak" in frame for frame in frames))
+    expect(page.locator("#card-rows tr").first).to_contain_text("Nordraak")
+    assert row() == moved
 
 
 def test_a_double_click_says_it_once(page: Page, read: int) -> None:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 
 import pytest
@@ -5,7 +6,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.asserts import assertTemplateNotUsed, assertTemplateUsed
 
-from batches.models import Batch, Card
+from batches.models import Batch, Card, TableColumns
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
 from tests.batches.reading import give_result, stored
@@ -108,9 +109,77 @@ def test_somebody_takes_columns_out_and_brings_them_back(ingrid: Client, done: B
     assert "2 hidden" in page
     assert 'value="field.author">' in page
     assert 'value="field.title" checked>' in page
-    ingrid.post(columns, {"all": "1", "column": []})
+    assert "5 of 7 shown" in page.replace("\n", " ")
+    ingrid.post(columns, {"plain": "1"})
     assert "hide-" not in ingrid.get(address(done)).text
     assert ingrid.get(columns).status_code == 405
+
+
+ALL = ["status", "field.author", "field.title", "field.year", "confidence", "reviewer", "name"]
+
+
+def heads(page: str) -> list[str]:
+    head = page[page.index("<thead>") : page.index("</thead>")]
+    return [re.sub("<[^>]*>", "", one).strip() for one in re.findall(r"<th [^>]*>(.*?)</th>", head, re.DOTALL)]
+
+
+def test_a_column_is_moved_without_javascript_and_cards_and_entries_follow(
+    ingrid: Client, done: Batch, make_cards: Make
+) -> None:
+    card = make_cards(1, CardStatus.COMPLETED)[0]
+    result = give_result(card, {"author": stored("Grieg"), "year": stored("1888")})
+    second = {"author": stored("Svendsen"), "title": stored("Symphony"), "year": stored("1865")}
+    result.entries = [result.fields, second]
+    result.save()
+    columns, here = f"/batches/{done.pk}/columns/", address(done, "?sort=name")
+    assert "data-places" not in ingrid.get(here).text
+    answer = ingrid.post(columns, {"column": ALL[1:], "up": "field.year", "query": "sort=name"})
+    page = ingrid.get(answer.headers["Location"]).text
+    assert heads(page) == ["Card", "Result", "Author", "Year", "Title", "How sure", "Checked by", "File", "Action"]
+    assert page.index("Grieg") < page.index("1888") < page.index(f'id="cell-{card.pk}-title"')
+    assert page.index("Svendsen") < page.index("1865") < page.index("Symphony")
+    assert '<table class="grid cardgrid hide-2" data-places="1,2,3,5,4,6,7,8">' in page
+    assert re.search(r'<details class="menu" id="columns" data-menu open>', page)
+    assert re.findall(r'id="([^"]*)"[^>]*autofocus', page) == ["column-up-5"]  # the same key moves it on
+    assert "1 hidden" in page
+    page = ingrid.get(here).text
+    assert heads(page)[3:5] == ["Year", "Title"]
+    assert "data-menu open" not in page
+
+
+@pytest.mark.parametrize(("way", "name"), [("up", "status"), ("down", "name"), ("up", "position"), ("up", "x")])
+def test_no_column_leaves_the_table_or_passes_the_cards_number(
+    ingrid: Client, done: Batch, make_cards: Make, way: str, name: str
+) -> None:
+    make_cards(1, CardStatus.COMPLETED)
+    usual = heads(ingrid.get(address(done)).text)
+    ingrid.post(f"/batches/{done.pk}/columns/", {"column": ALL, way: name})
+    assert heads(ingrid.get(address(done)).text) == usual
+    assert not TableColumns.objects.exists()  # as in the template, so new fields come where that has them
+
+
+def test_htmx_gets_the_table_with_the_menu_still_open_and_the_same_page(
+    ingrid: Client, done: Batch, make_cards: Make
+) -> None:
+    make_cards(60, CardStatus.COMPLETED)
+    asked = {"column": ALL, "down": "field.author", "query": "sort=-position&page=2"}
+    answer = ingrid.post(f"/batches/{done.pk}/columns/", asked, headers={**HTMX, "HX-Target": "card-grid"}).text
+    assert "51–60 of 60" in answer
+    assert heads(answer)[2:4] == ["Title", "Author"]
+    assert 'id="columns" data-menu open hx-swap-oob="true"' in answer
+    assert 'data-said="Author is column 3 of 7"' in answer
+    assert re.findall(r'id="([^"]*)"[^>]*autofocus', answer) == ["column-down-3"]
+
+
+def test_a_new_field_stands_behind_the_one_it_follows_in_the_template(
+    ingrid: Client, done: Batch, make_cards: Make
+) -> None:
+    make_cards(1, CardStatus.COMPLETED)
+    for _step in range(3):
+        ingrid.post(f"/batches/{done.pk}/columns/", {"column": ALL, "down": "field.year"})
+    Batch.objects.update(fields=[*done.fields, {"key": "place", "label": "Place", "type": "text"}])
+    found = heads(ingrid.get(address(done)).text)
+    assert found[4:-1] == ["How sure", "Checked by", "File", "Year", "Place"]
 
 
 def test_columns_are_ones_own_and_a_new_field_is_shown(
