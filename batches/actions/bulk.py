@@ -53,6 +53,11 @@ def meant(batch: Batch, filters: grid.Filters, name: str) -> QuerySet[Card]:
 
 def begin(batch: Batch, user: User, filters: grid.Filters, name: str) -> Activity:
     """Do as much of it as one second allows. Raises NothingToDo, and TransitionRefused in a draft."""
+    return go_on(enter(batch, user, filters, name))
+
+
+def enter(batch: Batch, user: User, filters: grid.Filters, name: str) -> Activity:
+    """Note what is to be done, and for which cards; nothing is done yet. Raises as `begin`."""
     act = ACTS[name]
     if act.kind == "retry":
         blocks.finish_stop(batch.pk)
@@ -62,7 +67,7 @@ def begin(batch: Batch, user: User, filters: grid.Filters, name: str) -> Activit
         total = meant(change.batch, filters, name).count()
         if not total:
             raise NothingToDo
-        entry = Activity.objects.create(
+        return Activity.objects.create(
             batch=change.batch,
             by=user,
             kind=act.kind,
@@ -76,7 +81,6 @@ def begin(batch: Batch, user: User, filters: grid.Filters, name: str) -> Activit
                 "open": True,
             },
         )
-    return go_on(entry)
 
 
 def go_on(entry: Activity, seconds: float | None = None) -> Activity:
@@ -88,6 +92,17 @@ def go_on(entry: Activity, seconds: float | None = None) -> Activity:
             break
     ACTS[entry.what["do"]].rings(entry.batch_id)
     return entry
+
+
+def go_on_with(entries: Sequence[Activity]) -> list[Activity]:
+    """Of an act on several batches, one after the other: as much as one second allows for all of them."""
+    until, gone = time.monotonic() + WITHIN, list(entries)
+    for place, entry in enumerate(entries):
+        if is_open(entry):
+            gone[place] = go_on(entry, until - time.monotonic())
+            if time.monotonic() > until:
+                break
+    return gone
 
 
 def is_open(entry: Activity) -> bool:

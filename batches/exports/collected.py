@@ -2,13 +2,25 @@
 
 import json as json_module
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from batches.exports import csv, json, rows, txt, xlsx
 from batches.exports.options import Options
 from batches.exports.table import Table
 from batches.models import Batch
+from batches.queries import collections, grid
 
 Write = Callable[[Batch, Sequence[Batch], Options], Iterator[bytes]]
+
+
+def having(batches: Sequence[Batch], options: Options) -> list[Batch]:
+    """Of chosen cards, the batches that have any."""
+    filters = options.filters
+    if options.which == "found":
+        return [batch for batch, _filters in collections.chosen(batches, replace(filters, cards=()))]
+    if options.which == "chosen":
+        return [batch for batch, _filters in collections.chosen(batches, grid.Filters(cards=filters.cards))]
+    return list(batches)
 
 
 class CollectedTable(Table):

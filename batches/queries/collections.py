@@ -73,7 +73,10 @@ def started(batches: Iterable[Batch]) -> list[Batch]:
 def to_review(batches: Iterable[Batch], user: Any) -> list[Batch]:
     """The started ones that this person may change; where there is none, those that one may look at."""
     read = started(batches)
-    mine = lists.mine(read, user)
+    return rather(read, lists.mine(read, user))
+
+
+def rather(read: list[Batch], mine: Collection[int]) -> list[Batch]:
     return [batch for batch in read if batch.pk in mine] or read
 
 
@@ -104,12 +107,15 @@ def numbers(batches: Sequence[Batch], filters: grid.Filters) -> dict[int, int]:
     """How many cards of each batch fit: by its own counters, or in one query for all."""
     if filters.counted:
         return {batch.pk: grid.counts(batch)[filters.name] for batch in batches}
-    fitting = grid.narrow(_cards(batches), filters).order_by().values("batch").annotate(n=Count("pk"))
+    fitting = narrowed(batches, filters).order_by().values("batch").annotate(n=Count("pk"))
     return dict(fitting.values_list("batch", "n"))
 
 
-def _cards(batches: Iterable[Batch]) -> QuerySet[Card]:
-    return Card.objects.filter(batch__in=[batch.pk for batch in batches])
+def narrowed(batches: Iterable[Batch], filters: grid.Filters) -> QuerySet[Card]:
+    """A batch that does not have the field in which a text is looked for has none of them."""
+    field = filters.field if filters.text else ""
+    having = [batch.pk for batch in batches if not field or field in {spec.key for spec in batch.specs()}]
+    return grid.narrow(Card.objects.filter(batch__in=having), filters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +125,8 @@ class Row:
     cells: list[results.Cell | None]  # in the order of the united fields; None where its batch has no such field
 
 
-def page(batches: Sequence[Batch], filters: grid.Filters, wanted: str | None) -> grid.Sheet:
-    """A page of the cards; the last one where there are fewer."""
-    counted = numbers(batches, filters)
+def page(batches: Sequence[Batch], filters: grid.Filters, counted: dict[int, int], wanted: str | None) -> grid.Sheet:
+    """A page of the cards; the last one where there are fewer. `counted`: their numbers."""
     count = sum(counted.values())
     pages = max(1, -(-count // filters.per))
     number = min(whole_number(wanted, digits=8) or 1, pages)
@@ -158,7 +163,7 @@ def _ids(batches: Sequence[Batch], counted: dict[int, int], filters: grid.Filter
     between = touched[1:-1]
     inside: dict[int, list[int]] = {batch.pk: [] for batch in between}
     if between:
-        fitting = grid.narrow(_cards(between), filters).order_by(*grid.order_of(filters.sort))
+        fitting = narrowed(between, filters).order_by(*grid.order_of(filters.sort))
         for batch_id, pk in fitting.values_list("batch", "pk"):
             inside[batch_id].append(pk)
     ids = part(touched[0])
@@ -181,15 +186,13 @@ def rows(batches: Sequence[Batch], united: Sequence[FieldSpec], cards: Sequence[
 Chosen = tuple[Batch, grid.Filters]  # cards of one of its batches
 
 
-def among(batches: Sequence[Batch], cards: Collection[int]) -> list[Chosen]:
-    """These cards by their batches; those of others are left out."""
+def chosen(batches: Sequence[Batch], filters: grid.Filters) -> list[Chosen]:
+    """What is meant of each of these batches, in one query; those of which nothing is meant are left out."""
+    if not filters.cards:
+        there = numbers(batches, filters)
+        return [(batch, filters) for batch in batches if there.get(batch.pk)]
     found: dict[int, list[int]] = {}
-    named = _cards(batches).filter(pk__in=cards).order_by("position", "pk")
+    named = narrowed(batches, filters).order_by("position", "pk")
     for batch_id, pk in named.values_list("batch", "pk"):
         found.setdefault(batch_id, []).append(pk)
-    return [(batch, grid.Filters(cards=tuple(found[batch.pk]))) for batch in batches if batch.pk in found]
-
-
-def filters(query: Any, collection: Batch) -> grid.Filters:
-    """As of a batch's grid, as far as `numbers` counts them."""
-    return replace(grid.Filters.from_query(query, collection), cards=())
+    return [(batch, replace(filters, cards=tuple(found[batch.pk]))) for batch in batches if batch.pk in found]

@@ -151,6 +151,8 @@ def sentence(entry: Activity) -> str:
     words = _KNOWN | what | {"who": who(entry), "n": entry.count, "format": str(what.get("format", "")).upper()}
     if entry.kind == "rename" and what.get("name") == what.get("was"):
         return _("%(who)s changed the collection") % words
+    if entry.kind == "export_collection" and what.get("which") in {"found", "chosen"}:
+        return _("%(who)s took chosen cards along, from “%(collection)s” (%(format)s)") % words
     if entry.kind in _COUNTED:
         return _COUNTED[entry.kind](entry.count) % words
     return (_PLAIN[entry.kind]() if entry.kind in _PLAIN else f"%(who)s: {entry.kind}") % words

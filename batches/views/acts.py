@@ -147,6 +147,8 @@ def act_detail(request: SignedInRequest, pk: int, act_pk: int) -> HttpResponse:
         "done": undo["back"] + undo["kept"] if undo else entry.count,
         "total": entry.count if undo else entry.what.get("total", entry.count),
         "can_undo": undoing.can_be_undone(entry),
+        "address": reverse("act_detail", args=[pk, act_pk]),
+        "back": reverse("batch_results", args=[pk]),
     }
     inside = request.htmx.target == "act-progress"
     return render(request, "batches/_act_progress.html" if inside else "batches/act_detail.html", context)

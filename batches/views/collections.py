@@ -2,34 +2,31 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, QueryDict, StreamingHttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
 from batches import exports
-from batches.actions import activity, bulk
-from batches.changes import TransitionRefused
+from batches.actions import activity
 from batches.exports import collected
 from batches.exports import options as choices
 from batches.live import collecting
 from batches.models import Batch, Card
 from batches.queries import collections, columns, grid, lists, saved_views
 from batches.streaming import stream
-from batches.views import acts
 from batches.views.exports import NO_STORE, formats
 from batches.views.results import card_of, chips, heads, marks, narrowing, pager
 from cardocr_site.accounts.requests import SignedInRequest
@@ -60,7 +57,7 @@ def collection_list(request: SignedInRequest) -> HttpResponse:
     return render(request, "batches/collection_list.html", {"page": page, "text": text})
 
 
-def _batches(request: SignedInRequest, name: str) -> list[Batch]:
+def batches_of(request: SignedInRequest, name: str) -> list[Batch]:
     """404 also for a collection of which this person may not know."""
     batches = collections.batches_of(request.user, name)
     if not batches:
@@ -68,16 +65,18 @@ def _batches(request: SignedInRequest, name: str) -> list[Batch]:
     return batches
 
 
-def _shared(request: SignedInRequest, name: str, batches: list[Batch], current: str) -> dict[str, Any]:
+def shared_of(request: SignedInRequest, name: str, batches: list[Batch], current: str) -> dict[str, Any]:
     """What every page of a collection shows."""
-    whole = collections.whole(name, collections.started(batches))
+    read = collections.started(batches)
+    whole, mine = collections.whole(name, read), lists.mine(batches, request.user)
     return {
+        "editable": mine,
         "name": name,
         "whole": whole,
         "batches": batches,
         "current": current,
         "cards": whole.total,
-        "to_check": sum(batch.to_check for batch in collections.to_review(batches, request.user)),
+        "to_check": sum(batch.to_check for batch in collections.rather(read, mine)),
     }
 
 
@@ -86,15 +85,15 @@ def _shared(request: SignedInRequest, name: str, batches: list[Batch], current: 
 @never_cache
 def collection_detail(request: SignedInRequest, name: str) -> HttpResponse:
     """Its batches, and how far they are together."""
-    batches = _batches(request, name)
+    batches = batches_of(request, name)
     page = Paginator(batches, PER_PAGE).get_page(request.GET.get("page"))
     shown = [batch.pk for batch in page.object_list]
     by_id = {batch.pk: batch for batch in lists.with_first_card(Batch.objects.filter(pk__in=shown))}
-    shared = _shared(request, name, batches, "batches")
+    shared = shared_of(request, name, batches, "batches")
     context = shared | {
         "page": page,
         "rows": lists.rows(by_id[pk] for pk in shown if pk in by_id),
-        "mine": lists.mine(by_id.values(), request.user),
+        "mine": shared["editable"],
         "sum": lists.row(shared["whole"]),
         "drafts": sum(batch.is_draft for batch in batches),
         "unseen": max(0, shared["whole"].completed - shared["whole"].reviewed - shared["whole"].to_check),
@@ -108,18 +107,23 @@ def collection_detail(request: SignedInRequest, name: str) -> HttpResponse:
 @vary_on_headers("HX-Request", "HX-Target")
 def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     """The cards of its started batches; their fields are united by key."""
-    batches = _batches(request, name)
-    shared = _shared(request, name, batches, "cards")
+    batches = batches_of(request, name)
+    shared = shared_of(request, name, batches, "cards")
     whole, read = shared["whole"], collections.started(batches)
-    filters = collections.filters(request.GET, whole)
-    sheet = collections.page(read, filters, request.GET.get("page"))
+    filters = grid.Filters.from_query(request.GET, whole)
+    counted = collections.numbers(read, filters)
+    sheet = collections.page(read, filters, counted, request.GET.get("page"))
     rows = collections.rows(read, whole.specs(), sheet.cards)
-    mine = lists.mine({one.batch.pk: one.batch for one in rows}.values(), request.user)
+    mine = shared["editable"]
+    selectable = sum(number for pk, number in counted.items() if pk in mine)
     context = shared | {
         "collection": name,
-        "views": saved_views.shelf(request.user, lambda asked: collections.filters(asked, whole), filters),
+        "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, whole), filters),
         "address": reverse("collection_cards", args=[name]),
-        "can_edit": bool(mine),
+        "can_edit": bool(selectable),
+        # Also where nothing of this filter is to be acted on: the next one may have some.
+        "can_act": any(batch.pk in mine for batch in read),
+        "selectable": selectable,
         "hidden": list(QueryDict(filters.query()).items()),
         "filters": filters,
         "query": filters.query(),
@@ -155,84 +159,40 @@ def row(request: SignedInRequest, name: str, batch: Batch, card: Card, status: i
         return HttpResponseClientRefresh()
     whole = collections.whole(name, read)
     from_page = QueryDict(urlsplit(request.htmx.current_url_abs_path or "").query)
-    query = collections.filters(from_page, whole).query()
+    query = grid.Filters.from_query(from_page, whole).query()
     drawn = collections.rows(read, whole.specs(), [card_of(batch, card.pk)])[0]
     context = {"one": drawn, "can_edit": True, "collection": name, "query": query}
     return render(request, "batches/_collection_row.html", context, status=status)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@never_cache
-@vary_on_headers("HX-Request", "HX-Target")
-def collection_act(request: SignedInRequest, name: str) -> HttpResponse:
-    """As cards_act, for cards that were ticked in several batches: each has an entry in its own activity."""
-    batches = _batches(request, name)
-    data = request.POST if request.method == "POST" else request.GET
-    do, ticked = data.get("do", ""), grid.ticked(data)
-    query = collections.filters(data, collections.whole(name, collections.started(batches))).query()
-    back = f"{reverse('collection_cards', args=[name])}{'?' * bool(query)}{query}"
-    started = collections.started(batches)
-    may = lists.mine(started, request.user)
-    mine = [batch for batch in started if batch.pk in may]
-    chosen = collections.among(mine, ticked)
-    if not chosen:
-        messages.warning(request, _("Tick the cards first."))
-        return redirect(back)
-    if do == "open":
-        cards = tuple(pk for _batch, filters in chosen for pk in filters.cards)
-        named = grid.Filters(cards=cards).query(queue="")
-        return redirect(f"{reverse('collection_review', args=[name])}?queue=&{named}")
-    if do not in bulk.ACTS:
-        raise Http404
-    if request.method == "POST":
-        _do(request, chosen, do)
-        return redirect(back)
-    number = sum(bulk.meant(batch, filters, do).count() for batch, filters in chosen)
-    context = _shared(request, name, batches, "cards") | {
-        "do": do,
-        "asked": acts.question(do, number),
-        "means": acts.means(do),
-        "number": number,
-        "others": max(0, len(ticked) - number),
-        "hidden": [*QueryDict(query).items(), *(("card", str(pk)) for pk in ticked)],
-        "action": reverse("collection_act", args=[name]),
-        "back": back,
-    }
-    inside = request.htmx.target == "act-ask"
-    return render(request, "batches/_cards_ask.html" if inside else "batches/collection_act.html", context)
-
-
-def _do(request: SignedInRequest, chosen: Sequence[collections.Chosen], do: str) -> None:
-    done = 0
-    for batch, filters in chosen:
-        try:
-            done += bulk.begin(batch, request.user, filters, do).count
-        except (bulk.NothingToDo, TransitionRefused):
-            continue  # the others are done all the same, and the number says so
-    if not done:
-        messages.warning(request, _("There is no card among them that this could change."))
-        return
-    said = ngettext("%(n)s card changed.", "%(n)s cards changed.", done) % {"n": done}
-    messages.success(request, f"{said} " + _("It can be undone under Activity."))
 
 
 @require_safe
 @login_required
 @never_cache
 def collection_export(request: SignedInRequest, name: str) -> HttpResponse:
-    """Which format and which cards of all its started batches."""
-    batches = _batches(request, name)
-    shared = _shared(request, name, batches, "export")
+    """Which format and which cards of all its started batches; also those that were chosen in the table."""
+    batches = batches_of(request, name)
+    shared = shared_of(request, name, batches, "export")
     whole = shared["whole"]
     read = collections.started(batches)
+    filters = grid.Filters.from_query(request.GET, whole)
+    chosen = [
+        (which, label, sum(collections.numbers(read, narrowed).values()))
+        for which, label, narrowed in (
+            ("found", _("The cards that I filtered"), replace(filters, cards=())),
+            ("chosen", _("The cards that I chose"), grid.Filters(cards=filters.cards)),
+        )
+        if narrowed.any
+    ]
     context = shared | {
         "formats": [one for one in formats() if one[0] in collected.WRITERS],
         "which": [
             ("read", _("All cards that were read"), whole.completed),
             ("checked", _("Only cards checked by a person"), None),
             ("all", _("Every card"), whole.total),
+            *chosen,
         ],
+        "asked": chosen[-1][0] if chosen else "read",
+        "hidden": list(QueryDict(filters.query()).items()),
         "separators": [("semicolon", _("Semicolon ;")), ("comma", _("Comma ,")), ("tab", _("Tab"))],
         "read": len(read),
         "unread": whole.total - whole.completed,
@@ -246,7 +206,7 @@ def collection_export(request: SignedInRequest, name: str) -> HttpResponse:
 @login_required
 def collection_download(request: SignedInRequest, name: str) -> HttpResponseBase:
     """Streamed, batch after batch."""
-    batches = collections.started(_batches(request, name))
+    batches = collections.started(batches_of(request, name))
     key = request.GET.get("format", "csv")
     write = collected.WRITERS.get(key)
     if write is None or not batches:
@@ -256,8 +216,11 @@ def collection_download(request: SignedInRequest, name: str) -> HttpResponseBase
     if request.method == "HEAD":
         return HttpResponse(content_type=content_type, headers=headers)
     whole = collections.whole(name, batches)
-    activity.record_each(batches, request.user, "export_collection", format=key, collection=name)
-    body = stream(write(whole, batches, choices.from_query(request.GET, whole)))
+    options = choices.from_query(request.GET, whole)
+    batches = collected.having(batches, options)
+    told = {"format": key, "collection": name, "which": options.which}
+    activity.record_each(batches, request.user, "export_collection", **told)
+    body = stream(write(whole, batches, options))
     return StreamingHttpResponse(body, content_type=content_type, headers=headers)
 
 

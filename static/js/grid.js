@@ -125,7 +125,7 @@
   function showPicked() {
     const bar = byId("selbar");
     if (!bar) return;
-    const every = byId("pick-all"); // a collection has none
+    const every = byId("pick-all");
     const number = every?.checked ? Number(every.dataset.total) : picked.size;
     for (const tick of ticks()) tick.checked = every?.checked || picked.has(tick.value);
     const page = byId("pick-page");

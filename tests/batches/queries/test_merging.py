@@ -51,7 +51,7 @@ def named(batches: Sequence[Batch], ids: Sequence[int]) -> list[str]:
 
 def shown(batches: Sequence[Batch], query: dict[str, str], per: int = 50) -> list[str]:
     """Page after page."""
-    asked = collections.filters(query, collections.whole("Music", batches))
+    asked = grid.Filters.from_query(query, collections.whole("Music", batches))
     count = sum(collections.numbers(batches, asked).values())
     order = merging.Merged(batches, asked, count)
     return named(batches, [pk for start in range(0, count, per) for pk in order.ids(start, start + per)])
@@ -94,7 +94,9 @@ def test_cards_are_sorted_by_their_files_and_by_what_became_of_them(
 def test_the_usual_order_is_turned_as_a_whole(three: list[Batch]) -> None:
     def positions(sort: str, page: str) -> list[str]:
         asked = replace(grid.Filters(sort=sort), per=5)
-        return named(three, [card.pk for card in collections.page(three, asked, page).cards])
+        return named(
+            three, [card.pk for card in collections.page(three, asked, collections.numbers(three, asked), page).cards]
+        )
 
     usual = ["3.1", "3.2", "3.3", "3.4", "3.5", "1.1", "1.2", "1.3", "1.4", "1.5", "2.1", "2.2"]
     assert [one for page in "123" for one in positions("position", page)] == usual

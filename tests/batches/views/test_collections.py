@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import resolve, reverse
 from pytest_django import DjangoAssertNumQueries
 
-from batches.actions import undoing
+from batches.actions import bulk, undoing
 from batches.exports import collected
 from batches.exports import options as choices
 from batches.models import Activity, Batch, Card, CardResult
@@ -76,7 +76,7 @@ def rows(client: Client, query: str = "", name: str = "Music") -> list[tuple[str
 # -- who sees what
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "collection_act_detail"])
 def test_nobody_sees_one_before_signing_in(client: Client, music: list[Batch], page: str) -> None:
     assert "/login/" in client.get(reverse(page, args=["Music"])).headers["Location"]
 
@@ -283,6 +283,69 @@ def test_cards_of_several_batches_are_acted_on_together(ingrid: Client, user: Us
     assert ingrid.get(address, {"do": "reread", "card": mine}).status_code == 404
 
 
+def test_all_of_a_filter_is_acted_on_as_far_as_one_may(ingrid: Client, user: User, music: list[Batch]) -> None:
+    more = add(user, "Drawer 11", [{"author": "Grieg"}, {"author": "Bull"}], fields=[field("author", "A")])
+    table, address = reverse("collection_cards", args=["Music"]), reverse("collection_act", args=["Music"])
+    page = ingrid.get(f"{table}?q=drawer").text
+    assert "All 4 cards that you may change" in page
+    assert 'data-total="4"' in page
+    assert "All 2 cards of this filter" in ingrid.get(f"{table}?q=grieg").text
+    asked = ingrid.get(address, {"do": "review", "all": "1", "q": "drawer"})
+    assert (asked.context["number"], asked.context["others"]) == (4, 1)
+    assert asked.context["back"] == f"{table}?q=drawer"
+    sent = {"do": "review", **dict(asked.context["hidden"]), "q": "grieg"}
+    assert sent == {"do": "review", "all": "1", "q": "grieg"}
+    assert "2 cards changed." in ingrid.post(address, sent, follow=True).text
+    checked = set(Card.objects.filter(reviewed=True).values_list("batch__name", "position"))
+    assert checked == {("Drawer 10", 1), ("Drawer 11", 1)}
+    made = list(Activity.objects.order_by("pk"))
+    assert [(one.batch, one.count) for one in made] == [(music[1], 1), (more, 1)]
+    undoing.undo(made[1], user)
+    assert not more.cards.filter(reviewed=True).exists()
+
+
+def test_a_batch_without_the_field_in_which_a_text_is_looked_for_is_left_alone(
+    ingrid: Client, user: User, music: list[Batch]
+) -> None:
+    """The field is out of use there, but its values are left; what is noted would find the text in any field."""
+    other = add(user, "Drawer 11", [{"author": "Bergen", "place": "Bergen"}], fields=music[1].fields)
+    fields = [one | {"active": one["key"] != "place"} for one in other.fields]
+    Batch.objects.filter(pk=other.pk).update(fields=fields)
+    asked = {"do": "review", "all": "1", "q": "bergen", "in": "place"}
+    assert rows(ingrid, "?q=bergen&in=place") == [("Drawer 10", 1)]
+    address = reverse("collection_act", args=["Music"])
+    assert ingrid.get(address, asked).context["number"] == 1
+    ingrid.post(address, asked)
+    assert set(Card.objects.filter(reviewed=True).values_list("batch", flat=True)) == {music[1].pk}
+    assert [row["batch"] for row in table(user, "which=found&q=bergen&in=place")] == ["Drawer 10"]
+
+
+def test_an_act_that_takes_its_time_goes_on_through_all_batches(
+    ingrid: Client, user: User, music: list[Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "BLOCK", 1)
+    monkeypatch.setattr(bulk, "WITHIN", 0)
+    more = add(user, "Drawer 11", [{"author": "Bull"}], fields=[field("author", "A")])
+    address = reverse("collection_act", args=["Music"])
+    page = ingrid.post(address, {"do": "review", "all": "1"}, follow=True)
+    on = page.redirect_chain[-1][0]
+    assert page.context["total"] == 3
+    seen, headers = [], {"HX-Request": "true", "HX-Target": "act-progress"}
+    while page.context["open"]:
+        assert on.replace("&", "&amp;") in page.text
+        page = ingrid.post(on, headers=headers)
+        seen.append(page.context["done"])
+        assert len(seen) < 10
+    assert seen[-1] == 3
+    assert seen == sorted(seen)
+    assert "Ingrid Solberg found 3 cards right" in page.text
+    assert dict(Activity.objects.values_list("batch", "count")) == {music[1].pk: 2, more.pk: 1}
+    foreign = Activity.objects.create(batch=music[0], kind="review", what={"do": "review", "open": True, "total": 1})
+    detail = reverse("collection_act_detail", args=["Music"])
+    for query in ("", f"?act={foreign.pk}", "?act=x"):
+        assert ingrid.get(detail + query).status_code == 404
+
+
 def test_what_one_may_not_change_is_not_there_to_act_on(ingrid: Client, music: list[Batch]) -> None:
     theirs = music[0].cards.get(position=1).pk
     foreign = Card.objects.get(batch__name="Elsewhere").pk
@@ -299,7 +362,8 @@ def written(user: User, key: str, query: str = "") -> bytes:
     """What a download would stream, from a thread that would not see a test's uncommitted rows."""
     batches = collections.started(collections.batches_of(user, "Music"))
     whole = collections.whole("Music", batches)
-    return b"".join(collected.WRITERS[key](whole, batches, choices.from_query(QueryDict(query), whole)))
+    options = choices.from_query(QueryDict(query), whole)
+    return b"".join(collected.WRITERS[key](whole, collected.having(batches, options), options))
 
 
 def table(user: User, query: str = "") -> list[dict[str, str]]:
@@ -346,6 +410,25 @@ def test_the_activity_of_each_batch_says_that_it_was_taken_along(ingrid: Client,
     assert {act.batch for act in Activity.objects.all()} == set(music)
     page = ingrid.get(f"/batches/{music[0].pk}/activity/").text
     assert "Ingrid Solberg took the results along, with all of “Music” (JSON)" in page
+
+
+def test_cards_that_were_chosen_in_the_table_are_taken_along(ingrid: Client, user: User, music: list[Batch]) -> None:
+    card = music[1].cards.get(position=2).pk
+    act, export = reverse("collection_act", args=["Music"]), reverse("collection_export", args=["Music"])
+    found = ingrid.get(act, {"do": "export", "all": "1", "q": "grieg"}, follow=True)
+    assert found.redirect_chain[-1][0] == f"{export}?q=grieg"
+    assert (found.context["asked"], found.context["which"][-1][2]) == ("found", 1)
+    assert '<input type="hidden" name="q" value="grieg">' in found.text
+    chosen = ingrid.get(act, {"do": "export", "card": [card], "q": "sinding"}, follow=True)
+    assert (chosen.context["asked"], [one[2] for one in chosen.context["which"][-2:]]) == ("chosen", [1, 1])
+    assert ingrid.get(export).context["asked"] == "read"
+    assert [row["Composer"] for row in table(user, "which=found&q=grieg")] == ["Grieg"]
+    assert [row["Composer"] for row in table(user, f"which=chosen&cards={card}&q=nothing")] == ["Sinding"]
+    assert len(json.loads(written(user, "json", f"which=chosen&cards={card}"))["batches"]) == 1
+    ingrid.get(reverse("collection_download", args=["Music"]), {"which": "chosen", "cards": card})
+    assert [act.batch for act in Activity.objects.all()] == [music[1]]
+    page = ingrid.get(f"/batches/{music[1].pk}/activity/").text
+    assert "Ingrid Solberg took chosen cards along, from “Music” (CSV)" in page
 
 
 def test_the_page_of_the_export(ingrid: Client, music: list[Batch]) -> None:
