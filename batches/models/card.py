@@ -183,6 +183,8 @@ class Card(Scan):
             models.Index(fields=("worker",), condition=Q(worker__isnull=False), name="card_worker"),
             models.Index(fields=("id",), condition=Q(files_due=True), name="card_files_due"),
             models.Index(fields=("id",), condition=Q(prepared_at=None), name="card_unprepared"),
+            models.Index(fields=("error_message",), condition=Q(status="failed"), name="card_failed"),
+            models.Index(fields=("id",), condition=Q(status="failed", looked_at__isnull=False), name="card_given_up"),
             models.Index(fields=("batch", "position"), condition=Q(candidates__gt=0), name="card_candidates"),
             models.Index(fields=("batch", "position"), condition=Q(nothing_found=True), name="card_nothing_found"),
             models.Index(

@@ -1,7 +1,8 @@
 """What cards are sorted and searched by, kept in step by the database itself: by triggers, whoever writes a value.
 
 `batches_cardvalue` (CardValue) holds the sort keys; full-text tables (https://www.sqlite.org/fts5.html) hold the words
-of readings and of file names, and each three letters in a row, to look inside words; without a copy of the text.
+of readings, of file names with why a card was not read, and of notes, and each three letters in a row of readings and
+file names, to look inside words; without a copy of the text.
 A migration of these tables may drop triggers with a table that is made anew, so they are laid aside before one and set
 up after it, with everything indexed again.
 """
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 WORDS = "batches_resultwords"  # rowid: a CardResult's key
 NAMES = "batches_cardnames"  # rowid: a Card's key
+NOTES = "batches_notewords"  # rowid: a Note's key
 PARTS = "batches_resultparts"  # of the same as WORDS
 NAME_PARTS = "batches_cardnameparts"
 PART = 3  # characters in a row, of which an index of parts consists
@@ -62,11 +64,13 @@ _TRIGGERS = {
 }
 
 
-def _words(table: str, of: str, column: str) -> dict[str, tuple[str, str]]:
+def _words(table: str, of: str, columns: tuple[str, ...]) -> dict[str, tuple[str, str]]:
     """The triggers of a full-text table that holds no text of its own."""
-    add = f"INSERT INTO {table} (rowid, {column}) VALUES (NEW.id, NEW.{column});"  # noqa: S608
-    drop = f"INSERT INTO {table} ({table}, rowid, {column}) VALUES ('delete', OLD.id, OLD.{column});"  # noqa: S608
-    changed = f"AFTER UPDATE OF {column} ON {of} WHEN NEW.{column} IS NOT OLD.{column}"
+    names, new, old = (", ".join(f"{row}{column}" for column in columns) for row in ("", "NEW.", "OLD."))
+    add = f"INSERT INTO {table} (rowid, {names}) VALUES (NEW.id, {new});"  # noqa: S608
+    drop = f"INSERT INTO {table} ({table}, rowid, {names}) VALUES ('delete', OLD.id, {old});"  # noqa: S608
+    differs = " OR ".join(f"NEW.{column} IS NOT OLD.{column}" for column in columns)
+    changed = f"AFTER UPDATE OF {names} ON {of} WHEN {differs}"
     return {
         f"{table}_add": (f"AFTER INSERT ON {of}", add),
         f"{table}_drop": (f"AFTER DELETE ON {of}", drop),
@@ -78,13 +82,14 @@ def _words(table: str, of: str, column: str) -> dict[str, tuple[str, str]]:
 _AS_WORDS = "tokenize='unicode61 remove_diacritics 2'"
 _AS_PARTS = "tokenize='trigram', detail=none, columnsize=0"
 _FULL_TEXT = {
-    WORDS: ("batches_cardresult", "search", _AS_WORDS),
-    NAMES: ("batches_card", "original_name", _AS_WORDS),
-    PARTS: ("batches_cardresult", "search", _AS_PARTS),
-    NAME_PARTS: ("batches_card", "folded_name", _AS_PARTS),
+    WORDS: ("batches_cardresult", ("search",), _AS_WORDS),
+    NAMES: ("batches_card", ("original_name", "error_message"), _AS_WORDS),
+    NOTES: ("batches_note", ("text",), _AS_WORDS),
+    PARTS: ("batches_cardresult", ("search",), _AS_PARTS),
+    NAME_PARTS: ("batches_card", ("folded_name",), _AS_PARTS),
 }
-for _table, (_of, _column, _how) in _FULL_TEXT.items():
-    _TRIGGERS |= _words(_table, _of, _column)
+for _table, (_of, _columns, _how) in _FULL_TEXT.items():
+    _TRIGGERS |= _words(_table, _of, _columns)
 # SQLite folds parts by itself only from 3.45 on, so they are taken from text that is folded already.
 _FOLDED = {"batches_cardresult": ("search", "search"), "batches_card": ("folded_name", "original_name")}
 
@@ -119,10 +124,11 @@ def set_up(sender: Any, using: str, **_: Any) -> None:
         for table, (column, text) in _FOLDED.items():
             folded = f"{FOLDED}({text})"
             cursor.execute(f"UPDATE {table} SET {column} = {folded} WHERE {column} <> {folded}")  # noqa: S608
-        for table, (of, column, how) in _FULL_TEXT.items():
+        for table, (of, columns, how) in _FULL_TEXT.items():
             cursor.execute(f"DROP TABLE IF EXISTS {table}")
             cursor.execute(
-                f"CREATE VIRTUAL TABLE {table} USING fts5({column}, content='{of}', content_rowid='id', {how})"
+                f"CREATE VIRTUAL TABLE {table} USING"
+                f" fts5({', '.join(columns)}, content='{of}', content_rowid='id', {how})"
             )
             cursor.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")  # noqa: S608
         cursor.execute("DELETE FROM batches_cardvalue")

@@ -3,6 +3,8 @@
 `mosb hakon` finds "Håkon Mosby"; words in quotation marks stand one behind the other. A star before the text looks
 inside words, too, and so does a script that is written without spaces: by an index of each three letters in a row.
 With fewer letters the text of every card is gone through.
+
+Of a card that was not read it is also looked for in why, and in what had been read of it before; of any, in open notes.
 """
 
 import re
@@ -32,12 +34,17 @@ def matching(text: str) -> Q:
     """A condition on cards. Words of the readings that hold, or of the file's name with its folder."""
     wanted = _match(text)
     if wanted is not None:
-        return Q(pk__in=RawSQL(_FOUND, (wanted, wanted)))  # noqa: S611
+        return _among(_FOUND, [wanted] * 4)
     inside = fold(text.removeprefix(INSIDE).strip())
     if len(inside) < indexing.PART:
-        return Q(result__search__contains=inside) | Q(folded_name__contains=inside)
+        told = _among(_TOLD_INSIDE, [inside] * 3)
+        return Q(result__search__contains=inside) | Q(folded_name__contains=inside) | told
     wanted = _match_parts(inside)
-    return Q(pk__in=RawSQL(_FOUND_INSIDE, (wanted, inside, wanted, inside)))  # noqa: S611
+    return _among(f"{_FOUND_INSIDE} UNION {_TOLD_INSIDE}", [wanted, inside] * 2 + [inside] * 3)
+
+
+def _among(keys: str, values: list[str]) -> Q:
+    return Q(pk__in=RawSQL(keys, values))  # noqa: S611
 
 
 def within(value: Expression, text: str) -> Q:
@@ -53,9 +60,17 @@ def stands_in(value: str, text: str) -> bool:
     return any(fold(part) in there for part in parts(text))
 
 
+# What had been read of cards that failed all the same: a person gave them up.
+_GIVEN_UP = (
+    "SELECT c.id FROM batches_card c INDEXED BY card_given_up CROSS JOIN batches_cardresult r ON r.card_id = c.id"
+    " WHERE c.status = 'failed' AND c.looked_at IS NOT NULL"
+)
 _FOUND = (
     f"SELECT c.id FROM {indexing.WORDS} w JOIN batches_card c ON c.result_id = w.rowid WHERE {indexing.WORDS} MATCH %s"  # noqa: S608
     f" UNION SELECT rowid FROM {indexing.NAMES} WHERE {indexing.NAMES} MATCH %s"
+    f" UNION SELECT n.card_id FROM {indexing.NOTES} w JOIN batches_note n ON n.id = w.rowid"
+    f" WHERE {indexing.NOTES} MATCH %s AND n.closed_at IS NULL"
+    f" UNION {_GIVEN_UP} AND +r.id IN (SELECT rowid FROM {indexing.WORDS} WHERE {indexing.WORDS} MATCH %s)"
 )
 # The index says in which texts all parts stand, not whether they do one behind the other.
 _FOUND_INSIDE = (
@@ -63,6 +78,14 @@ _FOUND_INSIDE = (
     f" JOIN batches_cardresult r ON r.id = p.rowid WHERE {indexing.PARTS} MATCH %s AND instr(r.search, %s)"
     f" UNION SELECT c.id FROM {indexing.NAME_PARTS} p JOIN batches_card c ON c.id = p.rowid"
     f" WHERE {indexing.NAME_PARTS} MATCH %s AND instr(c.folded_name, %s)"
+)
+# Why cards were not read is said in few ways, and notes are few: they are gone through.
+_TOLD_INSIDE = (
+    "SELECT id FROM batches_card INDEXED BY card_failed WHERE status = 'failed' AND error_message IN"  # noqa: S608
+    " (WITH why AS MATERIALIZED (SELECT DISTINCT error_message AS told FROM batches_card WHERE status = 'failed')"
+    f" SELECT told FROM why WHERE instr({indexing.FOLDED}(told), %s))"
+    f" UNION SELECT card_id FROM batches_note WHERE closed_at IS NULL AND instr({indexing.FOLDED}(text), %s)"
+    f" UNION {_GIVEN_UP} AND instr(r.search, %s)"
 )
 
 

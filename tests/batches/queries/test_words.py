@@ -7,9 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from batches import changes
+from batches.actions import reviewing
 from batches.models import Batch, Card, CardResult, indexing
 from batches.queries import grid
-from batches.states import CardStatus
+from batches.states import BatchStatus, CardStatus
+from cardocr_site.accounts.models import User
 from tests.batches.reading import give_result, stored
 
 pytestmark = pytest.mark.django_db
@@ -95,12 +97,57 @@ def test_what_an_earlier_version_has_written_is_folded_and_indexed(batch: Batch,
     assert found(batch, "*asten") == [2]
 
 
-@pytest.mark.parametrize("text", ["*akon", "hakon", "国立博物"])
-def test_what_is_looked_for_is_taken_from_an_index(batch: Batch, read: list[Card], text: str) -> None:
+@pytest.mark.parametrize(("text", "tables"), [("*akon", 2), ("hakon", 4), ("国立博物", 2)])
+def test_what_is_looked_for_is_taken_from_an_index(batch: Batch, read: list[Card], text: str, tables: int) -> None:
     with CaptureQueriesContext(connection) as queries:
         grid.ids(batch, grid.Filters(text=text), 0, 50, count=1)
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {queries[-1]['sql']}")
         plan = [row[-1] for row in cursor.fetchall()]
-    assert sum("VIRTUAL TABLE INDEX" in step for step in plan) == 2
-    assert [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE INDEX" not in step] == []
+    assert sum("VIRTUAL TABLE INDEX" in step for step in plan) == tables
+    gone_through = [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE INDEX" not in step]
+    few = ("INDEX card_failed", "INDEX card_given_up", "INDEX note_open", "SCAN why")
+    assert [step for step in gone_through if not any(one in step for one in few)] == []
+
+
+@pytest.fixture
+def given_up(batch: Batch, read: list[Card], user: User) -> Card:
+    """The first card: it was read, with a value and a name, and somebody cannot read it after all."""
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.COMPLETED)
+    return reviewing.cannot_read(read[0], user, read[0].version, "Größe und Tinte: Wasserschäden!")
+
+
+EVERYWHERE = ["wasserschaden", "größe tinte", "card-0001", "card tinte", "hakon", '"mosby st"']
+
+
+@pytest.mark.parametrize("text", [*EVERYWHERE, "*asserschad", "*rosse und", "*ard-0001", "*osby", "*by st", "*ro"])
+def test_a_card_that_was_given_up_is_found_by_its_note_its_name_and_what_was_read(
+    batch: Batch, given_up: Card, text: str
+) -> None:
+    assert 1 in found(batch, text)
+
+
+def test_why_a_card_was_not_read_is_followed(
+    batch: Batch, read: list[Card], make_cards: Callable[..., list[Card]]
+) -> None:
+    card = make_cards(1)[0]
+    with changes.locked(batch) as change:
+        change.move_card(card, CardStatus.PROCESSING)
+        change.move_card(card, CardStatus.FAILED, error="server", error_message="Le modèle s'est tû")
+    assert found(batch, "modele") == found(batch, "*odele") == [7]
+    with changes.locked(batch) as change:
+        change.move_cards(batch.cards.filter(pk=card.pk), CardStatus.PENDING, error="", error_message="")
+    assert found(batch, "modele") == found(batch, "*odele") == []
+
+
+def test_a_reading_that_no_longer_holds_finds_no_card_that_is_read(batch: Batch, read: list[Card]) -> None:
+    CardResult.objects.create(card=read[4], search="ole bull")
+    assert found(batch, "bull") == found(batch, "*ull") == []
+
+
+def test_a_card_is_found_by_its_note_until_that_is_closed(batch: Batch, read: list[Card], user: User) -> None:
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.COMPLETED)
+    card = reviewing.flag(read[1], user, "Zweifelhafte Lesung")
+    assert found(batch, "zweif") == found(batch, "*elhafte") == [2]
+    reviewing.unflag(card, user)
+    assert found(batch, "zweif") == found(batch, "*elhafte") == []

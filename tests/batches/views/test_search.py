@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from batches.actions import reviewing
 from batches.models import Batch, Card
 from batches.queries import search
 from batches.states import CardStatus
@@ -35,6 +36,17 @@ def test_the_value_is_told_whatever_its_accents_and_for_words_in_quotation_marks
     for text in ("hakon", "mosb+hak", "%22hakon+mosby%22", "*åkon+m"):
         page = signed_in.get(f"/search/?q={text}").text
         assert '<bdi class="value">Håkon Mosby st. 1</bdi>' in page, text
+
+
+def test_why_a_card_is_found_that_was_given_up_or_noted(signed_in: Client, user: User, read: list[Card]) -> None:
+    reviewing.flag(read[2], user, "Wasserrand")
+    reviewing.cannot_read(read[1], user, read[1].version, "<i>Wasserschäden</i>")
+    page = signed_in.get("/search/?q=wasser").text
+    assert '<span class="muted">Not read:</span> <bdi class="value">&lt;i&gt;Wasserschäden&lt;/i&gt;</bdi>' in page
+    assert '<span class="muted">Note:</span> <bdi class="value">Wasserrand</bdi>' in page
+    assert page.count('<bdi class="value">') == 2
+    page = signed_in.get("/search/?q=sinding").text
+    assert '<span class="muted">Author, earlier:</span> <bdi class="value">Sinding</bdi>' in page
 
 
 def test_batches_and_file_names_are_found_too(signed_in: Client, read: list[Card]) -> None:
