@@ -2,8 +2,8 @@
 
 from ninja import Router
 
-from batches.api import batches, images, runs, tasks
+from batches.api import batches, exports, images, results, runs, tasks
 
 router = Router()
-for topic in (batches, images, runs, tasks):
+for topic in (batches, images, runs, results, exports, tasks):
     router.add_router("", topic.router)

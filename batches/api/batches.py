@@ -13,7 +13,7 @@ from batches.api import found, schemas, setup
 from batches.models import Batch
 from batches.queries import lists
 from batches.states import BatchStatus
-from cardocr_site.contract import Listed, Paging, Reply, fails, invalid, listed, reply
+from cardocr_site.contract import Listed, Paging, Refused, Reply, fails, invalid, listed, reply
 
 router = Router(tags=["Batches"])
 
@@ -60,6 +60,8 @@ def get_status(request: HttpRequest, batch_id: str) -> Any:
 def create_batch(request: HttpRequest, data: schemas.BatchIn) -> Any:
     """A draft: it waits for scans, then for its start."""
     user: Any = request.user
+    if not user.runs:
+        raise Refused("PERMISSION_DENIED", _("Your role makes no batches."))
     tags = setup.tags(data.tags)
     version = setup.template(user, data.template_id) if data.template_id is not None else None
     with transaction.atomic():
@@ -91,7 +93,7 @@ class Confirmed(Schema):
 def delete_batch(request: HttpRequest, batch_id: str, asked: Query[Confirmed]) -> Any:
     """Into the trash, with its files. `confirm` is its name: nothing is deleted by a slip."""
     user: Any = request.user
-    batch = found.editable(request, batch_id)
+    batch = found.owned(request, batch_id)
     if asked.confirm != batch.name:
         raise invalid("confirm", _("Send the name of the batch."))
     trash.delete(batch, user)

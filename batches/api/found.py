@@ -27,13 +27,33 @@ def visible(request: HttpRequest, name: str) -> Batch:
     return _named(Batch.objects.visible_to(user), name)
 
 
-def editable(request: HttpRequest, name: str) -> Batch:
-    """Raises Refused: not found to those who may not see it, not allowed to those who may."""
-    user: Any = request.user
+def _allowed(request: HttpRequest, name: str, mine: BatchQuerySet, message: str) -> Batch:
+    """Not found to those who may not see it, not allowed to those who may."""
     batch = visible(request, name)
-    if not Batch.objects.editable_by(user).filter(pk=batch.pk).exists():
-        raise Refused("PERMISSION_DENIED", _("You may look at this batch, and not change it."))
+    if not mine.filter(pk=batch.pk).exists():
+        raise Refused("PERMISSION_DENIED", message)
     return batch
+
+
+def correctable(request: HttpRequest, name: str) -> Batch:
+    """Raises Refused."""
+    user: Any = request.user
+    message = _("You may look at this batch, and not correct it.")
+    return _allowed(request, name, Batch.objects.correctable_by(user), message)
+
+
+def editable(request: HttpRequest, name: str) -> Batch:
+    """Raises Refused."""
+    user: Any = request.user
+    message = _("You may look at this batch, and not change it.")
+    return _allowed(request, name, Batch.objects.editable_by(user), message)
+
+
+def owned(request: HttpRequest, name: str) -> Batch:
+    """Raises Refused."""
+    user: Any = request.user
+    message = _("Only its owner and administrators may do that.")
+    return _allowed(request, name, Batch.objects.owned_by(user), message)
 
 
 def card(batch: Batch, name: str) -> Card:

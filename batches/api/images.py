@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Field, File, Query, Router, Schema, Status, UploadedFile
 
+from batches import pictures
 from batches.actions import choosing as choices
 from batches.actions import drafts
 from batches.actions import files as incoming
@@ -16,6 +17,8 @@ from batches.models import Batch, Card, Upload
 from batches.queries import choosing
 from batches.states import UploadStatus
 from cardocr_site.contract import Closed, Listed, Paging, Reply, Text, fails, invalid, listed, reply
+
+FILE = {"schema": {"type": "string", "format": "binary"}}
 
 router = Router(tags=["Scans and fields of a draft"])
 
@@ -115,6 +118,23 @@ def remove_image(request: HttpRequest, batch_id: str, filename: str) -> Any:
     batch = found.editable(request, batch_id)
     drafts.remove_cards(batch, [found.card(batch, filename)], user)
     return reply(None)
+
+
+class ImageAsked(Schema):
+    size: Literal["thumb", "page", "full"] = Field("page", description="full: the file as it was sent.")
+
+
+@router.get(
+    "/batches/{batch_id}/images/{filename}",
+    response={200: None},
+    openapi_extra={"responses": {200: {"description": "The image", "content": {"image/*": FILE}}}},
+)
+def get_image(request: HttpRequest, batch_id: str, filename: str, asked: Query[ImageAsked]) -> Any:
+    """The image of a card, by its stored name or the card's id. Not found while a size is not made yet."""
+    batch = found.visible(request, batch_id)
+    card = found.card(batch, filename)
+    card.batch = batch
+    return pictures.show(request, card, asked.size)
 
 
 class SelectionIn(Closed):

@@ -79,7 +79,7 @@ def of_card(card: Card, result: CardResult) -> dict[str, Any]:
         "values": result.values,
         "machine_reading": result.fields,
         "entries": entries(result),
-        "issues": _issues(card.batch, result.fields),
+        "issues": issues(card.batch, result.fields),
         "confidence": result.confidence,
         "transcription": result.transcription,
         "pictures": result.pictures,
@@ -141,7 +141,7 @@ def _call(card: Card, result: CardResult) -> dict[str, Any]:
     }
 
 
-def _issues(batch: Batch, fields: Mapping[str, Any]) -> dict[str, list[str]]:
+def issues(batch: Batch, fields: Mapping[str, Any]) -> dict[str, list[str]]:
     """Of each field that deserves a look: why."""
     found = {spec.key: checking.doubts(spec, fields[spec.key]) for spec in _specs(batch) if spec.key in fields}
     return {key: [str(issue) for issue in issues] for key, issues in found.items() if issues}

@@ -11,7 +11,6 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, HttpResponseBase, JsonResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -21,13 +20,13 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from batches import exports
 from batches.actions import activity
-from batches.exports import collected
+from batches.exports import collected, sending
 from batches.exports import options as choices
 from batches.live import collecting
 from batches.models import Batch, Card
 from batches.queries import collections, columns, grid, lists, saved_views
 from batches.streaming import stream
-from batches.views.exports import NO_STORE, formats
+from batches.views.exports import formats
 from batches.views.results import card_of, chips, heads, marks, narrowing, pager
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -212,7 +211,7 @@ def collection_download(request: SignedInRequest, name: str) -> HttpResponseBase
     if write is None or not batches:
         raise Http404
     content_type = exports.FORMATS[key].content_type
-    headers = NO_STORE | {"Content-Disposition": str(content_disposition_header(True, _filename(name, key)))}
+    headers = sending.headers(_filename(name, key))
     if request.method == "HEAD":
         return HttpResponse(content_type=content_type, headers=headers)
     whole = collections.whole(name, batches)

@@ -1,32 +1,26 @@
 """Taking the results along, also while a batch is read."""
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from batches import exports
-from batches.actions import activity
-from batches.exports import about, rows
+from batches.exports import about, rows, sending
 from batches.exports import options as choices
 from batches.exports.table import Table
 from batches.models import Activity, Batch, ExportSettings
-from batches.streaming import stream
 from batches.views.results import can_edit, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
 SHOWN = 6  # rows of the preview
 EARLIER = 20
-NO_STORE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
 
 
 @require_safe
@@ -67,22 +61,10 @@ def batch_download(request: SignedInRequest, pk: int) -> HttpResponseBase:
     form = exports.FORMATS.get(key)
     if form is None or batch.is_draft:
         raise Http404
-    name = content_disposition_header(True, exports.filename(batch, key))
-    headers = NO_STORE | {"Content-Disposition": str(name)}
     if request.method == "HEAD":
-        return HttpResponse(content_type=form.content_type, headers=headers)
+        return HttpResponse(content_type=form.content_type, headers=sending.headers(exports.filename(batch, key)))
     options = choices.from_query(request.GET, batch, _since(_last(batch, request)))
-    entry = activity.record(
-        batch,
-        request.user,
-        "export",
-        format=key,
-        which=options.which,
-        settings=choices.settings_of(options, key),
-        version=batch.version,
-    )
-    body = stream(_summed(form.write(batch, options), entry))
-    return StreamingHttpResponse(body, content_type=form.content_type, headers=headers)
+    return sending.streamed(batch, request.user, form, options)
 
 
 @require_safe
@@ -93,20 +75,8 @@ def export_about(request: SignedInRequest, pk: int) -> HttpResponse:
     if batch.is_draft:
         raise Http404
     text = b"".join(about.write(batch, choices.from_query(request.GET, batch, _since(_last(batch, request)))))
-    name = content_disposition_header(True, exports.filename(batch, "about.txt"))
-    headers = NO_STORE | {"Content-Disposition": str(name)}
+    headers = sending.headers(exports.filename(batch, "about.txt"))
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
-
-
-def _summed(parts: Iterator[bytes], entry: Activity | None) -> Iterator[bytes]:
-    """The same, with size and checksum noted once the last byte has left."""
-    size, checksum = 0, hashlib.sha256()
-    for part in parts:
-        size += len(part)
-        checksum.update(part)
-        yield part
-    if entry is not None:
-        Activity.objects.filter(pk=entry.pk).update(what=entry.what | {"size": size, "sha256": checksum.hexdigest()})
 
 
 def _last(batch: Batch, request: SignedInRequest) -> Activity | None:

@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from batches import pictures
 from batches.actions import replacing
 from batches.intake.receiving import Refused
 from batches.models import Batch, CardScan
-from batches.views import images
 from batches.views.results import card_of, editable
 from batches.views.uploads import CODES
 from cardocr_site.accounts.requests import SignedInRequest
@@ -47,4 +47,4 @@ def scan_image(request: HttpRequest, pk: int, card_pk: int, scan_pk: int, size: 
     """As card_image, for the back of a card or a scan that was replaced."""
     scans = CardScan.objects.filter(card__batch__in=Batch.objects.visible_to(request.user))
     scan = get_object_or_404(scans.select_related("card__batch"), pk=scan_pk, card=card_pk, card__batch=pk)
-    return images.show(request, scan, size)
+    return pictures.show(request, scan, size)

@@ -14,11 +14,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from batches import pictures
 from batches.actions import sheets
 from batches.actions.drafts import Refused
 from batches.intake import looking, names
 from batches.models import Batch, Sheet
-from batches.views import images
 from batches.views.results import editable
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -191,4 +191,4 @@ def sheet_image(request: HttpRequest, pk: int, sheet_pk: int, size: str) -> Http
     visible = Batch.objects.visible_to(request.user)
     sheet = get_object_or_404(Sheet.objects.filter(batch__in=visible).select_related("batch"), pk=sheet_pk, batch_id=pk)
     sheet.rotation = 0
-    return images.show(request, sheet, size)
+    return pictures.show(request, sheet, size)

@@ -234,6 +234,20 @@ def test_whoever_may_look_adds_no_scan(others_api, batch):
     assert send(others_api, batch, scan()).error["code"] == "PERMISSION_DENIED"
 
 
+@pytest.mark.parametrize("role", ["", "viewer", "reviewer"])
+def test_only_operators_make_batches(api, user, engine, role):
+    user.role = role
+    user.save()
+    api.refused("PERMISSION_DENIED", "post", "/batches", {"name": "x"})
+    assert not Batch.objects.exists()
+
+
+def test_whoever_may_edit_deletes_nothing_of_somebody_elses(others_api, batch):
+    Batch.objects.update(everybody="edit")
+    assert others_api("patch", f"/batches/{batch.pk}", {"name": "x"}).status_code == 200
+    others_api.refused("PERMISSION_DENIED", "delete", f"/batches/{batch.pk}?confirm=x")
+
+
 def test_an_engine_that_is_out_of_use_is_not_chosen(api, engine):
     Engine.objects.update(enabled=False)
     api.refused("VALIDATION_ERROR", "post", "/batches", {"name": "x", "engine_id": engine.pk})
