@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
-from batches.models import Batch, TableColumns
+from batches.models import Batch, SavedView, TableColumns
 from batches.queries import columns
 from batches.queries.columns import Layout
 from cardocr_site.accounts.models import User
@@ -13,15 +13,37 @@ UP, DOWN = "up", "down"
 STEPS = {UP: -1, DOWN: 1}
 
 
-def show(batch: Batch, user: User, wanted: Collection[str], move: str = "", way: str = "") -> None:
-    """These columns alone, and one of them a step up or down; unknown names are left out."""
+def show(
+    batch: Batch, user: User, view: SavedView | None, wanted: Collection[str], move: str = "", way: str = ""
+) -> None:
+    """These columns alone, and one of them a step up or down; unknown names are left out.
+
+    With a saved view open that has columns, they are changed there, and those of the batch stay.
+    """
     with transaction.atomic():
-        kept = TableColumns.objects.select_for_update().filter(batch=batch, user=user).first()
-        _keep(batch, user, changed(batch, kept.order if kept else (), wanted, move, way))
+        if view is None:
+            kept = TableColumns.objects.select_for_update().filter(batch=batch, user=user).first()
+            take(batch, user, changed(batch, kept.order if kept else (), wanted, move, way))
+        else:
+            view = SavedView.objects.select_for_update().get(pk=view.pk)
+            _put(view, changed(batch, columns.layout_of(batch, user, view).order, wanted, move, way))
 
 
-def as_in_template(batch: Batch, user: User) -> None:
-    TableColumns.objects.filter(batch=batch, user=user).delete()
+def as_in_template(batch: Batch, user: User, view: SavedView | None) -> None:
+    if view is None:
+        take(batch, user, Layout())
+    else:
+        _put(view, Layout())
+
+
+def take(batch: Batch, user: User, layout: Layout) -> None:
+    """For this batch, wherever no view says otherwise."""
+    if layout.hidden or layout.order:
+        TableColumns.objects.update_or_create(
+            batch=batch, user=user, defaults={"hidden": list(layout.hidden), "order": list(layout.order)}
+        )
+    else:
+        TableColumns.objects.filter(batch=batch, user=user).delete()
 
 
 def changed(batch: Batch, order: Sequence[str], wanted: Collection[str], move: str, way: str) -> Layout:
@@ -34,10 +56,11 @@ def changed(batch: Batch, order: Sequence[str], wanted: Collection[str], move: s
     return Layout(hidden, [] if names == columns.names(batch) else names)
 
 
-def _keep(batch: Batch, user: User, layout: Layout) -> None:
-    if layout.hidden or layout.order:
-        TableColumns.objects.update_or_create(
-            batch=batch, user=user, defaults={"hidden": layout.hidden, "order": layout.order}
-        )
-    else:
-        as_in_template(batch, user)
+def _put(view: SavedView, layout: Layout) -> None:
+    view.columns = kept(layout)
+    view.save(update_fields=["columns"])
+
+
+def kept(layout: Layout) -> dict[str, list[str]]:
+    """As a view stores it."""
+    return {"hidden": list(layout.hidden), "order": list(layout.order)}

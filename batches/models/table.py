@@ -25,11 +25,12 @@ class TableColumns(models.Model):
 
 
 class SavedView(models.Model):
-    """Filter, search and order under a name: one person's, for the cards of any batch or collection."""
+    """Filter, search, order, and where wanted columns under a name: one person's, for any batch or collection."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     name = models.CharField(_("name"), max_length=80)
     query = models.CharField(max_length=2000)  # as the address says it; what a table does not have is left out there
+    columns = models.JSONField(null=True)  # hidden and order, as in TableColumns; None: as the table has them
 
     class Meta:
         ordering = ("name", "id")

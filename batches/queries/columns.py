@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from batches.models import Batch, TableColumns
+from batches.models import Batch, SavedView, TableColumns
 from batches.queries import grid
 
 REVIEWER = "reviewer"
@@ -41,7 +41,10 @@ class Column:
         return self.place > 1
 
 
-def layout_of(batch: Batch, user: Any) -> Layout:
+def layout_of(batch: Batch, user: Any, view: SavedView | None = None) -> Layout:
+    """As the view has it that is open, else as this person has it in the batch."""
+    if view is not None and view.columns is not None:
+        return Layout(view.columns["hidden"], view.columns["order"])
     found = TableColumns.objects.filter(batch=batch, user=user).first()
     return Layout(found.hidden, found.order) if found else Layout()
 

@@ -53,6 +53,7 @@ class Filters:
     field: str = ""  # of the text: it is looked for in this field alone
     below: int = 0  # percent: those of which the engine was less sure
     cards: tuple[int, ...] = ()  # these alone, of all that fit
+    view: int = 0  # the saved view whose columns the table has; says nothing of the cards
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any], batch: Batch) -> "Filters":
@@ -68,6 +69,7 @@ class Filters:
             field=field if FIELD + field in known else "",
             below=whole_number(query.get("below"), digits=2) or 0,
             cards=_numbers(query.get("cards", "").split(",")),
+            view=whole_number(query.get("view")) or 0,
         )
 
     @property
@@ -96,6 +98,7 @@ class Filters:
         parts["cards"] = self.named
         parts["sort"] = "" if self.by_position else self.sort
         parts["per"] = "" if self.per == PAGE_SIZES[0] else str(self.per)
+        parts["view"] = str(self.view or "")
         return urlencode({name: value for name, value in (parts | changed).items() if value})
 
     @property

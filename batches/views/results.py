@@ -1,8 +1,10 @@
 """The cards of a batch as a grid."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
@@ -41,8 +43,10 @@ def batch_results(request: SignedInRequest, pk: int) -> HttpResponse:
 def _table(request: SignedInRequest, batch: Batch, asked: QueryDict) -> dict[str, Any]:
     """The cards that an address asks for, and what stands around them."""
     filters = grid.Filters.from_query(asked, batch)
+    view = saved_views.opened(request.user, filters)
+    filters = replace(filters, view=view.pk if view else 0)
     sheet = grid.page(batch, filters, asked.get("page"))
-    shown = columns.laid(batch, columns.layout_of(batch, request.user))
+    shown = columns.laid(batch, columns.layout_of(batch, request.user, view))
     return {
         "batch": batch,
         "can_edit": can_edit(request, batch),
@@ -54,6 +58,8 @@ def _table(request: SignedInRequest, batch: Batch, asked: QueryDict) -> dict[str
         "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, batch), filters),
         "address": reverse("batch_results", args=[batch.pk]),
         "columns": shown,
+        "columns_of": view,
+        "without_view": filters.query(view=""),
         "columns_hidden": sum(not column.shown for column in shown),
         "columns_shown": sum(column.shown for column in shown if column.optional),
         "places": columns.places(shown),
@@ -193,12 +199,16 @@ def heads(shown: Sequence[columns.Column], filters: grid.Filters) -> list[dict[s
 def batch_columns(request: SignedInRequest, pk: int) -> HttpResponse:
     """Which columns this person sees, and one of them a step up or down; back to the same cards."""
     batch = visible(request, pk)
-    way = next((way for way in column_acts.STEPS if way in request.POST), "")
-    if "plain" in request.POST:
-        column_acts.as_in_template(batch, request.user)
-    else:
-        column_acts.show(batch, request.user, request.POST.getlist("column"), request.POST.get(way, ""), way)
     asked = QueryDict(request.POST.get("query", "").replace("\x00", "")[:4000])
+    view = saved_views.opened(request.user, grid.Filters.from_query(asked, batch))
+    way = next((way for way in column_acts.STEPS if way in request.POST), "")
+    if "take" in request.POST:
+        column_acts.take(batch, request.user, columns.layout_of(batch, request.user, view))
+        messages.success(request, _("This batch has these columns from now on, without the view, too."))
+    elif "plain" in request.POST:
+        column_acts.as_in_template(batch, request.user, view)
+    else:
+        column_acts.show(batch, request.user, view, request.POST.getlist("column"), request.POST.get(way, ""), way)
     context = _table(request, batch, asked)
     moved = next((one for one in context["columns"][1:] if way and one.name == request.POST[way]), None)
     focus = f"{way}-{moved.place}" if moved else ""

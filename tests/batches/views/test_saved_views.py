@@ -104,6 +104,94 @@ def test_they_come_along_when_htmx_draws_the_table(ingrid: Client, done: Batch) 
     assert '<input type="hidden" name="query" value="filter=check"' in answer.text
 
 
+def heads(page: str) -> list[str]:
+    """As they stand, with a minus before those that are taken out."""
+    head = page[page.index("<table") : page.index("</thead>")]
+    labels = [re.sub("<[^>]*>", "", one).strip() for one in re.findall(r"<th [^>]*>(.*?)</th>", head, re.DOTALL)]
+    hidden = re.findall(r"hide-(\d+)", head)
+    return [f"-{label}" if str(place) in hidden else label for place, label in enumerate(labels, 1)][1:-1]
+
+
+USUAL = ["Result", "Author", "Title", "Year", "How sure", "Checked by", "File"]
+OF_VIEW = ["Result", "Title", "Author", "Year", "-How sure", "Checked by", "File"]
+
+
+@pytest.fixture
+def kept(ingrid: Client, done: Batch) -> str:
+    """The address of a view with columns of its own; those of the batch are as in the template again."""
+    shown = ["status", "field.author", "field.title", "field.year", "reviewer", "name"]
+    ingrid.post(f"/batches/{done.pk}/columns/", {"column": shown, "up": "field.title"})
+    form = {"name": "Titles", "query": "sort=name", "back": cards(done, "?sort=name"), "batch": done.pk, "columns": "1"}
+    address = ingrid.post("/views/", form).headers["Location"]
+    ingrid.post(f"/batches/{done.pk}/columns/", {"plain": "1"})
+    return address
+
+
+def test_a_view_keeps_its_columns_and_those_of_the_batch_stay(ingrid: Client, done: Batch, kept: str) -> None:
+    pk = SavedView.objects.get().pk
+    assert kept == cards(done, f"?sort=name&view={pk}")
+    assert heads(ingrid.get(kept).text) == OF_VIEW
+    assert "Columns of the view “Titles”" in ingrid.get(kept).text
+    assert heads(ingrid.get(cards(done, "?sort=name")).text) == USUAL
+    shown = menu(ingrid, cards(done))
+    assert f'href="{kept.replace("&", "&amp;")}"' in shown
+    assert '<span class="views__now">Titles</span>' in menu(ingrid, kept)
+    assert "views__now" not in menu(ingrid, cards(done, "?sort=name"))  # the same cards in other columns
+
+
+def test_order_pages_and_filters_keep_the_columns_of_the_view(ingrid: Client, done: Batch, kept: str) -> None:
+    page = ingrid.get(kept).text
+    view = f"view={SavedView.objects.get().pk}"
+    for link in (f"?sort=status&amp;{view}", f"filter=check&amp;sort=name&amp;{view}"):
+        assert link in page
+    assert f'<a class="btn btn--quiet btn--s" href="{cards(done)}?sort=name">Back to the batch’s columns</a>' in page
+
+
+def test_columns_are_changed_in_the_view_while_it_is_open(ingrid: Client, done: Batch, kept: str) -> None:
+    columns = f"/batches/{done.pk}/columns/"
+    here = {"query": kept.partition("?")[2]}
+    ingrid.post(columns, here | {"column": ["status", "field.title", "field.year"], "down": "field.title"})
+    changed = ["Result", "-Author", "Title", "Year", "-How sure", "-Checked by", "-File"]
+    assert heads(ingrid.get(kept).text) == changed
+    assert heads(ingrid.get(cards(done)).text) == USUAL
+    assert ingrid.post(columns, here | {"take": "1"}).headers["Location"] == kept
+    assert heads(ingrid.get(cards(done)).text) == changed
+    ingrid.post(columns, here | {"plain": "1"})
+    assert heads(ingrid.get(kept).text) == USUAL
+    assert heads(ingrid.get(cards(done)).text) == changed
+
+
+def test_a_view_of_columns_alone_and_one_that_forgets_them(ingrid: Client, done: Batch, kept: str) -> None:
+    form = {"name": "Columns", "query": "", "back": kept, "batch": done.pk, "columns": "1"}
+    address = ingrid.post("/views/", form).headers["Location"]
+    assert heads(ingrid.get(address).text) == OF_VIEW
+    assert "Forget its columns" not in menu(ingrid, address)  # nothing would be left of it
+    assert "Forget its columns" in menu(ingrid, kept)
+    form = {"name": "Titles", "query": "sort=name", "back": kept, "batch": done.pk}
+    assert ingrid.post("/views/", form).headers["Location"] == cards(done, "?sort=name")
+    assert heads(ingrid.get(kept).text) == USUAL
+    assert '<span class="views__now">Titles</span>' in menu(ingrid, cards(done, "?sort=name"))
+
+
+def test_the_columns_of_somebody_elses_view_and_of_an_unseen_batch_stay_theirs(
+    ingrid: Client, done: Batch, kept: str, other_user: User
+) -> None:
+    ingrid.force_login(other_user)
+    page = ingrid.get(kept).text
+    assert heads(page) == USUAL
+    assert "view=" not in page[page.index("<table") :]
+    Batch.objects.update(everybody="none")
+    ingrid.post("/views/", {"name": "Mine", "query": "sort=name", "batch": done.pk, "columns": "1"})
+    assert SavedView.objects.get(name="Mine").columns is None
+
+
+def test_a_collection_opens_such_a_view_with_its_own_columns(ingrid: Client, done: Batch, kept: str) -> None:
+    shown = menu(ingrid, "/collections/Music/cards/")
+    assert "Titles" in shown
+    assert "with these columns" not in shown
+    assert ingrid.get(f"/collections/Music/cards/?{kept.partition('?')[2]}").status_code == 200
+
+
 def test_a_view_is_removed(ingrid: Client, done: Batch) -> None:
     save(ingrid, "Mine", "filter=check")
     pk = SavedView.objects.get().pk
