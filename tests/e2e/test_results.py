@@ -26,7 +26,7 @@ def read(page: Page, vlm: vlm_server.Server, scans: Callable[..., list[Path]]) -
     return pk
 
 
-def sent(page: Page, name: str, paths: Sequence[Path]) -> int:
+def sent(page: Page, name: str, paths: Sequence[Path], **more: str) -> int:
     """A started batch by the forms alone: the walk through the pages has its own tests."""
     page.goto("/batches/new/")
     headers = {"X-CSRFToken": page.locator("#card-action [name=csrfmiddlewaretoken]").input_value()}
@@ -36,7 +36,7 @@ def sent(page: Page, name: str, paths: Sequence[Path]) -> int:
         assert answer.ok, answer.text()
         return answer
 
-    found = re.search(r"/batches/(\d+)/", post("/batches/new/", form={"name": name}).url)
+    found = re.search(r"/batches/(\d+)/", post("/batches/new/", form={"name": name} | more).url)
     assert found
     pk = int(found[1])
     for path in paths:
