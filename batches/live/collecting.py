@@ -11,6 +11,7 @@ from django.utils import translation
 from batches.live import feed, fragments
 from batches.live.audience import Audience, Seat, Sheet
 from batches.live.feed import FAR_BEHIND, Cursor, Frame, Row
+from batches.live.fragments import Fragment
 from batches.live.listing import Hall
 from batches.models import Batch, Card
 from batches.queries import collections, lists, live
@@ -122,9 +123,17 @@ def frame(stand: Stand, batches: Mapping[int, Batch], drawn: Drawn) -> tuple[Sta
             if cards is None or reload:
                 break
             rows += drawn.rows(stand, place, batch, united, cards)
+        made = [_check(stand, batches)] if behind and not reload else []
     first = [*behind, *(place for place in still if place not in behind)]
     there = replace(stand, places=tuple((pk, batches[pk].version, mine) for pk, _shown, mine in first), stale=False)
-    return there, Frame(version=[str(there)], fragments=[], rows=[] if reload else rows, reload=reload)
+    return there, Frame(version=[str(there)], fragments=made, rows=[] if reload else rows, reload=reload)
+
+
+def _check(stand: Stand, batches: Mapping[int, Batch]) -> Fragment:
+    """How many cards there are to review, of the same batches as in collections.to_review."""
+    mine = [batches[pk] for pk, _shown, mine in stand.places if mine] or batches.values()
+    drawn = {"name": stand.name, "to_check": sum(batch.to_check for batch in mine)}
+    return Fragment(id="collection-check", html=render_to_string("batches/_collection_check.html", drawn))
 
 
 def frame_of(stand: Stand) -> Frame:

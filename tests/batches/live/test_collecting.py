@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 from channels.db import database_sync_to_async
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -105,6 +106,10 @@ def test_the_same_frame_is_to_be_asked_for(drawers: list[Batch], client: Client,
     read(drawers[2], drawers[2].cards.get(position=1), "Secret")
     frame = client.get(address, {"after": after}).json()
     assert [("Backer" in row["html"], "Secret" in row["html"]) for row in frame["rows"]] == [(True, False)]
+    Batch.objects.update(to_check=2, version=F("version") + 1)
+    (check,) = client.get(address, {"after": frame["version"][0]}).json()["fragments"]
+    assert "Check 4 cards" in check["html"]
+    frame = client.get(address, {"after": after}).json()
     assert client.get(address, {"after": frame["version"][0]}).json()["rows"] == []
     Batch.objects.exclude(pk=drawers[2].pk).update(everybody="none")
     client.force_login(other_user)
