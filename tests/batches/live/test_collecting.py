@@ -28,7 +28,7 @@ in_thread = database_sync_to_async
 def drawers(batch: Batch, cards: list[Card], user: User, other_user: User) -> list[Batch]:
     """Drawer 12 with six cards, Drawer 13 with two, and one of another person, who keeps it to himself."""
     made = []
-    for name, owner, more in (("Drawer 13", user, {}), ("Drawer 14", other_user, {"private": True})):
+    for name, owner, more in (("Drawer 13", user, {}), ("Drawer 14", other_user, {"everybody": "none"})):
         one = Batch.objects.create(name=name, collection="Music", owner=owner, fields=batch.fields, total=2, **more)
         for n in (1, 2):
             Card.objects.create(batch=one, position=n, filename=f"{n}.jpg", source=f"{n}.jpg", original_name=f"{n}.jpg")
