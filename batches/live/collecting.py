@@ -130,9 +130,9 @@ def frame(stand: Stand, batches: Mapping[int, Batch], drawn: Drawn) -> tuple[Sta
 
 
 def _check(stand: Stand, batches: Mapping[int, Batch]) -> Fragment:
-    """How many cards there are to review, of the same batches as in collections.to_review."""
-    mine = [batches[pk] for pk, _shown, mine in stand.places if mine] or batches.values()
-    drawn = {"name": stand.name, "to_check": sum(batch.to_check for batch in mine)}
+    """How many cards there are to review."""
+    reviewed = collections.rather([*batches.values()], {pk for pk, _shown, mine in stand.places if mine})
+    drawn = {"name": stand.name, "to_check": sum(batch.to_check for batch in reviewed)}
     return Fragment(id="collection-check", html=render_to_string("batches/_collection_check.html", drawn))
 
 
