@@ -22,6 +22,9 @@ from batches.views.acts import chosen, means, question
 from batches.views.collections import batches_of, shared_of
 from cardocr_site.accounts.requests import SignedInRequest
 
+# What else may be done with chosen cards has a page of its own, which gets the same address.
+ELSEWHERE = {"reread": "collection_reread", "export": "collection_export"}
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
@@ -41,8 +44,8 @@ def collection_act(request: SignedInRequest, name: str) -> HttpResponse:
         return redirect(_table(name, filters))
     if do == "open":
         return redirect(f"{reverse('collection_review', args=[name])}?queue={filters.name}&{filters.query()}")
-    if do == "export":
-        return redirect(f"{reverse('collection_export', args=[name])}?{filters.query()}")
+    if do in ELSEWHERE:
+        return redirect(f"{reverse(ELSEWHERE[do], args=[name])}?{filters.query()}")
     if do not in bulk.ACTS:
         raise Http404
     if request.method == "POST":

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -68,10 +69,12 @@ def _context(
         "can_edit": True,
         "form": form,
         "scope": scope,
-        "filter_label": _label(batch, filters),
+        "filter_label": label_of(batch, filters),
         "filters": filters,
         "hidden": [(name, one) for name, value in hidden.items() for one in _each(value)],
-        "back": filters.query(),
+        "picked": bool(ids) or filters.any,
+        "address": reverse("batch_reread", args=[batch.pk]),
+        "back": f"{reverse('batch_results', args=[batch.pk])}?{filters.query()}",
         "objection": objection,
     }
     return context | (_plan(batch, scope, means, objection) if means else {})
@@ -81,7 +84,7 @@ def _each(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value] if value else []
 
 
-def _label(batch: Batch, filters: grid.Filters) -> str:
+def label_of(batch: Batch, filters: grid.Filters) -> str:
     return next((str(chip["label"]) for chip in chips(batch, filters) if chip["current"]), "") if filters.name else ""
 
 
