@@ -147,7 +147,7 @@ def take_back(entry: Activity, user: User) -> Activity:
 
 def _take_back_some(entry: Activity) -> Activity:
     with changes.locked(entry.batch_id) as change:
-        entry = Activity.objects.get(pk=entry.pk)
+        entry = Activity.objects.select_related("undone_by").get(pk=entry.pk)
         undo = entry.what["undo"]
         if not undo["open"]:
             return entry
@@ -157,6 +157,7 @@ def _take_back_some(entry: Activity) -> Activity:
         back = [(one.card, one.before) for one in acted if act.untouched(one.card, one)]
         if back:
             act.undo(change, back)
+            change.finish_if_done(timezone.now(), entry.undone_by)
         entry.what = entry.what | {
             "undo": {
                 "after": acted[-1].pk if acted else undo["after"],
@@ -238,7 +239,6 @@ def _retry(change: changes.Change, cards: Sequence[Card], entry: Activity) -> li
 
 def _fail_again(change: changes.Change, acted: Sequence[Acted]) -> None:
     change.move_each([(card, _columns(before)) for card, before in acted], S.FAILED)
-    change.finish_if_done(timezone.now())
 
 
 def _skip(change: changes.Change, cards: Sequence[Card], entry: Activity) -> list[Before]:

@@ -75,7 +75,7 @@ def read_rest(batch: Batch, some: Collection[int] | None = None, by: User | None
     taken, more, entry = 0, True, None
     while more:
         with changes.locked(batch) as change:
-            if number := _read_block(change, some):
+            if number := _read_block(change, some, by):
                 entry = activity.more(entry, change.batch, by, "read_rest", number)
         taken, more = taken + number, number == blocks.BLOCK
     if taken:
@@ -83,7 +83,7 @@ def read_rest(batch: Batch, some: Collection[int] | None = None, by: User | None
     return taken
 
 
-def _read_block(change: changes.Change, some: Collection[int] | None) -> int:
+def _read_block(change: changes.Change, some: Collection[int] | None, by: User | None) -> int:
     if change.batch.is_draft:
         raise changes.TransitionRefused(change.batch.status, change.batch.status)
     runs.may_go_on(change.batch)
@@ -98,5 +98,5 @@ def _read_block(change: changes.Change, some: Collection[int] | None) -> int:
         duplicates.compare_from(change, first)
         if change.batch.option("pass_blank"):
             scans.pass_over(change)
-        change.finish_if_done(timezone.now())
+        change.finish_if_done(timezone.now(), by)
     return number

@@ -72,7 +72,7 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
             prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
         )
         activity.record(change.batch, user, "start", change.batch.total, engine=engine.name)
-        duplicates.take_over_in(change)  # the first block; the drain goes on with a large batch
+        duplicates.take_over_in(change, user)  # the first block; the drain goes on with a large batch
         ring(change.batch.pk)
     started = Batch.objects.get(pk=change.batch.pk)
     if not started.is_active:  # every card was read before: nobody else comes by to give the folder its name

@@ -15,6 +15,7 @@ from batches.models import Batch, BatchQuerySet, Card, CardResult, FieldRevision
 from batches.queries import results
 from batches.queries.means import Picture, Setup, pictures, read_key, setup_of
 from batches.states import BatchStatus, CardStatus, ResultState
+from cardocr_site.accounts.models import User
 from ocr import checking
 from templates_app import sharing
 
@@ -120,8 +121,8 @@ def take_over_some(batch_id: int) -> bool:
         return take_over_in(change)
 
 
-def take_over_in(change: changes.Change) -> bool:
-    """The same, in the change that starts the batch."""
+def take_over_in(change: changes.Change, by: User | None = None) -> bool:
+    """The same, in the change in which a person starts the batch."""
     batch = change.batch
     if batch.compared_upto is None or not batch.is_active:
         return False
@@ -138,7 +139,7 @@ def take_over_in(change: changes.Change) -> bool:
     more = len(cards) == BLOCK
     change.set(compared_upto=cards[-1].position if more else None)
     if not more:
-        change.finish_if_done(timezone.now())
+        change.finish_if_done(timezone.now(), by)
     return more
 
 

@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 
 from batches import changes, news
-from batches.actions import bulk, failures, reviewing, runs
+from batches.actions import bulk, choosing, failures, reviewing, runs, undoing
 from batches.drain import sweeper
 from batches.models import Batch, Card, News
 from batches.queries import grid
-from batches.states import BatchStatus, CardStatus, PauseReason
+from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
 from cardocr_site.accounts.models import User
 from tests.batches.drain.test_claims import make_worker
 from tests.batches.reading import give_result, stored
@@ -126,6 +126,28 @@ def test_a_batch_from_the_inbox_is_told_to_administrators(batch: Batch, user: Us
 
 def test_all_at_once_by_a_person_is_not_told(running: Batch, user: User) -> None:
     bulk.go_on(bulk.begin(running, user, grid.Filters(), "skip"))
+    assert Batch.objects.get().status == BatchStatus.COMPLETED
+    assert told(user) == []
+
+
+def test_taking_a_retry_back_is_told_to_the_owner_where_somebody_else_did_it(
+    batch: Batch, make_cards: Make, user: User, administrator: User
+) -> None:
+    make_cards(2, CardStatus.FAILED)
+    Batch.objects.update(status=BatchStatus.COMPLETED)
+    for person, times in ((user, []), (administrator, [(Kind.FINISHED, "", 1)])):
+        entry = bulk.begin(batch, administrator, grid.Filters(), "retry")
+        assert Batch.objects.get().status == BatchStatus.QUEUED
+        undoing.undo(entry, person)
+        assert Batch.objects.get().status == BatchStatus.COMPLETED
+        assert told(user) == times
+    assert told(administrator) == []
+
+
+def test_reading_the_rest_is_not_told_where_that_is_over_at_once(batch: Batch, make_cards: Make, user: User) -> None:
+    left_out = make_cards(1, CardStatus.SKIPPED, skip_reason=SkipReason.NOT_CHOSEN, blank=True)
+    Batch.objects.update(status=BatchStatus.COMPLETED, options={"pass_blank": True})
+    assert choosing.read_rest(batch, by=user) == len(left_out)
     assert Batch.objects.get().status == BatchStatus.COMPLETED
     assert told(user) == []
 

@@ -11,7 +11,7 @@ from batches.actions import cards as card_actions
 from batches.actions import drafts, runs, trash
 from batches.drain import duplicates
 from batches.intake.regions import turned
-from batches.models import Batch, Card, CardResult, CardScan, FieldRevision
+from batches.models import Batch, Card, CardResult, CardScan, FieldRevision, News
 from batches.queries.means import Picture, pictures, read_key, setup_of
 from batches.states import BatchStatus, CardStatus, ResultState
 from ocr.models import Engine
@@ -199,6 +199,16 @@ def test_a_batch_of_nothing_new_is_finished_at_once_and_has_its_folder(drawer, u
     batch = start(user, engine, *IMAGES[:4])
     assert (batch.status, batch.compared_upto) == (BatchStatus.COMPLETED, None)
     assert counted(batch) == {"completed": 4, "to_check": 4}
+
+
+def test_that_a_batch_is_finished_at_once_is_told_to_its_owner_where_somebody_else_started_it(
+    drawer, user, administrator, engine
+):
+    start(user, engine, *IMAGES[:4])
+    assert not News.objects.exists()
+    batch = draft(user, engine, *IMAGES[:4])
+    runs.start(batch, administrator)
+    assert [(one.user, one.batch) for one in News.objects.all()] == [(user, batch)]
 
 
 def test_what_people_corrected_and_who_reviewed_it_come_along(drawer, user, other_user, engine):
