@@ -119,6 +119,7 @@ urlpatterns = [
     path("batches/<int:pk>/activity/<int:act_pk>/undo/", acts.act_undo, name="act_undo"),
     path("activity/", acts.site_activity, name="site_activity"),
     path("notices/", news.news_list, name="news_list"),
+    path("notices/bell/", news.news_bell, name="news_bell"),
     path("notices/seen/", news.news_seen, name="news_seen"),
     path("notices/<int:news_pk>/", news.news_open, name="news_open"),
     path("views/", saved_views.view_save, name="view_save"),

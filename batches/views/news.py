@@ -8,8 +8,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from batches import news
-from batches.models import Card, News
+from batches.models import Batch, Card, News
 from batches.queries import keyset
+from batches.queries.asked import whole_number
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -22,6 +23,18 @@ def news_list(request: SignedInRequest) -> HttpResponse:
     page = keyset.page(found, request.GET.get("before", ""))
     context = {"entries": page.entries, "older": page.older, "newest": "before" not in request.GET}
     return render(request, "batches/news_list.html", context)
+
+
+@require_safe
+@login_required
+@never_cache
+def news_bell(request: SignedInRequest) -> HttpResponse:
+    """The bell as it stands now. `shows`: a batch whose page one looks at, which says what is told of its reading."""
+    pk = whole_number(request.GET.get("shows"))
+    batch = None if pk is None else Batch.objects.visible_to(request.user).filter(pk=pk).first()
+    if batch is not None and request.method == "GET":
+        news.see(request.user, batch=batch)
+    return render(request, "_bell.html")
 
 
 @require_safe

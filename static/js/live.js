@@ -133,6 +133,7 @@
     timeLeftAt = Date.now();
     byId("live-waiting")?.toggleAttribute("hidden", (liveRows?.rows.length ?? 0) > 0);
     tell();
+    document.dispatchEvent(new Event("live:frame"));
     if (frame.reload) reload();
   }
   function release() {

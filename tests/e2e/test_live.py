@@ -68,8 +68,13 @@ def test_who_asked_for_it_is_told_when_it_is_done(
     context.add_init_script(NOTES)
     page = context.new_page()
     console.watch(page)
+    elsewhere = new_context().new_page()
+    elsewhere.clock.install()
     vlm.delay = 1.0
     steps.begun(page, "Told", scans(24, first=1200))
+    elsewhere.goto("/notices/")
+    unread = int(elsewhere.locator("#bell").get_attribute("data-unseen") or "")
+    elsewhere.locator("#bell").focus()
     assert page.evaluate("window.asked") is None, "a page never asks by itself"
     page.locator("#tell-me").check()
     page.locator("#follow").uncheck()
@@ -77,6 +82,10 @@ def test_who_asked_for_it_is_told_when_it_is_done(
     expect(page.locator("#favicon")).to_have_attribute("href", re.compile(r"^data:image/svg\+xml"))
     vlm.delay = 0.0
     steps.finished(page)
+    elsewhere.clock.run_for(80_000)  # a minute, and the tick after it
+    expect(elsewhere.locator("#bell-said")).to_have_text(f"{unread + 1} unread notice{'s' * bool(unread)}")
+    expect(elsewhere.locator("#bell .count")).to_have_text(str(unread + 1))
+    expect(elsewhere.locator("#bell")).to_be_focused()
     notes = until(lambda: page.evaluate("window.notes"))
     assert notes == [["Finished · Told", page.locator("#live-status").inner_text()]]
     shown = page.locator(ROWS).count()

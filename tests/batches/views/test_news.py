@@ -44,6 +44,34 @@ def test_it_costs_a_page_one_query_and_a_fragment_none(
     assert sum("batches_news" in one["sql"] and "COUNT" in one["sql"] for one in asked.captured_queries) == 1
 
 
+def test_the_bell_alone_says_how_many_there_are_now(
+    ingrid: Client, django_assert_num_queries: DjangoAssertNumQueries, tell: Callable[..., News], client: Client
+) -> None:
+    assert 'data-unseen="0"' in ingrid.get(f"{LIST}bell/").text
+    tell(), tell()
+    with django_assert_num_queries(3):  # session, person, number
+        answer = ingrid.get(f"{LIST}bell/")
+    assert answer.text.split()[0] == "<a"
+    assert 'data-unseen="2"' in answer.text
+    assert 'data-said="2 unread notices"' in answer.text
+    assert "no-store" in answer.headers["Cache-Control"]
+    client.logout()
+    assert "/login/" in client.get(f"{LIST}bell/").headers["Location"]
+
+
+def test_what_the_page_of_a_batch_says_is_seen_while_it_is_open(
+    ingrid: Client, tell: Callable[..., News], batch: Batch, other_user: User
+) -> None:
+    tell(), tell(Kind.FLAGGED)
+    for elsewhere in ("", "?shows=", "?shows=x", "?shows=999999"):
+        assert 'data-unseen="2"' in ingrid.get(f"{LIST}bell/{elsewhere}").text
+    ingrid.head(f"{LIST}bell/?shows={batch.pk}")
+    assert News.objects.filter(seen_at=None).count() == 2
+    assert 'data-unseen="1"' in ingrid.get(f"{LIST}bell/?shows={batch.pk}").text
+    Batch.objects.update(owner=other_user, everybody="none")
+    assert 'data-unseen="0"' in ingrid.get(f"{LIST}bell/?shows={batch.pk}").text
+
+
 def test_the_list_costs_the_same_however_long_it_is(
     ingrid: Client, django_assert_num_queries: DjangoAssertNumQueries, tell: Callable[..., News], administrator: User
 ) -> None:
