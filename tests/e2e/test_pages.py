@@ -105,7 +105,7 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
     context = browser.new_context(base_url=site.url, storage_state=state)
     page = context.new_page()
     vlm.fail(602, "400")
-    batch = steps.begun(page, "All pages", paths)
+    batch = steps.begun(page, "Musikhandschriftensammlungsverzeichnis, Lade 7", paths)  # a word wider than a telephone
     expect(page.locator("#live-rows tr")).to_have_count(4)
     page.goto(f"/batches/{batch}/settings/")
     page.get_by_label("Collection").fill("Music")
@@ -122,7 +122,7 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
     page.locator("#views > summary").click()
     page.get_by_role("link", name="Remove the view Problems alone").click()
     view = int(page.url.partition("/views/")[2].partition("/")[0])
-    draft = steps.new_batch(page, "A draft")
+    draft = steps.new_batch(page, "Musikhandschriftensammlungsverzeichnis, Lade 8")
     steps.add_scans(page, paths[:2])
     steps.name_fields(page, ["Author", "Year"])
     tried = steps.new_batch(page, "A draft with tried cards")
