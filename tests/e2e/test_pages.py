@@ -56,6 +56,7 @@ PAGES = {
     "notices": "/notices/",
     "results": "/batches/{batch}/cards/",
     "narrowed results": "/batches/{batch}/cards/?q=author&in=author&below=99",
+    "columns": "/batches/{batch}/cards/?columns=open",
     "removing a view": "/views/{view}/delete/?back=/batches/{batch}/cards/",
     "no results": "/batches/{batch}/cards/?q=nothing-like-this",
     "card": "/batches/{batch}/cards/{card}/",
