@@ -5,7 +5,7 @@ theirs united by key.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -131,16 +131,24 @@ def page(batches: Sequence[Batch], filters: grid.Filters, counted: dict[int, int
     pages = max(1, -(-count // filters.per))
     number = min(whole_number(wanted, digits=8) or 1, pages)
     start = (number - 1) * filters.per
-    if filters.sort in {"position", "-position"}:
-        ids = _ids(batches, counted, filters, start, start + filters.per)
-    else:
-        fitting = [batch for batch in batches if counted.get(batch.pk)]
-        ids = merging.Merged(fitting, filters, count).ids(start, start + filters.per)
+    ids = ids_of(batches, filters, counted, start, start + filters.per)
     found = Card.objects.select_related("result", "reviewed_by").in_bulk(ids)
     return grid.Sheet([found[pk] for pk in ids if pk in found], number, count, filters.per)
 
 
-def _ids(batches: Sequence[Batch], counted: dict[int, int], filters: grid.Filters, start: int, end: int) -> list[int]:
+def ids_of(
+    batches: Sequence[Batch], filters: grid.Filters, counted: Mapping[int, int], start: int, end: int
+) -> list[int]:
+    """The keys of the cards from one place to another, in their order; `counted`: as `numbers` gives it."""
+    if filters.sort in {"position", "-position"}:
+        return _ids(batches, counted, filters, start, end)
+    fitting = [batch for batch in batches if counted.get(batch.pk)]
+    return merging.Merged(fitting, filters, sum(counted.values())).ids(start, end) if fitting else []
+
+
+def _ids(
+    batches: Sequence[Batch], counted: Mapping[int, int], filters: grid.Filters, start: int, end: int
+) -> list[int]:
     """Batch after batch, in three queries at most: of the first and the last batch of the page a part, those between
     them as a whole.
     """

@@ -47,11 +47,7 @@ class Queue:
         begun = whole_number(query.get("since"), digits=10)
         filters = grid.Filters.from_query({**asked, "filter": name or ""}, whole)
         since = timezone.now() if begun is None else datetime.fromtimestamp(begun, UTC)
-        if parts is None:
-            return cls(whole, filters, since)
-        if filters.sort != FIRST:
-            filters = replace(filters, sort="position")  # a collection has no other order
-        return cls(whole, filters, since, tuple(parts))
+        return cls(whole, filters, since, None if parts is None else tuple(parts))
 
     @classmethod
     def of_collection(cls, query: Mapping[str, Any], name: str, user: User) -> "Queue":
@@ -70,6 +66,24 @@ class Queue:
     @cached_property
     def places(self) -> dict[int, int]:
         return {batch.pk: place for place, batch in enumerate(self.batches)}
+
+    def begun(self) -> "Queue":
+        """As one enters it: of very many cards of a collection, in an order that is not that of its batches, no index
+        tells which comes next; one goes through them batch after batch.
+        """
+        if self.parts is None or self.in_batches or sum(self.numbers.values()) <= sorting.FEW:
+            return self
+        return replace(self, filters=replace(self.filters, sort="position"))
+
+    @property
+    def in_batches(self) -> bool:
+        """In an order that an index keeps: batch after batch."""
+        return self.filters.by_position or self.is_first
+
+    @cached_property
+    def numbers(self) -> dict[int, int]:
+        """How many cards of each batch of the collection fit."""
+        return collections.numbers(self.batches, self.filters)
 
     def query(self, card: int | None = None) -> str:
         """The address of the queue, at a card."""
@@ -120,7 +134,7 @@ class Place:
 
 
 def place(queue: Queue, card: Card, user: User) -> Place:
-    if not (queue.filters.by_position or queue.is_first):
+    if not queue.in_batches:
         return _in_list(queue, card, user)
     here = queue.key(card)
     batch = queue.batches[here[0]]
@@ -246,12 +260,11 @@ def _by_value(order: sorting.Sorted, card: Card, user: User) -> Place:
 
 
 def _in_list(queue: Queue, card: Card, user: User) -> Place:
-    """In an order of the grid's that no index of its own keeps; of one batch."""
-    batch = queue.whole
-    order = grid.by_value(batch, queue.filters)
+    """In an order of the grid's that no index of its own keeps."""
+    order = grid.by_value(queue.whole, queue.filters) if queue.parts is None else None
     if order is not None:
         return _by_value(order, card, user)
-    ids = grid.ids(batch, queue.filters, 0, None)
+    ids = _ids(queue, None)
     at = ids.index(card.pk) if card.pk in ids else -1
     near = ids[max(0, at - BEFORE) : at + 1 + AFTER] if at >= 0 else [card.pk, *ids[:AFTER]]
     keys = [(0, 0, n, pk) for n, pk in enumerate(near)]
@@ -260,15 +273,22 @@ def _in_list(queue: Queue, card: Card, user: User) -> Place:
     return Place(at + 1, len(ids), False, *_neighbours(keys, here, frames), frames, len(ids))
 
 
+def _ids(queue: Queue, end: int | None) -> list[int]:
+    """The first cards of a queue in an order of the grid's."""
+    if queue.parts is None:
+        return grid.ids(queue.whole, queue.filters, 0, end)
+    every = sum(queue.numbers.values())
+    return collections.ids_of(queue.parts, queue.filters, queue.numbers, 0, every if end is None else min(end, every))
+
+
 def entrance(queue: Queue, user: User) -> Card | None:
     """The first card of the queue that nobody else has before them."""
-    if queue.parts is not None:
-        numbers = collections.numbers(queue.batches, queue.filters)
-        ids = [key[-1] for key in _further(queue, queue.batches, numbers, ENTRIES, forwards=True)]
-    elif queue.is_first:
-        ids = [key[-1] for key in _keys(queue, grid.narrowed(queue.whole, queue.filters), ENTRIES, forwards=True)]
+    if not queue.in_batches:
+        ids = _ids(queue, ENTRIES)
+    elif queue.parts is not None:
+        ids = [key[-1] for key in _further(queue, queue.parts, queue.numbers, ENTRIES, forwards=True)]
     else:
-        ids = grid.ids(queue.whole, queue.filters, 0, ENTRIES)
+        ids = [key[-1] for key in _keys(queue, grid.narrowed(queue.whole, queue.filters), ENTRIES, forwards=True)]
     held = leases(ids, user)
     free = [*(pk for pk in ids if pk not in held), *ids][:1]
     return Card.objects.filter(pk__in=free).first()

@@ -88,6 +88,7 @@ def _queue(request: SignedInRequest, batch: Batch) -> queue.Queue:
 
 
 def _enter(request: SignedInRequest, asked: queue.Queue) -> HttpResponse:
+    asked = asked.begun()
     first = queue.entrance(asked, request.user)
     if first is not None:
         return redirect(_address(asked, first))

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from batches.models import Batch, Card, CardResult, Lease
+from batches.queries import sorting
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
 from tests.batches.reading import give_result, stored
@@ -203,6 +204,31 @@ def test_ticked_cards_of_several_batches_are_one_queue(ingrid: Client, drawers: 
     assert walked(ingrid, page) == [("Drawer 2", 3), ("Drawer 10", 1), ("Drawer 10", 2)]
     Card.objects.filter(pk__in=ticked).update(to_check=False)
     assert page.context["place"].total == 3  # they were named, whatever becomes of them
+
+
+def test_the_order_of_the_table_one_came_from_is_kept(
+    ingrid: Client, drawers: list[Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure = {
+        ("Drawer 2", 1): 0.9,
+        ("Drawer 2", 2): 0.2,
+        ("Drawer 2", 3): 0.5,
+        ("Drawer 10", 1): 0.8,
+        ("Drawer 10", 2): 0.1,
+    }
+    for (name, position), confidence in sure.items():
+        CardResult.objects.filter(card__batch__name=name, card__position=position).update(confidence=confidence)
+    page = ingrid.get(f"{ENTRANCE}?queue=check&sort=confidence", follow=True)
+    assert walked(ingrid, page) == sorted(sure, key=lambda card: sure[card])
+    assert "sort=confidence" in page.context["here"]
+    ticked = drawers[0].cards.values_list("pk", flat=True)
+    query = {"do": "open", "sort": "-confidence", "card": [*ticked, drawers[1].cards.get(position=1).pk]}
+    page = ingrid.get(reverse("collection_act", args=["Music"]), query, follow=True)
+    assert walked(ingrid, page) == [("Drawer 2", 1), ("Drawer 10", 1), ("Drawer 2", 3), ("Drawer 2", 2)]
+    monkeypatch.setattr(sorting, "FEW", 4)
+    page = ingrid.get(f"{ENTRANCE}?queue=check&sort=confidence", follow=True)
+    assert at(page) == ("Drawer 2", 1)  # of very many, batch after batch
+    assert "sort=" not in page.context["here"]
 
 
 # -- who sees what
