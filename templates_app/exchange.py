@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from ocr import patterns
@@ -11,7 +12,9 @@ from templates_app import choices as lists
 from templates_app import scans as scan_options
 from templates_app import versions
 from templates_app.editing import MAX_FIELDS
+from templates_app.forms import InstructionForm
 from templates_app.models import Field, FieldTemplate, FieldTemplateVersion
+from templates_app.sharing import Everybody
 
 LONGEST_NAME = FieldTemplate._meta.get_field("name").max_length or 0
 LONGEST_LABEL = Field._meta.get_field("label").max_length
@@ -61,6 +64,45 @@ def scans_of(data: Mapping[str, Any]) -> dict[str, Any]:
         return scan_options.checked(data.get("scans"))
     except ValueError as error:
         raise ValueError(_("Scans: %(reason)s") % {"reason": error}) from None
+
+
+def take(data: Any, user: Any) -> FieldTemplate:
+    """A template of an exported one, private at first. Raises ValueError, with a sentence."""
+    specs = load(data)
+    texts = {name: data.get(name) or "" for name in ("name", "description", "instruction")}
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise ValueError(_("Name, description and instruction must be text."))
+    checked_instruction(texts["instruction"])
+    try:
+        return create(
+            _free(texts["name"]),
+            specs,
+            user,
+            instruction=texts["instruction"],
+            description=texts["description"],
+            everybody=Everybody.NONE,
+            stay_inside=stays_inside(data),
+            scans=scans_of(data),
+        )
+    except IntegrityError:  # somebody was quicker
+        raise ValueError(_("There is a template called “%(name)s” already.") % {"name": texts["name"]}) from None
+
+
+def checked_instruction(text: str) -> str:
+    """Raises ValueError, with a sentence."""
+    form = InstructionForm({"instruction": text})
+    if not form.is_valid():
+        raise ValueError(str(form.errors["instruction"][0]))
+    return str(form.cleaned_data["instruction"])
+
+
+def _free(name: str) -> str:
+    """The name, or with a number behind it where there is such a template."""
+    taken, wanted, number = FieldTemplate.objects.filter(name__startswith=name.strip()[:100]), name.strip(), 2
+    names = set(taken.values_list("name", flat=True))
+    while wanted in names:
+        wanted, number = f"{name.strip()[:100]} ({number})", number + 1
+    return wanted
 
 
 def create(

@@ -4,7 +4,6 @@ import json
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,9 +16,7 @@ from cardocr_site.accounts.requests import SignedInRequest
 from ocr import prompts
 from ocr.engines.base import ReadTask
 from templates_app import comparing, editing, exchange, versions
-from templates_app.forms import InstructionForm
 from templates_app.models import FieldTemplate, FieldTemplateVersion
-from templates_app.sharing import Everybody
 
 LARGEST = 1_000_000  # bytes of a file that is imported
 
@@ -73,35 +70,7 @@ def _made(request: SignedInRequest, content: bytes) -> FieldTemplate:
         data = json.loads(content.decode("utf-8-sig").replace("\\u0000", ""))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         raise ValueError(_("It is no JSON file.")) from None
-    specs = exchange.load(data)
-    texts = {name: data.get(name) or "" for name in ("name", "description", "instruction")}
-    if not all(isinstance(text, str) for text in texts.values()):
-        raise ValueError(_("Name, description and instruction must be text."))
-    form = InstructionForm({"instruction": texts["instruction"]})
-    if not form.is_valid():
-        raise ValueError(str(form.errors["instruction"][0]))
-    try:
-        return exchange.create(
-            _free(texts["name"]),
-            specs,
-            request.user,
-            instruction=texts["instruction"],
-            description=texts["description"],
-            everybody=Everybody.NONE,
-            stay_inside=exchange.stays_inside(data),
-            scans=exchange.scans_of(data),
-        )
-    except IntegrityError:  # somebody was quicker
-        raise ValueError(_("There is a template called “%(name)s” already.") % {"name": texts["name"]}) from None
-
-
-def _free(name: str) -> str:
-    """The name, or with a number behind it where there is such a template."""
-    taken, wanted, number = FieldTemplate.objects.filter(name__startswith=name.strip()[:100]), name.strip(), 2
-    names = set(taken.values_list("name", flat=True))
-    while wanted in names:
-        wanted, number = f"{name.strip()[:100]} ({number})", number + 1
-    return wanted
+    return exchange.take(data, request.user)
 
 
 @require_safe

@@ -17,6 +17,7 @@ from batches.models import Batch, Card, Upload
 from batches.queries import choosing
 from batches.states import UploadStatus
 from cardocr_site.contract import Closed, Listed, Paging, Reply, Text, fails, invalid, listed, reply
+from templates_app.schemas import FieldIn, FieldOut
 
 FILE = {"schema": {"type": "string", "format": "binary"}}
 
@@ -173,12 +174,12 @@ def set_selection(request: HttpRequest, batch_id: str, data: SelectionIn) -> Any
 
 
 class FieldsIn(Closed):
-    fields: list[schemas.FieldIn] = Field(min_length=1, max_length=100)
+    fields: list[FieldIn] = Field(min_length=1, max_length=100)
     instruction: Text | None = Field(None, max_length=20_000)
 
 
 class FieldsOut(Schema):
-    fields: list[schemas.FieldOut]
+    fields: list[FieldOut]
     instruction: str
 
 

@@ -52,7 +52,7 @@ class ValueOut(Schema):
 
 
 class Candidate(Schema):
-    """Another reading that waits for a person. `n` names it in `…/candidates/{n}/accept`."""
+    """Another reading that waits for a person. `n` names it in `…/candidates/{int:n}/accept`."""
 
     n: int
     engine: str
@@ -275,7 +275,9 @@ class Acceptance(Decision):
     keys: list[str] | None = Field(None, max_length=100, description="These values alone; null: all of it.")
 
 
-@router.post("/batches/{batch_id}/results/{card_id}/candidates/{n}/accept", response={200: Reply[ResultOut], **CHANGE})
+@router.post(
+    "/batches/{batch_id}/results/{card_id}/candidates/{int:n}/accept", response={200: Reply[ResultOut], **CHANGE}
+)
 def accept_candidate(request: HttpRequest, batch_id: str, card_id: str, n: int, data: Acceptance) -> Any:
     """Let another reading hold, or some of its values. The present one stays in the history."""
     user: Any = request.user
@@ -283,7 +285,9 @@ def accept_candidate(request: HttpRequest, batch_id: str, card_id: str, n: int, 
     return _decided(lambda: decisions.accept(card, user, data.version, _reading(n), data.keys))
 
 
-@router.post("/batches/{batch_id}/results/{card_id}/candidates/{n}/reject", response={200: Reply[ResultOut], **CHANGE})
+@router.post(
+    "/batches/{batch_id}/results/{card_id}/candidates/{int:n}/reject", response={200: Reply[ResultOut], **CHANGE}
+)
 def reject_candidate(request: HttpRequest, batch_id: str, card_id: str, n: int, data: Decision) -> Any:
     """Keep what holds."""
     user: Any = request.user

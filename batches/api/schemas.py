@@ -10,51 +10,8 @@ from batches import progress
 from batches.models import DEFAULT_OPTIONS, Batch
 from batches.states import BatchStatus, PauseReason
 from cardocr_site.contract import Closed, Name, Text
-from ocr.fields import FieldSpec, FieldType
-
-
-class HintsSchema(Schema):
-    """Help for the local engine."""
-
-    aliases: list[str] = []
-    keywords: list[str] = []
-    position: Literal["top_left", "first", "last"] | None = None
-    avoid: list[str] = []
-    until: str | None = None
-
-
-class FieldIn(Closed):
-    """Without a type it is guessed from the label; without a key one is made."""
-
-    key: Text | None = None
-    label: Name = Field(max_length=120, examples=["Author"])
-    instruction: Text = Field("", max_length=5000)
-    type: FieldType | None = None
-    choices: list[Text] = []
-    pattern: Text | None = Field(None, max_length=200)
-    required: bool = False
-    active: bool = True
-    example: Text | None = Field(None, max_length=300)
-    threshold: float | None = Field(None, ge=0, le=1)
-    hints: HintsSchema = HintsSchema()
-    open_list: bool = False
-    spellings: dict[str, list[Text]] = {}
-
-
-class FieldOut(Schema):
-    key: str
-    label: str
-    instruction: str
-    type: FieldType
-    choices: list[str]
-    pattern: str | None
-    required: bool
-    active: bool
-    example: str | None
-    threshold: float | None
-    hints: HintsSchema
-    open_list: bool = False
-    spellings: dict[str, list[str]] = {}
+from ocr.fields import FieldSpec
+from templates_app.schemas import FieldIn, FieldOut
 
 
 class OptionsIn(Closed):

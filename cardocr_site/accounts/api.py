@@ -141,7 +141,7 @@ def create_token(request: HttpRequest, data: TokenIn) -> Any:
     return Status(201, reply(told | {"token": token}))
 
 
-@router.delete("/tokens/{token_id}", response={200: Reply[None]})
+@router.delete("/tokens/{int:token_id}", response={200: Reply[None]})
 def delete_token(request: HttpRequest, token_id: int) -> Any:
     """Revoke one of one's own tokens, at once."""
     deleted, _rows = _own(request).filter(pk=token_id).delete() if token_id < 2**63 else (0, {})
