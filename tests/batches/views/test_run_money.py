@@ -288,3 +288,20 @@ def test_a_card_tells_of_calls_to_an_engine_that_is_gone(page: Client, first_rea
     card = first_read.cards.order_by("position")[0]
     card.attempts.create(engine_name="Gone", started_at=timezone.now(), tokens_in=7, cost=Decimal("0.5"))
     assert "Gone" in page.get(reverse("card_detail", args=[first_read.pk, card.pk])).text
+
+
+@pytest.mark.parametrize("reason", ["budget", "endpoint", "credentials", "person", "pilot", "disk"])
+def test_a_paused_batch_without_an_engine_has_its_pages(
+    client: Client, administrator: User, spent: Batch, reason: str
+) -> None:
+    """Rows that others wrote: no page of ours makes such a batch."""
+    client.force_login(administrator)
+    change(spent, engine=None, status=BatchStatus.PAUSED, pause_reason=reason, budget=Decimal("0.04"))
+    live = reverse("batch_live", args=[spent.pk])
+    for address in ("batch_detail", "batch_budget", "batch_results", "batch_problems", "batch_statistics"):
+        assert client.get(reverse(address, args=[spent.pk])).status_code == 200, address
+    for view in ("progress", "grid"):
+        assert client.get(f"{live}?after=0.0&view={view}&lang=en").status_code == 200, view
+    assert client.get(reverse("batch_list")).status_code == 200
+    if reason == "endpoint":
+        assert "<b>The engine does not answer.</b>" in text_of(client, spent)
