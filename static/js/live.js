@@ -178,7 +178,7 @@
     const failed = Number(progress.failed);
     const now = performance.now();
     const changed = told.tenth >= 0 && progress.phase !== told.phase;
-    const detail = { phase: progress.phase, percent: Number(progress.percent), say: progress.say, title: progress.title, changed };
+    const detail = { phase: progress.phase, percent: Number(progress.percent), say: progress.say, begun: progress.sayBegun, title: progress.title, changed };
     document.dispatchEvent(new CustomEvent("live:progress", { detail }));
     const more = failed - told.failed;
     const problems = more > 0 ? progress.sayMore.replace("{n}", more) : "";

@@ -28,42 +28,44 @@
   });
 
   // ---- the notification: the browser is asked on the click alone, and only where it may be
-  const key = `tell-${location.pathname}`;
+  const KEYS = { "tell-me": `tell-${location.pathname}`, "tell-start": `tell-start-${location.pathname}` };
   const possible = "Notification" in window && window.isSecureContext;
   const toast = (value) => document.dispatchEvent(new CustomEvent("toast", { detail: { value } }));
-  function wanted() {
+  function wanted(what) {
     try {
-      return possible && Notification.permission === "granted" && localStorage.getItem(key) === "1";
+      return possible && Notification.permission === "granted" && localStorage.getItem(KEYS[what]) === "1";
     } catch {
       return false; // storage is switched off
     }
   }
-  function keep(on) {
+  function keep(what, on) {
     try {
-      if (on) localStorage.setItem(key, "1");
-      else localStorage.removeItem(key);
+      if (on) localStorage.setItem(KEYS[what], "1");
+      else localStorage.removeItem(KEYS[what]);
     } catch {
       // As above: it is not kept.
     }
   }
-  function showSwitch() {
-    const label = document.querySelector("[data-tell]");
-    if (!label || !possible) return;
-    label.hidden = false;
-    label.querySelector("input").checked = wanted();
+  function showSwitches() {
+    for (const label of possible ? document.querySelectorAll("[data-tell]") : []) {
+      const box = label.querySelector("input");
+      label.hidden = false;
+      box.checked = wanted(box.id);
+    }
   }
   document.addEventListener("change", async (event) => {
-    if (event.target.id !== "tell-me") return;
+    const { id, checked } = event.target;
+    if (!KEYS[id]) return;
     const { refused, told } = event.target.closest("[data-tell]").dataset;
-    if (!event.target.checked) keep(false);
+    if (!checked) keep(id, false);
     else if ((await Notification.requestPermission()) === "granted") {
-      keep(true);
+      keep(id, true);
       toast(told);
     } else toast(refused);
-    showSwitch();
+    showSwitches();
   });
-  function notify(title, body) {
-    const note = new Notification(title, { body, tag: key, icon: normal });
+  function notify(what, title, body) {
+    const note = new Notification(title, { body, tag: KEYS[what], icon: normal });
     note.addEventListener("click", () => {
       window.focus();
       note.close();
@@ -74,12 +76,12 @@
     const { phase, changed, say, title } = event.detail;
     const stage = phase.split("-")[0];
     percent = stage === "over" ? null : event.detail.percent;
-    showSwitch();
+    showSwitches();
     if (changed && document.hidden) unseen = true;
-    if (changed && wanted() && (stage === "over" || stage === "paused")) {
-      notify(title, say);
-      if (stage === "over") keep(false);
-    }
+    if (changed && wanted("tell-start") && stage === "reading") notify("tell-start", title, event.detail.begun);
+    if (changed && wanted("tell-me") && (stage === "over" || stage === "paused")) notify("tell-me", title, say);
+    if (stage === "reading" || stage === "over") keep("tell-start", false); // it has begun, watched or not
+    if (changed && stage === "over") keep("tell-me", false);
     draw();
   });
 })();

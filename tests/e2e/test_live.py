@@ -60,6 +60,16 @@ window.Notification = class extends EventTarget {
   close() {}
 };"""
 
+SWITCH = """() => {
+  const label = document.querySelector("[data-tell]").cloneNode(true);
+  const box = label.querySelector("input");
+  box.id = "tell-start";
+  label.dataset.told = "when reading begins";
+  document.querySelector("[data-tell]").before(label);
+  box.checked = true;
+  box.dispatchEvent(new Event("change", { bubbles: true }));
+}"""  # switched on as it stands there while a batch waits for others
+
 
 def test_who_asked_for_it_is_told_when_it_is_done(
     new_context: Callable[..., BrowserContext], console, vlm: vlm_server.Server, scans: Callable[..., list[Path]]
@@ -77,6 +87,14 @@ def test_who_asked_for_it_is_told_when_it_is_done(
     elsewhere.locator("#bell").focus()
     assert page.evaluate("window.asked") is None, "a page never asks by itself"
     page.locator("#tell-me").check()
+    page.locator("#run-toggle").click()
+    expect(page.locator("#run-toggle")).to_contain_text("Resume")
+    until(lambda: page.evaluate("window.notes"))  # it is paused
+    page.evaluate(SWITCH)
+    expect(page.locator("#toasts")).to_contain_text("when reading begins")
+    page.locator("#run-toggle").click()
+    until(lambda: ["Reading has begun."] in [note[1:] for note in page.evaluate("window.notes")])
+    page.evaluate("window.notes = []")
     page.locator("#follow").uncheck()
     expect(page.locator("#held-rows")).to_be_visible()
     expect(page.locator("#favicon")).to_have_attribute("href", re.compile(r"^data:image/svg\+xml"))

@@ -64,6 +64,15 @@ def test_the_page_says_whom_the_bell_tells(started: Batch) -> None:
     assert "the bell" not in drawn(Batch.objects.get(pk=started.pk), Viewer("live", "en", Role.EDITOR)), "it has told"
 
 
+def test_a_batch_that_waits_offers_to_tell_when_it_starts(started: Batch) -> None:
+    viewer = Viewer("live", "en", Role.READER)
+    for status, offered in ((BatchStatus.QUEUED, True), (BatchStatus.RUNNING, False), (BatchStatus.COMPLETED, False)):
+        Batch.objects.update(status=status)
+        text = drawn(Batch.objects.get(pk=started.pk), viewer)
+        assert ("Tell me when it starts" in text) == offered, status
+        assert ("Tell me when it is done" in text) == (status != BatchStatus.COMPLETED), status
+
+
 @pytest.mark.django_db(transaction=True)
 def test_viewers_of_other_languages_and_roles_get_their_own(batch: Batch, make_cards: Make, user: User) -> None:
     """At one time, on sockets of one batch."""
