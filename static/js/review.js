@@ -4,8 +4,6 @@
 
 (() => {
   const KEEP = 1500; // milliseconds after the last key until what was typed is kept
-  const LEASE = 30000;
-  const FRESH = 60000; // so long a page that was fetched ahead may be shown
   const byId = (id) => document.getElementById(id);
   const root = () => byId("review");
   const form = () => byId("card-form");
@@ -13,7 +11,7 @@
   const wasOf = (field) => document.querySelector(`[data-was="${CSS.escape(field.dataset.field)}"]`);
   const changed = (field) => field.value !== wasOf(field).value;
   const { ask, page, inTurn, insist, token, Refused } = window.asking;
-  const { unsettled, undoing } = window;
+  const { unsettled, undoing, film, ahead, lease } = window;
 
   // ---- the line that says what became of what was typed
   function say(name, at = "") {
@@ -53,23 +51,12 @@
   }
 
   // ---- what is typed: in the tab at once, on the server soon
-  const stashName = () => `review:${root().dataset.card}`;
   function stash() {
     const typed = Object.fromEntries(fields().filter(changed).map((field) => [field.dataset.field, [wasOf(field).value, field.value]]));
-    try {
-      if (Object.keys(typed).length) sessionStorage.setItem(stashName(), JSON.stringify(typed));
-      else sessionStorage.removeItem(stashName());
-    } catch {
-      // Storage is switched off: the server keeps it alone.
-    }
+    window.stash.keep(root().dataset.card, typed);
   }
   function unstash() {
-    let typed = {};
-    try {
-      typed = JSON.parse(sessionStorage.getItem(stashName())) ?? {};
-    } catch {
-      return;
-    }
+    const typed = window.stash.of(root().dataset.card);
     for (const field of fields()) {
       const [was, text] = typed[field.dataset.field] ?? [];
       if (text === undefined || changed(field) || wasOf(field).value !== was) continue;
@@ -101,15 +88,10 @@
     const { draft, card } = root().dataset;
     const values = all();
     const line = here();
-    const name = stashName();
     say("Saving");
     return inTurn(() => insist(() => ask(draft, values))).then((answer) => {
       if (unsent && root().dataset.card === card) return;
-      try {
-        sessionStorage.removeItem(name);
-      } catch {
-        // There was none.
-      }
+      window.stash.forget(card);
       say(answer.kept ? "Kept" : "Saved", answer.at);
     }).catch(lost(line));
   }
@@ -184,7 +166,6 @@
   function finish(address, values, kind, line = here()) {
     const { card, next } = root().dataset;
     const undo = { address: byId("undo").action, name: line.name };
-    const name = stashName();
     saving.add(card);
     say("Saving");
     inTurn(async () => {
@@ -195,13 +176,9 @@
         return;
       }
       unsettled.settle(card);
-      try {
-        sessionStorage.removeItem(name);
-      } catch {
-        // There was none.
-      }
-      done.set(card, kind);
-      tick(root());
+      window.stash.forget(card);
+      film.mark(card, kind);
+      film.tick(root());
       if (root().dataset.card !== card) return;
       if (!next) {
         undoing.carry({ ...undo, token: answer.undo }, entrance());
@@ -234,31 +211,6 @@
   }
 
   // ---- from card to card
-  const done = new Map(); // card → how it stands in the film
-  const ICONS = { done: "check", bad: "alert" };
-  // A page that was fetched ahead, or is shown while a save waits, does not know yet what is done.
-  function tick(bench) {
-    for (const [card, kind] of done) {
-      const frame = bench.querySelector(`[data-frame="${card}"]:not([aria-current])`);
-      if (!frame || frame.classList.contains(`frame--${kind}`)) continue;
-      frame.classList.remove("frame--flag", "frame--open", "frame--bad", "frame--done");
-      frame.classList.add(`frame--${kind}`);
-      const icon = frame.querySelector("use");
-      icon.setAttribute("href", icon.getAttribute("href").replace(/#.*/, `#${ICONS[kind]}`));
-      frame.querySelector("[data-to-check]")?.remove();
-    }
-  }
-  const ahead = new Map(); // address → {at, html}
-  async function fetchAhead(address) {
-    if (!address || (ahead.has(address) && Date.now() - ahead.get(address).at < FRESH)) return;
-    const html = await page(address, "review").catch(() => "");
-    if (!html) return;
-    ahead.clear(); // one is enough, and two would grow old
-    ahead.set(address, { at: Date.now(), html });
-    for (const image of new DOMParser().parseFromString(html, "text/html").querySelectorAll("[data-paper] img")) {
-      new Image().src = image.getAttribute("src");
-    }
-  }
   const entrance = () => root().dataset.entrance;
   // The card that one wanted is not there: the queue goes on without it, where there is one still.
   async function miss(error) {
@@ -267,9 +219,7 @@
     if ((await fetch(entrance())).ok) location.assign(entrance());
   }
   async function show(address, { push = true } = {}) {
-    const { html, at } = ahead.get(address) ?? {};
-    const fetched = html && Date.now() - at < FRESH ? html : null;
-    const text = fetched ?? (await insist(() => page(address, "review")).catch(miss));
+    const text = ahead.of(address) ?? (await insist(() => page(address, "review")).catch(miss));
     if (!text) return;
     const drawn = document.createElement("template");
     drawn.innerHTML = text;
@@ -278,12 +228,12 @@
       location.assign(address);
       return;
     }
-    leave();
+    lease.leave();
     const { batch } = root().dataset;
     root().replaceWith(fresh);
     if (fresh.dataset.batch !== batch) toast(fresh.dataset.begins);
     for (const field of fresh.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = token();
-    tick(fresh);
+    film.tick(fresh);
     if (push) history.pushState({}, "", address);
     undoing.offer(null);
     document.dispatchEvent(new Event("review:shown"));
@@ -311,31 +261,10 @@
     const focus = document.querySelector("[data-doubt] [data-field]") ?? fields()[0] ?? byId("card-title");
     focus.focus({ preventScroll: false });
     document.querySelector(".frame[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-    lease();
+    lease.hold();
     unsettled.looked();
-    fetchAhead(root().dataset.next);
+    ahead.prepare(root().dataset.next);
   }
-
-  // ---- who has the card open
-  let mine = false;
-  async function lease(values = {}) {
-    const { lease: address, card } = root().dataset;
-    if (!address || document.hidden) return;
-    const answer = await ask(address, values).catch(() => null);
-    if (!answer || root().dataset.card !== card) return;
-    const box = byId("review-other");
-    box.hidden = answer.mine;
-    if (!answer.mine) box.querySelector("span").textContent = answer.said;
-    mine = answer.mine;
-  }
-  function leave() {
-    const { lease: address } = root().dataset;
-    if (!mine || !address) return;
-    mine = false;
-    const body = new URLSearchParams({ leave: "1", csrfmiddlewaretoken: token() });
-    fetch(address, { method: "POST", body, keepalive: true }).catch(() => {});
-  }
-  setInterval(lease, LEASE);
 
   // ---- fields
   function nextOpen(field) {
@@ -383,7 +312,7 @@
     const plain = !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.button;
     if (offer) choose(offer);
     else if (at("#card-right") && event.detail > 1) event.preventDefault(); // it would hit the next card
-    else if (at("[data-take-over]")) lease({ take: "1" });
+    else if (at("[data-take-over]")) lease.hold({ take: "1" });
     else if (at("#review-undo")) undoing.undo(keep);
     else if (plain && at("#review a[data-frame], #previous-card, #next-card, #review-skip, #unsettled a")) {
       event.preventDefault();
@@ -408,57 +337,10 @@
     later();
   }
 
-  // ---- keys
-  const keysOff = () => "keysOff" in document.documentElement.dataset;
-  const open = (id) => byId(id)?.showModal();
-
-  function inField(event, field) {
-    if (event.key === "Enter" && event.altKey && field.tagName === "TEXTAREA") {
-      field.setRangeText("\n", field.selectionStart, field.selectionEnd, "end");
-      later();
-    } else if (event.key === "Enter" && event.shiftKey) {
-      fields()[fields().indexOf(field) - 1]?.focus();
-    } else if (event.key === "Enter") {
-      accept(field);
-    } else if (event.key === "Escape") {
-      escape(field);
-    } else if (event.key === "ArrowDown" && field.tagName === "INPUT" && !field.list) {
-      const offer = field.closest("[data-field-row]").querySelector("[data-offer]");
-      if (!offer) return false;
-      offer.focus();
-    } else {
-      return false;
-    }
-    return true;
-  }
-  function anywhere(event) {
-    const texts = event.target.matches?.("input:not([type=checkbox]), textarea, select");
-    const film = event.target.closest?.(".film");
-    const act = window.keys.act(event);
-    if (act === "give_up" && byId("give-up-dialog")) open("give-up-dialog");
-    else if (act === "flag") open("flag-dialog");
-    else if (act === "next" || act === "previous") step(act);
-    else if ((event.ctrlKey || event.metaKey) && event.key === "z" && !texts && undoing.isOffered()) undoing.undo(keep);
-    else if (!texts && !keysOff() && event.key === "?") open("keys-dialog");
-    else if (film && !keysOff() && (event.key === "j" || event.key === "k")) {
-      step(event.key === "j" ? "next" : "previous");
-    } else return false;
-    return true;
-  }
-  document.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    const field = event.target.matches?.("#card-form [data-field]") ? event.target : null;
-    if (window.keys.act(event) === "card_right") {
-      event.preventDefault();
-      if (byId("card-right")) right();
-    } else if ((field && inField(event, field)) || anywhere(event)) {
-      event.preventDefault();
-    }
-  });
-
+  window.pressing({ fields, accept, escape, later, step, right, undo: () => undoing.undo(keep) });
   window.addEventListener("popstate", () => show(location.href, { push: false }));
-  window.addEventListener("pagehide", leave);
-  document.addEventListener("visibilitychange", () => (document.hidden ? keep() : lease()));
+  window.addEventListener("pagehide", lease.leave);
+  document.addEventListener("visibilitychange", () => (document.hidden ? keep() : lease.hold()));
   window.addEventListener("beforeunload", (event) => {
     if (unsent || window.asking.isOpen()) event.preventDefault();
   });

@@ -5,8 +5,6 @@
   const root = document.getElementById("uploader");
   const AT_ONCE = 4;
   const TRIES = 4; // where the server answers, and not as it should
-  const PART_FROM = 100e6; // bytes; what is larger goes up in parts that can be resumed
-  const PART = 8e6;
   const SHOWN_DONE = 8; // rows of files that were added
   const ROW_AFTER = 1000; // ms that a file takes before it gets a row: most are gone by then
   const DRAW_EVERY = 250; // ms
@@ -40,28 +38,6 @@
   }
 
   // ---- what is dropped or chosen
-  // What cannot be read stands there with its name: the others come in.
-  const filesOf = (entry, folder = "") =>
-    found(entry, folder).catch(() => [{ file: new File([], entry.name), path: folder + entry.name, unreadable: true }]);
-
-  async function found(entry, folder) {
-    if (entry.isFile) {
-      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      return [{ file, path: folder + file.name }];
-    }
-    const reader = entry.createReader();
-    const children = [];
-    for (;;) {
-      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!some.length) break;
-      children.push(...some);
-    }
-    children.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
-    const files = [];
-    for (const child of children) files.push(...(await filesOf(child, `${folder}${entry.name}/`)));
-    return files;
-  }
-
   function add(chosen) {
     for (const { file, path, unreadable } of chosen) {
       if (file.name.startsWith(".") || file.name === "Thumbs.db" || file.name === "desktop.ini") continue;
@@ -117,6 +93,7 @@
   }
 
   // ---- sending
+  const deliver = root && window.sending(root.dataset, progress, () => paused);
   function next() {
     while (!paused && !offline && running < AT_ONCE && waiting.length) {
       const item = waiting.shift();
@@ -131,76 +108,11 @@
     item.state = "sending";
     item.since = Date.now();
     sending.add(item);
-    const answer = await (item.file.size > PART_FROM ? sendParts(item) : sendWhole(item));
+    const answer = await deliver(item);
     sending.delete(item);
     running -= 1;
     if (item.state === "sending") await answered(item, answer);
     next();
-  }
-
-  function ask(item, method, url, headers = {}, body = null, from = 0) {
-    return new Promise((resolve) => {
-      const request = new XMLHttpRequest();
-      item.request = request;
-      request.open(method, url);
-      request.setRequestHeader("X-Requested-With", "XMLHttpRequest");
-      request.setRequestHeader("X-Quiet", "1"); // a refused file comes with its code in a header: no fault of the page
-      request.setRequestHeader("X-CSRFToken", document.querySelector("#card-action [name=csrfmiddlewaretoken]").value);
-      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-      if (body) {
-        request.upload.addEventListener("progress", (event) => {
-          const share = event.lengthComputable && event.total ? event.loaded / event.total : 0;
-          progress(item, from + share * (body.size ?? item.file.size));
-        });
-      }
-      request.addEventListener("loadend", () => {
-        item.request = null;
-        const elsewhere = request.responseURL && new URL(request.responseURL).pathname !== new URL(url, location).pathname;
-        const status = Number(request.getResponseHeader("X-Upload-Status")) || request.status;
-        resolve({ status: elsewhere ? 401 : status, text: request.responseText, request });
-      });
-      request.send(body);
-    });
-  }
-
-  // The file is the body. What it is called stands in headers, and no longer there than the server keeps it.
-  function sendWhole(item) {
-    const coded = (text) => encodeURIComponent(new TextDecoder().decode(new TextEncoder().encode(text)));
-    const headers = {
-      "Content-Type": "application/octet-stream",
-      "X-File-Path": coded(item.path.slice(-500)),
-      "X-Client-Key": coded(item.key.slice(-300)),
-    };
-    return ask(item, "POST", root.dataset.url, headers, item.file);
-  }
-
-  // In parts, by the tus protocol. Its server knows how far a file has come, also after a reload of this page.
-  async function sendParts(item) {
-    const tus = { "Tus-Resumable": "1.0.0" };
-    const coded = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-    if (!item.address) {
-      const about = `filename ${coded(item.path)},client_key ${coded(item.key)}`;
-      const made = await ask(item, "POST", root.dataset.parts, { ...tus, "Upload-Length": item.file.size, "Upload-Metadata": about });
-      if (made.status !== 201) return made;
-      item.address = made.request.getResponseHeader("Location");
-    }
-    const found = await ask(item, "HEAD", item.address, tus);
-    if (found.status === 404) item.address = "";
-    if (found.status !== 200) return { ...found, status: found.status === 404 ? 503 : found.status };
-    let offset = Number(found.request.getResponseHeader("Upload-Offset"));
-    do {
-      if (paused) return { status: -1 };
-      const piece = item.file.slice(offset, offset + PART);
-      const headers = { ...tus, "Upload-Offset": offset, "Content-Type": "application/offset+octet-stream" };
-      const sent = await ask(item, "PATCH", item.address, headers, piece, offset);
-      if (sent.status === 409 || sent.status === 423) return { ...sent, status: 503 }; // another tab: look again
-      if ([413, 415, 422].includes(sent.status)) break; // the row says why
-      if (sent.status !== 204) return sent;
-      item.tries = 0;
-      offset = Number(sent.request.getResponseHeader("Upload-Offset"));
-      progress(item, offset);
-    } while (offset < item.file.size && item.state === "sending");
-    return ask(item, "GET", item.address);
   }
 
   async function answered(item, { status, text }) {
@@ -435,6 +347,7 @@
 
   if (!root) return;
 
+  window.picking.watch(root, add);
   byId("retry-all").addEventListener("click", () => {
     for (const item of queue) if (item.state === "failed" && item.again) retry(item);
     next();
@@ -445,34 +358,6 @@
     const words = byId("pause").querySelector("span");
     [words.textContent, byId("pause").dataset.other] = [byId("pause").dataset.other, words.textContent];
     next();
-  });
-  for (const input of root.querySelectorAll("[data-pick]")) {
-    input.addEventListener("change", () => {
-      add([...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
-      input.value = "";
-    });
-  }
-  const drop = byId("drop");
-  for (const name of ["dragenter", "dragover"]) {
-    document.addEventListener(name, (event) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      drop.classList.add("is-over");
-    });
-  }
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) drop.classList.remove("is-over");
-  });
-  document.addEventListener("drop", async (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
-    drop.classList.remove("is-over");
-    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    if (!entries.length) {
-      add([...event.dataTransfer.files].map((file) => ({ file, path: file.name })));
-      return;
-    }
-    for (const entry of entries) add(await filesOf(entry));
   });
   addEventListener("beforeunload", (event) => {
     if (queue.some((item) => ["waiting", "sending"].includes(item.state))) event.preventDefault();
