@@ -14,7 +14,7 @@ from batches.live.feed import FAR_BEHIND, Cursor, Frame, Row
 from batches.live.fragments import Fragment
 from batches.live.listing import Hall
 from batches.models import Batch, Card
-from batches.queries import collections, lists, live
+from batches.queries import collections, columns, lists, live
 from ocr.fields import FieldSpec
 
 NAMED = (
@@ -100,7 +100,8 @@ class Drawn:
     ) -> list[Row]:
         _pk, _version, mine = place
         look = (stand.name, stand.language, stand.fields, mine)
-        shared = {"can_edit": mine, "collection": stand.name, "query": ""}
+        shown = columns.of_collection(united)
+        shared = {"can_edit": mine, "collection": stand.name, "columns": shown, "query": ""}
         new = [card for card in cards if (*look, card.pk) not in self._rows]
         for one in collections.rows([batch], united, new):
             html = render_to_string("batches/_collection_row.html", shared | {"one": one})

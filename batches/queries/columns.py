@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from batches.models import Batch, SavedView, TableColumns
 from batches.queries import grid
+from ocr.fields import FieldSpec
 
 REVIEWER = "reviewer"
 BATCH = "batch"
@@ -53,21 +54,21 @@ def laid(batch: Batch, layout: Layout) -> list[Column]:
     """In the order in which they stand, the hidden ones too."""
     columns = {
         name: Column(name, label, css, place, name not in layout.hidden)
-        for place, (name, label, css) in enumerate(_columns(batch), 1)
+        for place, (name, label, css) in enumerate(_columns(batch.specs()), 1)
     }
     pin = next(iter(columns.values()))
     return [pin, *(columns[name] for name in ordered(batch, layout.order))]
 
 
-def of_collection(whole: Batch) -> list[Column]:
-    card, *columns = [one for one in _columns(whole) if one[0] != REVIEWER]
+def of_collection(united: Sequence[FieldSpec]) -> list[Column]:
+    card, *columns = [one for one in _columns(united) if one[0] != REVIEWER]
     shown = [card, (BATCH, _("Batch"), ""), *columns]
     return [Column(name, label, css, place) for place, (name, label, css) in enumerate(shown, 1)]
 
 
 def names(batch: Batch) -> list[str]:
     """Of the columns that may be moved and taken out, as in the template."""
-    return [name for name, _label, _css in _columns(batch)[1:]]
+    return [name for name, _label, _css in _columns(batch.specs())[1:]]
 
 
 def ordered(batch: Batch, order: Sequence[str]) -> list[str]:
@@ -86,11 +87,11 @@ def places(shown: Sequence[Column]) -> str:
     return "" if found == sorted(found) else ",".join(str(place) for place in found)
 
 
-def _columns(batch: Batch) -> list[tuple[str, str, str]]:
+def _columns(specs: Sequence[FieldSpec]) -> list[tuple[str, str, str]]:
     return [
         ("position", _("Card"), "pin"),
         ("status", _("Result"), ""),
-        *((grid.FIELD + spec.key, spec.label, "") for spec in batch.specs()),
+        *((grid.FIELD + spec.key, spec.label, "") for spec in specs),
         ("confidence", _("How sure"), "num"),
         (REVIEWER, _("Checked by"), ""),
         ("name", _("File"), ""),

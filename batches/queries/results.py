@@ -38,7 +38,6 @@ class Cell:
     regions: tuple[tuple[str, str, str, str], ...] = ()  # in percent of the upright image, as SVG wants them
     on_back: bool = False  # of the card's back
     checked: str = ""  # who has said that this value is right
-    further: tuple[tuple[int, str], ...] = ()  # of several entries on the card, the others' numbers and values
     codes: tuple[str, ...] = ()  # what barcodes of the card offer for it, other than its value
 
     @property
@@ -167,9 +166,6 @@ def _row(card: Card, specs: Sequence[FieldSpec], corrections: Corrections, names
     else:
         cells = [cell(card, result, spec, corrections.get((card.pk, spec.key))) for spec in specs]
         cells = [_checked(one, result, names) for one in cells]
-        others = list(enumerate(result.standing()[1:], 2))
-        if others:
-            cells = [replace(one, further=_others(one, others)) for one in cells]
     if card.codes:
         cells = [replace(one, codes=_offered(one, card)) for one in cells]
     certainty = result.confidence if result else None
@@ -183,10 +179,6 @@ def _checked(one: Cell, result: CardResult, names: Mapping[str, str]) -> Cell:
     if said is None:
         return one
     return replace(one, checked=names.get(said["by"], _("somebody")), mark="", doubts=())
-
-
-def _others(one: Cell, entries: Sequence[tuple[int, Mapping[str, Any]]]) -> tuple[tuple[int, str], ...]:
-    return tuple((number, _text(entry["values"].get(one.key))) for number, entry in entries)
 
 
 def _offered(one: Cell, card: Card) -> tuple[str, ...]:

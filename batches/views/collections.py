@@ -115,6 +115,7 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     rows = collections.rows(read, whole.specs(), sheet.cards)
     mine = shared["editable"]
     selectable = sum(number for pk, number in counted.items() if pk in mine)
+    shown = columns.of_collection(whole.specs())
     context = shared | {
         "collection": name,
         "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, whole), filters),
@@ -127,7 +128,8 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
         "filters": filters,
         "query": filters.query(),
         "sheet": sheet,
-        "heads": heads(columns.of_collection(whole), filters),
+        "heads": heads(shown, filters),
+        "columns": shown,
         "rows": [(one, one.batch.pk in mine) for one in rows],
         "chips": [] if filters.cause else chips(whole, filters),
         "marks": marks(whole, filters),
@@ -160,7 +162,8 @@ def row(request: SignedInRequest, name: str, batch: Batch, card: Card, status: i
     from_page = QueryDict(urlsplit(request.htmx.current_url_abs_path or "").query)
     query = grid.Filters.from_query(from_page, whole).query()
     drawn = collections.rows(read, whole.specs(), [card_of(batch, card.pk)])[0]
-    context = {"one": drawn, "can_edit": True, "collection": name, "query": query}
+    shown = columns.of_collection(whole.specs())
+    context = {"one": drawn, "can_edit": True, "collection": name, "query": query, "columns": shown}
     return render(request, "batches/_collection_row.html", context, status=status)
 
 

@@ -1,6 +1,7 @@
 """Several entries on a card: each behind the first has a form of its own; the others are buttons."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -41,7 +42,9 @@ def entry_add(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
         _card, place = entries.add(card, request.user, number(request.GET.get("version")))
     except (EditConflict, entries.NoSuchEntry, TransitionRefused) as error:
         return _refused(request, card, error)
-    parts = [part for part in (request.GET.get("from", ""), "grid=1" if "grid" in request.GET else "") if part]
+    collection = urlencode({"collection": name}) if (name := _collection(request, card)) else ""
+    grid_too = "grid=1" if "grid" in request.GET else ""
+    parts = [part for part in (request.GET.get("from", ""), grid_too, collection) if part]
     query = f"?{'&'.join(parts)}" if parts else ""
     return redirect(reverse("entry_edit", args=[pk, card_pk, place]) + query)
 
@@ -93,18 +96,36 @@ def entry_edit(request: SignedInRequest, pk: int, card_pk: int, place: int) -> H
         "conflict": conflict,
         "query": grid.Filters.from_query(request.GET, batch).query(),
         "from_grid": "grid" in request.GET,
+        "collection": _collection(request, card),
+        "table": _table(request, card),
         "upright": card.upright,
         "can_edit": False,  # of the stage: nothing is turned or replaced from here
     }
     return render(request, "batches/entry_edit.html", context, status=409 if conflict else 200)
 
 
+def _collection(request: SignedInRequest, card: Card) -> str:
+    """The name of that in whose table one was."""
+    name = request.GET.get("collection", "")
+    return name if name == card.batch.collection else ""
+
+
+def _table(request: SignedInRequest, card: Card) -> str:
+    """The card in the table that one came from."""
+    name = _collection(request, card)
+    address = reverse("collection_cards", args=[name]) if name else reverse("batch_results", args=[card.batch_id])
+    return f"{address}{_query(request, card)}#card-{card.pk}"
+
+
+def _query(request: SignedInRequest, card: Card) -> str:
+    query = grid.Filters.from_query(request.GET, card.batch).query()
+    return f"?{query}" if query else ""
+
+
 def _back(request: SignedInRequest, card: Card) -> HttpResponseRedirect:
-    filters = grid.Filters.from_query(request.GET, card.batch)
-    query = f"?{filters.query()}" if filters.query() else ""
     if "grid" in request.GET:
-        return redirect(reverse("batch_results", args=[card.batch_id]) + query + f"#card-{card.pk}")
-    return redirect(reverse("card_detail", args=[card.batch_id, card.pk]) + query + "#card-entries")
+        return redirect(_table(request, card))
+    return redirect(reverse("card_detail", args=[card.batch_id, card.pk]) + _query(request, card) + "#card-entries")
 
 
 def _refused(request: SignedInRequest, card: Card, error: Exception) -> HttpResponse:

@@ -252,13 +252,73 @@ def test_a_value_that_is_saved_answers_the_row_of_the_collection(ingrid: Client,
     sent = {"value": "Grieg, Edvard", "was": "Grieg", "version": card.version}
     answer = ingrid.post(address, sent, headers=headers).text
     assert answer.lstrip().startswith(f'<tr id="card-{card.pk}"')
-    assert answer.count("<td") == 2 + 3 + 2  # its batch, its state, the fields of all, how sure, its file
+    assert answer.count("<td") == 2 + 3 + 3  # its batch, its state, the fields of all, how sure, its file, what to do
     assert "Grieg, Edvard" in answer
     assert "?collection=Music&amp;q=grieg" in answer
     Batch.objects.update(collection="")
     assert ingrid.get(address, headers=headers).status_code == 200
     gone = ingrid.post(address, sent | {"was": "Grieg, Edvard", "value": "X"}, headers=headers)
     assert gone.headers["HX-Refresh"] == "true"
+
+
+def several(batch: Batch) -> Card:
+    """Its first card with one more entry."""
+    card = batch.cards.get(position=1)
+    read = {"author": stored("Grieg"), "place": stored("Bergen")}
+    give_result(card, read, entries=[read, {"author": stored("Sinding"), "place": stored("Oslo")}])
+    return Card.objects.get(pk=card.pk)
+
+
+def test_further_entries_stand_under_their_card_with_their_acts(ingrid: Client, music: list[Batch]) -> None:
+    card = several(music[1])
+    address = reverse("collection_cards", args=["Music"])
+    under = ingrid.get(address).text.split('<tr class="under"')
+    assert len(under) == 2
+    entry = under[1].split("</tr>")[0]
+    assert f'data-of="card-{card.pk}"' in entry
+    assert [word for word in ("Entry 2", "Sinding", "Oslo", "Entry is right", "Take out") if word not in entry] == []
+    assert entry.count("<td") == 2 + 3 + 3
+    change = reverse("entry_change", args=[music[1].pk, card.pk, 1, "right"])
+    assert f'hx-post="{change}?version={card.version}&amp;collection=Music"' in entry
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/collections/Music/cards/"}
+    answer = ingrid.post(f"{change}?version={card.version}&collection=Music", headers=headers).text
+    assert answer.lstrip().startswith(f'<tr id="card-{card.pk}"')
+    assert answer.count('<tr class="under"') == 1
+    assert "Not checked" in answer.split('<tr class="under"')[1]
+    Card.objects.filter(pk=card.pk).update(version=9)
+    plain = ingrid.post(f"{change}?version=9&collection=Music&grid=1&q=grieg".replace("/right/", "/unsure/"))
+    assert plain.headers["Location"] == f"{address}?q=grieg#card-{card.pk}"
+
+
+def test_the_form_of_an_entry_leads_back_to_the_collection(ingrid: Client, music: list[Batch]) -> None:
+    card = several(music[1])
+    table = f"{reverse('collection_cards', args=['Music'])}?q=grieg#card-{card.pk}"
+    where = reverse("entry_edit", args=[music[1].pk, card.pk, 1]) + "?grid=1&collection=Music&q=grieg"
+    page = ingrid.get(where).text
+    assert f'href="{table}"' in page
+    assert f'action="{where.replace("&", "&amp;")}"' in page
+    sent = {"version": card.version, "value.author": "Bull", "value.place": "Oslo"}
+    assert ingrid.post(where, sent).headers["Location"] == table
+    version = Card.objects.get(pk=card.pk).version
+    more = (
+        reverse("entry_add", args=[music[1].pk, card.pk]) + f"?version={version}&grid=1&collection=Music&from=q%3Dgrieg"
+    )
+    added = ingrid.post(more).headers["Location"]
+    assert added == reverse("entry_edit", args=[music[1].pk, card.pk, 2]) + "?q=grieg&grid=1&collection=Music"
+    elsewhere = where.replace("collection=Music", "collection=Maps")
+    assert reverse("collection_cards", args=["Maps"]) not in ingrid.get(elsewhere).text
+
+
+def test_what_is_next_for_a_card_stands_at_the_end_of_its_row(ingrid: Client, music: list[Batch]) -> None:
+    card = music[1].cards.get(position=1)
+    right = f"{reverse('card_reviewed', args=[music[1].pk, card.pk])}?version={card.version}"
+    page = ingrid.get(reverse("collection_cards", args=["Music"])).text
+    assert f'hx-post="{right}&amp;collection=Music"' in page
+    assert reverse("card_reviewed", args=[music[0].pk, music[0].cards.get().pk]) not in page
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/collections/Music/cards/"}
+    answer = ingrid.post(f"{right}&collection=Music", headers=headers).text
+    assert "Drawer 10" in answer
+    assert "undo=1" in answer
 
 
 def test_cards_of_several_batches_are_acted_on_together(ingrid: Client, user: User, music: list[Batch]) -> None:

@@ -62,12 +62,6 @@ def test_nobody_changes_the_entries_of_another_ones_batch(client: Client, other_
     assert CardResult.objects.get().arranged is None
 
 
-def test_the_table_of_a_collection_shows_the_values_of_all_entries(signed_in: Client, several: Card) -> None:
-    Batch.objects.update(collection="Music")
-    page = signed_in.get("/collections/Music/cards/").text
-    assert '2. <bdi class="value">Sinding</bdi>' in page
-
-
 GRID = {"HX-Request": "true", "HX-Current-URL": "http://testserver/batches/1/cards/?filter=check"}
 
 
