@@ -37,6 +37,8 @@ PAGES = {
     "an act on a collection's cards": "/collections/Music/cards/act/?do=review&card={card}",
     "a collection's cards read again": "/collections/Music/reread/?cards={card}",
     "collection's export": "/collections/Music/export/?cards={card}",
+    "review of a collection": "/collections/Music/review/?queue=",
+    "nothing to review in a collection": "/collections/Music/review/?queue=again",
     "run": "/batches/{batch}/",
     "settings": "/batches/{batch}/settings/",
     "no batch": "/batches/?q=nothing-like-this",
