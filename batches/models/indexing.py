@@ -117,7 +117,9 @@ def set_up(sender: Any, using: str, **_: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM sqlite_master")
         there = {name for (name,) in cursor.fetchall()}
-        if "batches_cardvalue" not in there or {*_TRIGGERS, *_FULL_TEXT} <= there:
+        cursor.execute("SELECT name FROM pragma_table_info('batches_card')")
+        earlier = "batches_cardvalue" not in there or ("folded_name",) not in cursor.fetchall()
+        if earlier or {*_TRIGGERS, *_FULL_TEXT} <= there:  # migrated back, to tables of which this knows nothing
             return
         log.info("Indexing the cards for searching and sorting.")
         _drop_triggers(cursor)

@@ -97,6 +97,18 @@ def test_what_an_earlier_version_has_written_is_folded_and_indexed(batch: Batch,
     assert found(batch, "*asten") == [2]
 
 
+def test_tables_of_an_earlier_version_are_left_to_it(batch: Batch) -> None:
+    class Migration:
+        app_label = "batches"
+
+    indexing.lay_aside(None, "default", [(Migration, True)])
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE batches_card DROP COLUMN folded_name")
+        indexing.set_up(None, "default")
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        assert cursor.fetchall() == []
+
+
 @pytest.mark.parametrize(("text", "tables"), [("*akon", 2), ("hakon", 4), ("国立博物", 2)])
 def test_what_is_looked_for_is_taken_from_an_index(batch: Batch, read: list[Card], text: str, tables: int) -> None:
     with CaptureQueriesContext(connection) as queries:
