@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from cardocr_site.accounts.requests import SignedInRequest
+from cardocr_site.accounts.requests import SignedInRequest, operator_required
 from ocr import prompts
 from ocr.engines.base import ReadTask
 from templates_app import comparing, editing, exchange, versions
@@ -47,6 +47,7 @@ def template_export(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @login_required
+@operator_required
 def template_import(request: SignedInRequest) -> HttpResponse:
     """A template from such a file, private at first: whoever imports decides who may use it."""
     file = request.FILES.get("file")

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from cardocr_site.accounts.requests import SignedInRequest
+from cardocr_site.accounts.requests import SignedInRequest, operator_required
 from ocr.fields import FieldSpec
 from templates_app import editing, field_views, scans, versions
 from templates_app.forms import InstructionForm, TemplateForm
@@ -49,6 +49,7 @@ def template_list(request: SignedInRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
+@operator_required
 def template_new(request: SignedInRequest) -> HttpResponse:
     """Empty, or with the fields of another template."""
     source = None

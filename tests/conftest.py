@@ -67,6 +67,14 @@ def other_user(db: None) -> User:
 
 
 @pytest.fixture
+def viewer(other_user: User) -> User:
+    """Magnus, where he may only look."""
+    other_user.role = User.Role.VIEWER
+    other_user.save()
+    return other_user
+
+
+@pytest.fixture
 def administrator(db: None) -> User:
     return User.objects.create_superuser("admin", password="administrator-of-cards")
 

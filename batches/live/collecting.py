@@ -14,7 +14,8 @@ from batches.live.feed import FAR_BEHIND, Cursor, Frame, Row
 from batches.live.fragments import Fragment
 from batches.live.listing import Hall
 from batches.models import Batch, Card
-from batches.queries import collections, columns, lists, live
+from batches.queries import collections, columns, live, rights
+from batches.queries.rights import Role
 from ocr.fields import FieldSpec
 
 NAMED = (
@@ -22,7 +23,7 @@ NAMED = (
 )
 WHOLE = 2**62  # a version is always shown as a whole: no card of it comes after
 
-Place = tuple[int, int, bool]  # a batch, the version that was shown, and whether it may be changed
+Place = tuple[int, int, Role]  # a batch, the version that was shown, and what may be done with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,11 @@ class Stand:
 
     def __str__(self) -> str:
         """As the page keeps it, and sends it back."""
-        return f"{self.fields}!" + ",".join(f"{pk}.{version}" for pk, version, _mine in self.places[:NAMED])
+        return f"{self.fields}!" + ",".join(f"{pk}.{version}" for pk, version, _role in self.places[:NAMED])
 
     @property
     def shown(self) -> dict[int, int]:
-        return {pk: version for pk, version, _mine in self.places}
+        return {pk: version for pk, version, _role in self.places}
 
 
 def _mark(united: Iterable[FieldSpec]) -> str:
@@ -52,7 +53,7 @@ def at(name: str, read: Iterable[Batch]) -> Stand:
     """Where a page stands that shows these batches as they were just read."""
     newest = sorted(read, key=lambda batch: batch.changed_at, reverse=True)
     return Stand(
-        name, "", _mark(collections.fields(newest)), tuple((batch.pk, batch.version, False) for batch in newest)
+        name, "", _mark(collections.fields(newest)), tuple((batch.pk, batch.version, Role.READER) for batch in newest)
     )
 
 
@@ -61,7 +62,7 @@ def parse(name: str, language: str, text: str) -> Stand:
     fields, _, rest = text.partition("!")
     parts = [part.partition(".") for part in rest.split(",")[:NAMED]]
     shown = {int(pk): int(version) for pk, _, version in parts if _is_number(pk) and _is_number(version)}
-    return Stand(name, language, fields[:20], tuple((pk, version, False) for pk, version in shown.items()))
+    return Stand(name, language, fields[:20], tuple((pk, version, Role.READER) for pk, version in shown.items()))
 
 
 def _is_number(text: str) -> bool:
@@ -73,10 +74,10 @@ def seen_by(user: Any, stand: Stand) -> Stand | None:
     read = collections.started(collections.batches_of(user, stand.name))
     if not read:
         return None
-    shown, mine = stand.shown, lists.mine(read, user)
+    shown, roles = stand.shown, rights.of_each(user, read)
     every = len(shown) < NAMED  # one that is not named was started since; otherwise it stands where it is
     newest = sorted(read, key=lambda batch: (batch.pk in shown, batch.changed_at), reverse=True)
-    places = ((one.pk, shown.get(one.pk, 0 if every else one.version), one.pk in mine) for one in newest)
+    places = ((one.pk, shown.get(one.pk, 0 if every else one.version), roles[one.pk]) for one in newest)
     gone = shown.keys() - {batch.pk for batch in read}
     stale = stand.stale or bool(gone) or _mark(collections.fields(read)) != stand.fields
     return replace(stand, places=tuple(places), stale=stale)
@@ -85,7 +86,7 @@ def seen_by(user: Any, stand: Stand) -> Stand | None:
 def renew(held: Stand, fresh: Stand) -> Stand:
     """What may be seen has perhaps changed; what was shown has not."""
     shown = held.shown
-    places = tuple((pk, shown.get(pk, version), mine) for pk, version, mine in fresh.places)
+    places = tuple((pk, shown.get(pk, version), role) for pk, version, role in fresh.places)
     return replace(fresh, places=places, stale=held.stale or fresh.stale)
 
 
@@ -93,15 +94,15 @@ class Drawn:
     """Rows that were drawn: viewers who come from different places share them."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str, str, bool, int], str] = {}
+        self._rows: dict[tuple[str, str, str, Role, int], str] = {}
 
     def rows(
         self, stand: Stand, place: Place, batch: Batch, united: Sequence[FieldSpec], cards: list[Card]
     ) -> list[Row]:
-        _pk, _version, mine = place
-        look = (stand.name, stand.language, stand.fields, mine)
+        _pk, _version, role = place
+        look = (stand.name, stand.language, stand.fields, role)
         shown = columns.of_collection(united)
-        shared = {"can_edit": mine, "collection": stand.name, "columns": shown, "query": ""}
+        shared = rights.shown(role) | {"collection": stand.name, "columns": shown, "query": ""}
         new = [card for card in cards if (*look, card.pk) not in self._rows]
         for one in collections.rows([batch], united, new):
             html = render_to_string("batches/_collection_row.html", shared | {"one": one})
@@ -126,14 +127,13 @@ def frame(stand: Stand, batches: Mapping[int, Batch], drawn: Drawn) -> tuple[Sta
             rows += drawn.rows(stand, place, batch, united, cards)
         made = [_check(stand, batches)] if behind and not reload else []
     first = [*behind, *(place for place in still if place not in behind)]
-    there = replace(stand, places=tuple((pk, batches[pk].version, mine) for pk, _shown, mine in first), stale=False)
+    there = replace(stand, places=tuple((pk, batches[pk].version, role) for pk, _shown, role in first), stale=False)
     return there, Frame(version=[str(there)], fragments=made, rows=[] if reload else rows, reload=reload)
 
 
 def _check(stand: Stand, batches: Mapping[int, Batch]) -> Fragment:
     """How many cards there are to review."""
-    reviewed = collections.rather([*batches.values()], {pk for pk, _shown, mine in stand.places if mine})
-    drawn = {"name": stand.name, "to_check": sum(batch.to_check for batch in reviewed)}
+    drawn = {"name": stand.name, "to_check": sum(batch.to_check for batch in batches.values())}
     return Fragment(id="collection-check", html=render_to_string("batches/_collection_check.html", drawn))
 
 
@@ -150,7 +150,7 @@ def draw(stands: set[Stand]) -> dict[Stand, Sheet[Stand]]:
     fragments.use_own_addresses()
     versions = live.versions({pk for stand in stands for pk in stand.shown})
     sheets = {stand: Sheet(stand) for stand in stands}
-    behind = [stand for stand in stands if stand.stale or any(versions.get(pk) != at for pk, at, _mine in stand.places)]
+    behind = [stand for stand in stands if stand.stale or any(versions.get(pk) != at for pk, at, _role in stand.places)]
     batches = _batches(pk for stand in behind for pk in stand.shown) if behind else {}
     drawn = Drawn()
     for stand in behind:

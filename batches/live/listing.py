@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic
 from weakref import WeakKeyDictionary
@@ -14,7 +14,8 @@ from batches.live import events, fragments
 from batches.live.audience import Audience, Key, Seat, Sheet
 from batches.live.feed import Frame, Row, house
 from batches.models import Batch
-from batches.queries import lists, live
+from batches.queries import lists, live, rights
+from batches.queries.rights import Role
 
 ROWS = 100  # as many as a page of the list has
 
@@ -26,7 +27,11 @@ class Shelf:
     shown: tuple[tuple[int, int], ...]
     language: str
     asked: tuple[int, ...]  # what the page shows; `shown` are those of them that this person may see
-    mine: frozenset[int] = frozenset()  # and these may be changed, too
+    roles: tuple[Role, ...] = ()  # what this person may do with each of `shown`
+
+    def looks(self) -> Iterator[tuple[int, int, Role]]:
+        for (pk, version), role in zip(self.shown, self.roles, strict=True):
+            yield pk, version, role
 
 
 def parse_ids(text: str) -> tuple[int, ...]:
@@ -35,9 +40,10 @@ def parse_ids(text: str) -> tuple[int, ...]:
 
 
 def shelf(user: Any, asked: tuple[int, ...], language: str) -> Shelf:
-    visible = list(Batch.objects.visible_to(user).filter(pk__in=asked).only("pk", "owner_id", "everybody"))
-    seen = {batch.pk for batch in visible}
-    return Shelf(tuple((pk, -1) for pk in asked if pk in seen), language, asked, frozenset(lists.mine(visible, user)))
+    visible = Batch.objects.visible_to(user).filter(pk__in=asked).only("pk", "owner_id", "everybody")
+    roles = rights.of_each(user, visible)
+    seen = [pk for pk in asked if pk in roles]
+    return Shelf(tuple((pk, -1) for pk in seen), language, asked, tuple(roles[pk] for pk in seen))
 
 
 def frame(html: Iterable[tuple[int, str]]) -> Frame:
@@ -45,25 +51,25 @@ def frame(html: Iterable[tuple[int, str]]) -> Frame:
     return Frame(version=[0, 0], fragments=[], rows=rows, reload=False)
 
 
-Look = tuple[int, bool]  # a batch, and whether it may be changed
+Look = tuple[int, Role]  # a batch, and what may be done with it
 
 
 def drawn(looks: Collection[Look], language: str) -> dict[Look, str]:
     """Rows of these batches; empty for one that is in the trash or gone."""
     with translation.override(language):
-        found = lists.with_first_card(Batch.objects.filter(pk__in={pk for pk, _mine in looks}, deleted_at=None))
+        found = lists.with_first_card(Batch.objects.filter(pk__in={pk for pk, _role in looks}, deleted_at=None))
         rows = {row.batch.pk: row for row in lists.rows(found)}
-        return {look: _row(rows[look[0]], mine=look[1]) if look[0] in rows else "" for look in looks}
+        return {look: _row(rows[look[0]], look[1]) if look[0] in rows else "" for look in looks}
 
 
-def _row(row: lists.Row, *, mine: bool) -> str:
-    return render_to_string("batches/_batch_row.html", {"row": row, "mine": {row.batch.pk} if mine else ()})
+def _row(row: lists.Row, role: Role) -> str:
+    return render_to_string("batches/_batch_row.html", {"row": row, **lists.by_role({row.batch.pk: role})})
 
 
 def frame_of(one: Shelf) -> Frame:
     """All its rows as they are now."""
-    made = drawn([(pk, pk in one.mine) for pk, _version in one.shown], one.language)
-    return frame((pk, html) for (pk, _mine), html in made.items())
+    made = drawn([(pk, role) for pk, _version, role in one.looks()], one.language)
+    return frame((pk, html) for (pk, _role), html in made.items())
 
 
 def draw(shelves: set[Shelf]) -> dict[Shelf, Sheet[Shelf]]:
@@ -74,16 +80,16 @@ def draw(shelves: set[Shelf]) -> dict[Shelf, Sheet[Shelf]]:
     sheets, made = {}, {}
     for language in {one.language for one in shelves}:
         behind = {
-            (pk, pk in one.mine)
+            (pk, role)
             for one in shelves
             if one.language == language
-            for pk, version in one.shown
+            for pk, version, role in one.looks()
             if version != versions.get(pk, 0)
         }
         made[language] = drawn(behind, language) if behind else {}
     for one in shelves:
         rows = [
-            (pk, made[one.language][pk, pk in one.mine]) for pk, version in one.shown if version != versions.get(pk, 0)
+            (pk, made[one.language][pk, role]) for pk, version, role in one.looks() if version != versions.get(pk, 0)
         ]
         there = replace(one, shown=tuple((pk, versions.get(pk, 0)) for pk, _version in one.shown))
         sheets[one] = Sheet(there, text=json.dumps(frame(rows)) if rows else None)

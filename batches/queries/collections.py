@@ -5,7 +5,7 @@ theirs united by key.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -68,16 +68,6 @@ def batches_of(user: Any, name: str) -> list[Batch]:
 
 def started(batches: Iterable[Batch]) -> list[Batch]:
     return [batch for batch in batches if not batch.is_draft]
-
-
-def to_review(batches: Iterable[Batch], user: Any) -> list[Batch]:
-    """The started ones that this person may change; where there is none, those that one may look at."""
-    read = started(batches)
-    return rather(read, lists.mine(read, user))
-
-
-def rather(read: list[Batch], mine: Collection[int]) -> list[Batch]:
-    return [batch for batch in read if batch.pk in mine] or read
 
 
 def whole(name: str, batches: Sequence[Batch]) -> Batch:

@@ -1,6 +1,6 @@
 """The list of batches: filters, order, and what a row shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,9 +141,16 @@ def counts(batches: BatchQuerySet, user: Any) -> dict[str, int]:
     )
 
 
-def mine(batches: Iterable[Batch], user: Any) -> set[int]:
-    """Those of them, which this person sees, that the same may change."""
-    return {pk for pk, role in rights.of_each(user, batches).items() if role >= rights.Role.EDITOR}
+def allowed(batches: Iterable[Batch], user: Any) -> dict[str, set[int]]:
+    """For the menu of each: `mine` may be changed, `own` also shared and deleted."""
+    return by_role(rights.of_each(user, batches))
+
+
+def by_role(roles: Mapping[int, rights.Role]) -> dict[str, set[int]]:
+    return {
+        "mine": {pk for pk, role in roles.items() if role >= rights.Role.EDITOR},
+        "own": {pk for pk, role in roles.items() if role >= rights.Role.OWNER},
+    }
 
 
 def rows(batches: Iterable[Batch]) -> list[Row]:

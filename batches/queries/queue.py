@@ -51,7 +51,7 @@ class Queue:
 
     @classmethod
     def of_collection(cls, query: Mapping[str, Any], name: str, user: User) -> "Queue":
-        read = collections.to_review(collections.batches_of(user, name), user)
+        read = collections.started(collections.batches_of(user, name))
         return cls.from_query(query, collections.whole(name, read), read)
 
     @property

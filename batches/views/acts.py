@@ -19,10 +19,10 @@ from django.views.decorators.vary import vary_on_headers
 from batches.actions import bulk, undoing
 from batches.changes import TransitionRefused
 from batches.models import Batch
-from batches.queries import activity, grid, queue
+from batches.queries import activity, grid, queue, rights
 from batches.queries.asked import whole_number
 from batches.templatetags.activity_words import GROUPS, sentence, undone
-from batches.views.results import can_edit, editable, visible
+from batches.views.results import correctable, may, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
 # What else may be done with chosen cards has a page of its own, which gets the same address.
@@ -42,7 +42,7 @@ def chosen(query: QueryDict, batch: Batch) -> grid.Filters:
 @vary_on_headers("HX-Request", "HX-Target")
 def cards_act(request: SignedInRequest, pk: int) -> HttpResponse:
     """GET asks, with the number; POST does it."""
-    batch = editable(request, pk)
+    batch = correctable(request, pk)
     if batch.is_draft:
         return redirect("batch_upload", pk)
     data = request.POST if request.method == "POST" else request.GET
@@ -55,7 +55,7 @@ def cards_act(request: SignedInRequest, pk: int) -> HttpResponse:
         return redirect(f"{reverse('batch_review', args=[pk])}?{asked.query(first)}")
     if name in ELSEWHERE:
         return redirect(f"{reverse(ELSEWHERE[name], args=[pk])}?{filters.query()}")
-    if name not in bulk.ACTS:
+    if name not in bulk.ACTS or not _may(request, batch, name):
         raise Http404
     if request.method == "POST":
         return _do(request, batch, filters, name)
@@ -63,7 +63,7 @@ def cards_act(request: SignedInRequest, pk: int) -> HttpResponse:
     total = len(filters.cards) if filters.cards else grid.number(batch, filters)
     context = {
         "batch": batch,
-        "can_edit": True,
+        **may(request, batch),
         "do": name,
         "asked": question(name, number),
         "means": means(name),
@@ -75,6 +75,15 @@ def cards_act(request: SignedInRequest, pk: int) -> HttpResponse:
     }
     inside = request.htmx.target == "act-ask"
     return render(request, "batches/_cards_ask.html" if inside else "batches/cards_act.html", context)
+
+
+def needed(do: str | None) -> rights.Role:
+    """What one must be allowed to do this, and to take it back; without a name they are corrections."""
+    return rights.Role.CORRECTOR if do in {None, "review", "unreview"} else rights.Role.EDITOR
+
+
+def _may(request: SignedInRequest, batch: Batch, do: str | None) -> bool:
+    return rights.of(request.user, batch) >= needed(do)
 
 
 def _table(pk: int, filters: grid.Filters) -> str:
@@ -133,20 +142,23 @@ def means(name: str) -> str:
 @vary_on_headers("HX-Request", "HX-Target")
 def act_detail(request: SignedInRequest, pk: int, act_pk: int) -> HttpResponse:
     """An act that takes its time: how far it is. Each POST does a second more of it."""
-    batch = editable(request, pk)
+    batch = correctable(request, pk)
     entry = get_object_or_404(batch.activities.select_related("by", "undone_by"), pk=act_pk)
+    allowed = _may(request, batch, entry.what.get("do"))
+    if request.method == "POST" and not allowed:
+        raise Http404
     if request.method == "POST" and entry.what.get("do") in bulk.ACTS:
         bulk.go_on(entry)
         entry = batch.activities.select_related("by", "undone_by").get(pk=act_pk)
     undo = entry.what.get("undo")
     context = {
         "batch": batch,
-        "can_edit": True,
+        **may(request, batch),
         "entry": entry,
         "open": bulk.is_open(entry),
         "done": undo["back"] + undo["kept"] if undo else entry.count,
         "total": entry.count if undo else entry.what.get("total", entry.count),
-        "can_undo": undoing.can_be_undone(entry),
+        "can_undo": allowed and undoing.can_be_undone(entry),
         "address": reverse("act_detail", args=[pk, act_pk]),
         "back": reverse("batch_results", args=[pk]),
     }
@@ -158,8 +170,11 @@ def act_detail(request: SignedInRequest, pk: int, act_pk: int) -> HttpResponse:
 @login_required
 def act_undo(request: SignedInRequest, pk: int, act_pk: int) -> HttpResponse:
     """Take it back, as far as nobody has touched the cards since."""
-    batch = editable(request, pk)
-    entry = undoing.undo(get_object_or_404(batch.activities.select_related("by"), pk=act_pk), request.user)
+    batch = correctable(request, pk)
+    entry = get_object_or_404(batch.activities.select_related("by"), pk=act_pk)
+    if not _may(request, batch, entry.what.get("do")):
+        raise Http404
+    entry = undoing.undo(entry, request.user)
     if entry.undone_at is None:
         messages.error(request, _("This cannot be undone here."))
     elif bulk.is_open(entry):
@@ -179,7 +194,7 @@ def _where(request: SignedInRequest, pk: int) -> list[int]:
 def batch_activity(request: SignedInRequest, pk: int) -> HttpResponse:
     """Who did what to this batch."""
     batch = visible(request, pk)
-    context = _list(request, batch) | {"batch": batch, "can_edit": can_edit(request, batch)}
+    context = _list(request, batch) | {"batch": batch, **may(request, batch)}
     return render(request, "batches/batch_activity.html", context)
 
 
@@ -199,11 +214,11 @@ def _list(request: SignedInRequest, batch: Batch | None) -> dict[str, Any]:
     group, person = request.GET.get("kind", ""), _uuid(request.GET.get("by", ""))
     kinds = GROUPS[group][1] if group in GROUPS else ()
     page = activity.page(activity.visible(request.user, batch), kinds, person, request.GET.get("before", ""))
-    mine = request.user.is_administrator
+    roles = rights.of_each(request.user, {entry.batch for entry in page.entries})
     rows = [
         {
             "entry": entry,
-            "can_undo": undoing.can_be_undone(entry) and (mine or entry.batch.owner_id == request.user.pk),
+            "can_undo": undoing.can_be_undone(entry) and roles[entry.batch_id] >= needed(entry.what.get("do")),
             "open": bool(entry.what.get("do")) and bulk.is_open(entry),
         }
         for entry in page.entries

@@ -16,7 +16,7 @@ from batches.forms import BatchForm, SettingsForm
 from batches.models import Batch, new_uid
 from batches.queries import lists
 from batches.views.results import may
-from cardocr_site.accounts.requests import SignedInRequest
+from cardocr_site.accounts.requests import SignedInRequest, operator_required
 from templates_app.models import FieldTemplate
 
 PAGE_SIZES = (25, 50, 100)
@@ -43,7 +43,7 @@ def batch_list(request: SignedInRequest) -> HttpResponse:
         "filters": filters,
         "page": page,
         "rows": lists.rows(page.object_list),
-        "mine": lists.mine(page.object_list, request.user),
+        **lists.allowed(page.object_list, request.user),
         "counts": lists.counts(narrowed, request.user),
         "per_page": per_page,
         "page_sizes": PAGE_SIZES,
@@ -117,6 +117,7 @@ def _columns(query: QueryDict, sort: str) -> list[dict[str, str]]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
+@operator_required
 def batch_new(request: SignedInRequest) -> HttpResponse:
     """Name it, and it is there: a draft that waits for scans."""
     initial = {"uid": new_uid()} | {name: request.GET.get(name, "") for name in ("template", "collection")}
@@ -175,6 +176,7 @@ def batch_continue(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @login_required
+@operator_required
 def batch_sample(request: SignedInRequest) -> HttpResponse:
     """A draft of the 12 sample cards, of this person's own."""
     return redirect("batch_fields", pk=trying.sample(request.user).pk)

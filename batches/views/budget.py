@@ -13,6 +13,7 @@ from batches.forms import BudgetForm
 from batches.models import Batch
 from batches.queries import budgets as queries
 from batches.states import BatchStatus, PauseReason
+from batches.views.results import may
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -26,7 +27,7 @@ def batch_budget(request: SignedInRequest, pk: int) -> HttpResponse:
         batch = budgets.set_budget(batch, form.cleaned_data["budget"], request.user)
         messages.success(request, _said(batch, form.currency))
         return redirect("batch_confirm" if batch.is_draft else "batch_detail", pk)
-    context = {"form": form, "batch": batch, "can_edit": True}
+    context = {"form": form, "batch": batch, **may(request, batch)}
     return render(request, "batches/batch_budget.html", context, status=422 if form.is_bound else 200)
 
 

@@ -24,7 +24,7 @@ from batches.queries import grid, readings, results
 from batches.queries.asked import whole_number
 from batches.states import CardStatus
 from batches.views.collections import row as row_in_collection
-from batches.views.results import can_edit, card_of, chips, editable, marks, visible
+from batches.views.results import card_of, chips, correctable, editable, marks, may, visible
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr import errors
 from ocr.fields import FieldSpec
@@ -37,7 +37,7 @@ LONGEST = 20_000
 @never_cache
 def card_detail(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """The scan beside its values. The address keeps the filter one came from; what is next follows it."""
-    batch = editable(request, pk) if request.method == "POST" else visible(request, pk)
+    batch = correctable(request, pk) if request.method == "POST" else visible(request, pk)
     if batch.is_draft:
         return redirect("batch_upload", pk)
     card = card_of(batch, card_pk)
@@ -71,7 +71,7 @@ def page(
         "row": row,
         "readings": beside,
         "source_seen": _seen(request, beside.source),
-        "can_edit": can_edit(request, batch),
+        **may(request, batch),
         "can_turn": card.worker_id is None and card.status != CardStatus.PROCESSING and card.has_picture,
         "turned": bool(card.result and (card.result.turned or card.result.back_turned)),
         "enterable": _enterable(card),
@@ -185,7 +185,7 @@ def _address(view: str, filters: grid.Filters, *args: int) -> str:
 @vary_on_headers("HX-Request")
 def card_edit(request: SignedInRequest, pk: int, card_pk: int, key: str) -> HttpResponse:
     """One value: its form, its saving. Without htmx the card's own page does both."""
-    batch = editable(request, pk)
+    batch = correctable(request, pk)
     card = card_of(batch, card_pk)
     spec = next((one for one in batch.specs() if one.key == key), None)
     if spec is None:
@@ -202,7 +202,7 @@ def card_edit(request: SignedInRequest, pk: int, card_pk: int, key: str) -> Http
 def _cell(request: SignedInRequest, batch: Batch, card: Card, spec: FieldSpec) -> HttpResponse:
     row = results.rows(batch, [card])[0]
     cell = next(one for one in row.cells if one.key == spec.key)
-    context = {"batch": batch, "row": row, "cell": cell, "can_edit": True, "collection": _collection(request)}
+    context = {"batch": batch, "row": row, "cell": cell, "can_correct": True, "collection": _collection(request)}
     return render(request, "batches/_cell.html", context)
 
 
@@ -263,7 +263,7 @@ def saved_row(request: SignedInRequest, batch: Batch, card: Card, status: int = 
     context = {
         "batch": batch,
         "row": results.rows(batch, [card_of(batch, card.pk)])[0],
-        "can_edit": True,
+        **may(request, batch),
         "filters": filters,
         "query": filters.query(),
         "chips": chips(batch, filters),
@@ -292,7 +292,7 @@ def _not_now(request: SignedInRequest, batch: Batch, card: Card) -> HttpResponse
 @login_required
 def card_reviewed(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """The card is right, or not after all."""
-    batch = editable(request, pk)
+    batch = correctable(request, pk)
     card = card_of(batch, card_pk)
     version = number(request.GET.get("version") or request.POST.get("version"))
     try:

@@ -20,7 +20,7 @@ from batches.changes import TransitionRefused
 from batches.models import Batch
 from batches.queries import choosing
 from batches.queries.asked import whole_number
-from batches.views.results import can_edit, editable, visible
+from batches.views.results import editable, may, visible
 from batches.views.uploads import PER_PAGE, scans_changed
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -53,7 +53,7 @@ def cards_choose(request: SignedInRequest, pk: int) -> HttpResponse:
         return scans_changed(request, batch, str(locked))
     if request.htmx.target == "choice":
         batch.refresh_from_db()
-        context = {"batch": batch, "can_edit": True, "filters": filters, "query": request.GET.urlencode()}
+        context = {"batch": batch, **may(request, batch), "filters": filters, "query": request.GET.urlencode()}
         return render(request, "batches/_choice.html", context | choosing.told(batch, filters))
     return scans_changed(request, batch)
 
@@ -77,7 +77,7 @@ def batch_rest(request: SignedInRequest, pk: int) -> HttpResponse:
     page = paginator.get_page(request.GET.get("page"))
     context = {
         "batch": batch,
-        "can_edit": can_edit(request, batch),
+        **may(request, batch),
         "filters": filters,
         "page": page,
         "cards": list(page.object_list),

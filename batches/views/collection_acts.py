@@ -1,6 +1,7 @@
 """Acts on cards of a collection, asked before and shown while they go on: each batch has an entry of its own."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -18,7 +19,8 @@ from batches.changes import TransitionRefused
 from batches.models import Activity
 from batches.queries import collections, grid
 from batches.queries.asked import whole_number
-from batches.views.acts import chosen, means, question
+from batches.queries.rights import Role
+from batches.views.acts import chosen, means, needed, question
 from batches.views.collections import batches_of, shared_of
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -31,13 +33,13 @@ ELSEWHERE = {"reread": "collection_reread", "export": "collection_export"}
 @never_cache
 @vary_on_headers("HX-Request", "HX-Target")
 def collection_act(request: SignedInRequest, name: str) -> HttpResponse:
-    """As cards_act: GET asks, with the number; POST does it, of the batches that this person may change."""
+    """As cards_act: GET asks, with the number; POST does it, of the batches in which this person may."""
     batches = batches_of(request, name)
     shared = shared_of(request, name, batches, "cards")
     data = request.POST if request.method == "POST" else request.GET
     do, filters = data.get("do", ""), chosen(data, shared["whole"])
     read = collections.started(batches)
-    mine = [batch for batch in read if batch.pk in shared["editable"]]
+    mine = [batch for batch in read if batch.pk in _allowed(request, shared, do)]
     meant = collections.chosen(mine, filters) if filters.cards or "all" in data else []
     if not meant:
         messages.warning(request, _("Tick the cards first."))
@@ -64,6 +66,13 @@ def collection_act(request: SignedInRequest, name: str) -> HttpResponse:
     }
     inside = request.htmx.target == "act-ask"
     return render(request, "batches/_cards_ask.html" if inside else "batches/collection_act.html", context)
+
+
+def _allowed(request: SignedInRequest, shared: Mapping[str, Any], do: str) -> Collection[int]:
+    """The batches in which this person may do that."""
+    if do in bulk.ACTS and needed(do) > Role.CORRECTOR:
+        return shared["mine"]  # type: ignore[no-any-return]
+    return {batch.pk for batch in shared["batches"]} if request.user.corrects else set()
 
 
 def _table(name: str, filters: grid.Filters) -> str:
@@ -107,7 +116,8 @@ def collection_act_detail(request: SignedInRequest, name: str) -> HttpResponse:
     """As act_detail, of an act on several batches: how far it is. Each POST does a second more of it."""
     batches = batches_of(request, name)
     shared = shared_of(request, name, batches, "cards")
-    entries = _entries(shared["editable"], request.GET)
+    entries = _entries([batch.pk for batch in batches], request.GET)
+    entries = [entry for entry in entries if entry.batch_id in _allowed(request, shared, entry.what["do"])]
     if not entries:
         raise Http404
     if request.method == "POST":

@@ -53,7 +53,7 @@ def collection_reread(request: SignedInRequest, name: str) -> HttpResponse:
     shared = shared_of(request, name, batches, "cards")
     data = request.POST if request.method == "POST" else request.GET
     filters = chosen(data, shared["whole"])
-    mine = [batch for batch in collections.started(batches) if batch.pk in shared["editable"]]
+    mine = [batch for batch in collections.started(batches) if batch.pk in shared["mine"]]
     meant = collections.chosen(mine, filters)
     form = RereadingForm(_as_last_read(name, [batch for batch, _filters in meant]), data if "engine" in data else None)
     means = form.means() if form.is_bound and form.is_valid() else form.first_means()

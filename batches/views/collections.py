@@ -27,7 +27,7 @@ from batches.models import Batch, Card
 from batches.queries import collections, columns, grid, lists, saved_views
 from batches.streaming import stream
 from batches.views.exports import formats
-from batches.views.results import card_of, chips, heads, marks, narrowing, pager
+from batches.views.results import card_of, chips, heads, marks, may, narrowing, pager
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 50
@@ -67,15 +67,15 @@ def batches_of(request: SignedInRequest, name: str) -> list[Batch]:
 def shared_of(request: SignedInRequest, name: str, batches: list[Batch], current: str) -> dict[str, Any]:
     """What every page of a collection shows."""
     read = collections.started(batches)
-    whole, mine = collections.whole(name, read), lists.mine(batches, request.user)
+    whole = collections.whole(name, read)
     return {
-        "editable": mine,
+        **lists.allowed(batches, request.user),
         "name": name,
         "whole": whole,
         "batches": batches,
         "current": current,
         "cards": whole.total,
-        "to_check": sum(batch.to_check for batch in collections.rather(read, mine)),
+        "to_check": sum(batch.to_check for batch in read),
     }
 
 
@@ -92,7 +92,6 @@ def collection_detail(request: SignedInRequest, name: str) -> HttpResponse:
     context = shared | {
         "page": page,
         "rows": lists.rows(by_id[pk] for pk in shown if pk in by_id),
-        "mine": shared["editable"],
         "sum": lists.row(shared["whole"]),
         "drafts": sum(batch.is_draft for batch in batches),
         "unseen": max(0, shared["whole"].completed - shared["whole"].reviewed - shared["whole"].to_check),
@@ -113,17 +112,16 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     counted = collections.numbers(read, filters)
     sheet = collections.page(read, filters, counted, request.GET.get("page"))
     rows = collections.rows(read, whole.specs(), sheet.cards)
-    mine = shared["editable"]
-    selectable = sum(number for pk, number in counted.items() if pk in mine)
+    mine = shared["mine"]
     shown = columns.of_collection(whole.specs())
     context = shared | {
         "collection": name,
         "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, whole), filters),
         "address": reverse("collection_cards", args=[name]),
-        "can_edit": bool(selectable),
+        "can_correct": request.user.corrects and bool(sheet.count),
         # Also where nothing of this filter is to be acted on: the next one may have some.
-        "can_act": any(batch.pk in mine for batch in read),
-        "selectable": selectable,
+        "can_act": request.user.corrects,
+        "can_edit": any(batch.pk in mine for batch in read),
         "hidden": list(QueryDict(filters.query()).items()),
         "filters": filters,
         "query": filters.query(),
@@ -163,7 +161,7 @@ def row(request: SignedInRequest, name: str, batch: Batch, card: Card, status: i
     query = grid.Filters.from_query(from_page, whole).query()
     drawn = collections.rows(read, whole.specs(), [card_of(batch, card.pk)])[0]
     shown = columns.of_collection(whole.specs())
-    context = {"one": drawn, "can_edit": True, "collection": name, "query": query, "columns": shown}
+    context = may(request, batch) | {"one": drawn, "collection": name, "query": query, "columns": shown}
     return render(request, "batches/_collection_row.html", context, status=status)
 
 

@@ -20,6 +20,7 @@ from batches.models import Batch, Card
 from batches.queries import besides, budgets, expected, house, preparing, trying, uploads
 from batches.states import CardStatus
 from batches.views import duplicates
+from batches.views.results import may
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.fields import FieldSpec
 from ocr.models import Engine
@@ -45,7 +46,7 @@ def batch_confirm(request: SignedInRequest, pk: int) -> HttpResponse:
     unreadable = batch.cards.exclude(error="").count()
     context = {
         "batch": batch,
-        "can_edit": Batch.objects.editable_by(request.user).filter(pk=pk).exists(),
+        **may(request, batch),
         "specs": specs,
         "inactive": len(batch.fields) - len(specs),
         "besides": besides.told(batch),

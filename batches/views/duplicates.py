@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from batches.drain import duplicates
 from batches.models import Batch, CardResult
 from batches.queries import trying
-from batches.views.results import can_edit
+from batches.views.results import may
 from cardocr_site.accounts.models import User
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -58,7 +58,7 @@ def batch_read_before(request: SignedInRequest, pk: int) -> HttpResponse:
     rows = [(cards[card_id], readings[earlier[card_id].result_id]) for card_id in ids]
     context = {
         "batch": batch,
-        "can_edit": can_edit(request, batch),
+        **may(request, batch),
         "rows": [(card, reading if earlier[card.pk].batch_id in seen else None) for card, reading in rows],
         "number": len(earlier),
         "more": len(earlier) - len(rows),

@@ -19,7 +19,7 @@ from batches.changes import TransitionRefused
 from batches.models import Card
 from batches.queries import grid, results
 from batches.views.cards import LONGEST, number, saved_row
-from batches.views.results import card_of, editable
+from batches.views.results import card_of, correctable
 from cardocr_site.accounts.models import User
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -37,7 +37,7 @@ ACTS: dict[str, Callable[[Card, User, int, int], Card]] = {
 @login_required
 def entry_add(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """Empty, and its form opens."""
-    card = card_of(editable(request, pk), card_pk)
+    card = card_of(correctable(request, pk), card_pk)
     try:
         _card, place = entries.add(card, request.user, number(request.GET.get("version")))
     except (EditConflict, entries.NoSuchEntry, TransitionRefused) as error:
@@ -53,7 +53,7 @@ def entry_add(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
 @login_required
 def entry_change(request: SignedInRequest, pk: int, card_pk: int, place: int, act: str) -> HttpResponse:
     """Up, down, out, back, right, unsure."""
-    card = card_of(editable(request, pk), card_pk)
+    card = card_of(correctable(request, pk), card_pk)
     if act not in ACTS:
         raise Http404
     try:
@@ -68,7 +68,7 @@ def entry_change(request: SignedInRequest, pk: int, card_pk: int, place: int, ac
 @never_cache
 def entry_edit(request: SignedInRequest, pk: int, card_pk: int, place: int) -> HttpResponse:
     """The scan beside the values of one entry. Where somebody else was quicker, what was typed stays in the form."""
-    batch = editable(request, pk)
+    batch = correctable(request, pk)
     card = card_of(batch, card_pk)
     entry = next((one for one in results.further_entries(batch, card) if one.place == place), None)
     if entry is None:
@@ -99,6 +99,7 @@ def entry_edit(request: SignedInRequest, pk: int, card_pk: int, place: int) -> H
         "collection": _collection(request, card),
         "table": _table(request, card),
         "upright": card.upright,
+        "can_correct": True,
         "can_edit": False,  # of the stage: nothing is turned or replaced from here
     }
     return render(request, "batches/entry_edit.html", context, status=409 if conflict else 200)

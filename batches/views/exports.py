@@ -16,7 +16,7 @@ from batches.exports import about, rows, sending
 from batches.exports import options as choices
 from batches.exports.table import Table
 from batches.models import Activity, Batch, ExportSettings
-from batches.views.results import can_edit, visible
+from batches.views.results import may, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
 SHOWN = 6  # rows of the preview
@@ -39,7 +39,7 @@ def batch_export(request: SignedInRequest, pk: int) -> HttpResponse:
         return render(request, "batches/_export_seen.html", context | {"swapped": True})
     earlier = Activity.objects.filter(batch=batch, kind="export").select_related("by")[:EARLIER]
     context |= {
-        "can_edit": can_edit(request, batch),
+        **may(request, batch),
         "formats": formats(),
         "which": _which(request, batch, mine),
         "fields": _fields(batch, options),

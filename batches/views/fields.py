@@ -21,7 +21,8 @@ from batches.live.fragments import Viewer
 from batches.models import Batch
 from batches.queries import besides, rereading, rights
 from batches.queries.means import read_task
-from cardocr_site.accounts.requests import SignedInRequest
+from batches.views.results import may
+from cardocr_site.accounts.requests import SignedInRequest, operator_required
 from ocr import prompts
 from ocr.fields import FieldSpec
 from ocr.models import Engine
@@ -74,11 +75,11 @@ def _said(request: SignedInRequest, batch: Batch, *, problem: str = "", status: 
 def _page(
     request: SignedInRequest, batch: Batch, extra: dict[str, Any] | None = None, *, status: int = 200, **shown: Any
 ) -> HttpResponse:
-    can_change = Batch.objects.editable_by(request.user).filter(pk=batch.pk).exists()
+    allowed = may(request, batch)
     context = {
         "batch": batch,
-        "can_edit": can_change,
-        "open": can_change and batch.is_draft,
+        **allowed,
+        "open": allowed["can_edit"] and batch.is_draft,
         "specs": batch.specs(active_only=False),
         "besides": besides.told(batch),
         "editor": field_views.editor_of(request, _BatchFields(request, batch), **shown),
@@ -188,6 +189,7 @@ def fields_from_template(request: SignedInRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @login_required
+@operator_required
 def fields_save_template(request: SignedInRequest, pk: int) -> HttpResponse:
     """Keep this batch's fields as a template of one's own."""
     batch = _visible(request, pk)

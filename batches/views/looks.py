@@ -17,7 +17,7 @@ from batches.models import Batch
 from batches.queries import preparing
 from batches.queries.asked import whole_number
 from batches.views import uploads
-from batches.views.results import can_edit, card_of, editable, visible
+from batches.views.results import card_of, editable, may, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -33,7 +33,7 @@ def batch_alike(request: SignedInRequest, pk: int) -> HttpResponse:
     pairs = preparing.pairs(batch)
     context = {
         "batch": batch,
-        "can_edit": can_edit(request, batch),
+        **may(request, batch),
         "pairs": pairs,
         "number": number,
         "more": number - len(pairs),

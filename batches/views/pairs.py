@@ -15,7 +15,7 @@ from batches.actions import pairs
 from batches.actions.drafts import Refused
 from batches.models import Batch
 from batches.queries.asked import whole_number
-from batches.views.results import editable
+from batches.views.results import editable, may
 from cardocr_site.accounts.requests import SignedInRequest
 
 SHOWN = 60  # pairs, and odd ones, of a preview
@@ -42,7 +42,9 @@ def batch_pairs(request: SignedInRequest, pk: int) -> HttpResponse:
             said = ngettext("%(n)s pair is one card now.", "%(n)s pairs are one card each now.", number)
             messages.success(request, said % {"n": number})
         return redirect("batch_pairs", pk)
-    return render(request, "batches/batch_pairs.html", _context(batch, chosen, request.GET.get("page")))
+    return render(
+        request, "batches/batch_pairs.html", _context(batch, chosen, request.GET.get("page")) | may(request, batch)
+    )
 
 
 def _chosen(batch: Batch, data: QueryDict) -> tuple[pairs.How, str, str]:
@@ -67,7 +69,6 @@ def _context(batch: Batch, chosen: tuple[pairs.How, str, str], page: str | None)
     paired = batch.cards.exclude(back=None).select_related("back").order_by("position", "pk")
     return {
         "batch": batch,
-        "can_edit": True,
         "how": how,
         "front": front,
         "back": back,

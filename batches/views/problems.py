@@ -14,7 +14,7 @@ from batches.live import feed
 from batches.models import Batch
 from batches.queries import problems
 from batches.views import run
-from batches.views.results import can_edit, editable, visible
+from batches.views.results import editable, may, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -32,7 +32,7 @@ def batch_problems(request: SignedInRequest, pk: int) -> HttpResponse:
     may_work = [group for group in groups if group.may_work]
     context = {
         "batch": batch,
-        "can_edit": can_edit(request, batch),
+        **may(request, batch),
         "groups": groups,
         "case": problems.case(groups, request.GET.get("card", "")),
         "today": problems.done_today(batch),

@@ -13,7 +13,7 @@ from batches.actions.cards import EditConflict
 from batches.changes import TransitionRefused
 from batches.queries import grid
 from batches.views.cards import number, page
-from batches.views.results import card_of, editable
+from batches.views.results import card_of, correctable
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -21,7 +21,7 @@ from cardocr_site.accounts.requests import SignedInRequest
 @login_required
 def reading_decide(request: SignedInRequest, pk: int, card_pk: int, result_pk: int) -> HttpResponse:
     """Take another reading, or some of its values, or keep what holds."""
-    batch = editable(request, pk)
+    batch = correctable(request, pk)
     card = card_of(batch, card_pk)
     filters = grid.Filters.from_query(request.GET, batch)
     version = number(request.POST.get("version") or request.GET.get("version"))

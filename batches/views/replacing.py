@@ -12,7 +12,7 @@ from batches import pictures
 from batches.actions import replacing
 from batches.intake.receiving import Refused
 from batches.models import Batch, CardScan
-from batches.views.results import card_of, editable
+from batches.views.results import card_of, editable, may
 from batches.views.uploads import CODES
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -37,7 +37,7 @@ def scan_replace(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespons
         else:
             messages.success(request, _("The scan is replaced. The old one stays in the history of the card."))
             return redirect("batch_upload", pk) if batch.is_draft else redirect("card_detail", pk, card_pk)
-    context = {"batch": batch, "card": card, "can_edit": True, "problem": problem, "back": back}
+    context = {"batch": batch, "card": card, **may(request, batch), "problem": problem, "back": back}
     return render(request, "batches/scan_replace.html", context, status=status)
 
 

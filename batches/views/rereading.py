@@ -21,7 +21,7 @@ from batches.forms import RereadingForm
 from batches.models import Batch, Card
 from batches.queries import grid
 from batches.queries import rereading as queries
-from batches.views.results import chips, editable
+from batches.views.results import chips, editable, may
 from cardocr_site.accounts.requests import SignedInRequest
 from ocr.models import Engine
 
@@ -51,7 +51,7 @@ def batch_reread(request: SignedInRequest, pk: int) -> HttpResponse:
             said = ngettext("%(n)s card is read again.", "%(n)s cards are read again.", made.total)
             messages.success(request, said % {"n": made.total})
             return redirect("batch_detail", pk)
-    context = _context(batch, cards, form, filters, ids)
+    context = may(request, batch) | _context(batch, cards, form, filters, ids)
     if request.htmx.target == "reread-plan" and request.method != "POST":
         return render(request, "batches/_reread_plan.html", context)
     return render(request, "batches/batch_reread.html", context, status=status)
@@ -66,7 +66,6 @@ def _context(
     hidden: Mapping[str, Any] = dict(QueryDict(filters.query()).items()) | {"card": ids}
     context = {
         "batch": batch,
-        "can_edit": True,
         "form": form,
         "scope": scope,
         "filter_label": label_of(batch, filters),

@@ -49,7 +49,7 @@ def _table(request: SignedInRequest, batch: Batch, asked: QueryDict) -> dict[str
     shown = columns.laid(batch, columns.layout_of(batch, request.user, view))
     return {
         "batch": batch,
-        "can_edit": can_edit(request, batch),
+        **may(request, batch),
         "filters": filters,
         "query": filters.query(),
         "sheet": sheet,
@@ -86,11 +86,6 @@ def correctable(request: SignedInRequest, pk: int) -> Batch:
 
 def owned(request: SignedInRequest, pk: int) -> Batch:
     return get_object_or_404(Batch.objects.owned_by(request.user).select_related("owner", "engine"), pk=pk)
-
-
-def can_edit(request: SignedInRequest, batch: Batch) -> bool:
-    """`batch` is one that this person can see."""
-    return rights.of(request.user, batch) >= rights.Role.EDITOR
 
 
 def may(request: SignedInRequest, batch: Batch) -> dict[str, bool]:

@@ -23,10 +23,10 @@ from batches.actions import cards as card_actions
 from batches.actions import reviewing
 from batches.changes import TransitionRefused
 from batches.models import Batch, Card, Lease
-from batches.queries import cockpit, collections, lists, queue, results
+from batches.queries import cockpit, collections, queue, results
 from batches.states import CardStatus
 from batches.views.cards import LONGEST, number
-from batches.views.results import can_edit, card_of, chips, editable, visible
+from batches.views.results import card_of, chips, correctable, may, visible
 from cardocr_site.accounts.models import User
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -42,9 +42,8 @@ def review_home(request: SignedInRequest) -> HttpResponse:
     """What there is to check, batch by batch."""
     batches = Batch.objects.visible_to(request.user).filter(to_check__gt=0).select_related("owner")
     shown = list(batches.order_by("-changed_at")[:200])
-    may = lists.mine(shown, request.user)
     context = {
-        "batches": [(batch, batch.pk in may) for batch in shown],
+        "batches": [(batch, request.user.corrects) for batch in shown],
         "total": sum(batch.to_check for batch in shown),
     }
     return render(request, "batches/review_home.html", context)
@@ -92,18 +91,14 @@ def _enter(request: SignedInRequest, asked: queue.Queue) -> HttpResponse:
     first = queue.entrance(asked, request.user)
     if first is not None:
         return redirect(_address(asked, first))
-    context = {"batch": asked.whole, "queue": asked, "others": 0}
-    if asked.collection and asked.filters.name == "check":
-        beside = collections.started(collections.batches_of(request.user, asked.collection))
-        context["others"] = sum(batch.to_check for batch in beside if batch.pk not in asked.places)
-    return render(request, "batches/review_empty.html", context)
+    return render(request, "batches/review_empty.html", {"batch": asked.whole, "queue": asked})
 
 
 def _context(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Queue) -> dict[str, Any]:
     typed, kept_at = cockpit.drafted(card, request.user)
     row = results.rows(batch, [card])[0]
     place = queue.place(asked, card, request.user)
-    may = can_edit(request, batch)
+    allowed = may(request, batch)
     query = asked.filters.query()
     return {
         "batch": batch,
@@ -121,8 +116,8 @@ def _context(request: SignedInRequest, batch: Batch, card: Card, asked: queue.Qu
         "here": asked.query(card.pk),
         "query": f"{urlencode({'collection': asked.collection})}&{query}" if asked.collection else query,
         "chips": _chips(asked, place),
-        "can_edit": may,
-        "readable": may and (row.is_read or _enterable(card)),
+        **allowed,
+        "readable": allowed["can_correct"] and (row.is_read or _enterable(card)),
         "enterable": _enterable(card),
         "can_give_up": row.is_read and card.status == CardStatus.COMPLETED,
         "entries": results.further_entries(batch, card),
@@ -161,7 +156,7 @@ def _enterable(card: Card) -> bool:
 
 def _at(request: SignedInRequest, pk: int, card_pk: int) -> tuple[Batch, Card, queue.Queue]:
     """Where somebody who may change the card acts. Raises Http404."""
-    batch = editable(request, pk)
+    batch = correctable(request, pk)
     return batch, card_of(batch, card_pk), _queue(request, batch)
 
 
@@ -302,7 +297,7 @@ def _is_program(request: SignedInRequest) -> bool:
 @login_required
 def review_draft(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """Keep what stands in the form and is not accepted."""
-    batch = editable(request, pk)
+    batch = correctable(request, pk)
     typed = {key: pair for key, pair in _typed(request, batch).items() if pair[0] != pair[1]}
     at = reviewing.keep_draft(card_of(batch, card_pk), request.user, typed)
     return JsonResponse({"at": time_format(timezone.localtime(at), "TIME_FORMAT"), "kept": len(typed)})
@@ -312,7 +307,7 @@ def review_draft(request: SignedInRequest, pk: int, card_pk: int) -> HttpRespons
 @login_required
 def review_lease(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     """This person has the card before them; who has it otherwise. `leave`: not any more."""
-    card = card_of(editable(request, pk), card_pk)
+    card = card_of(correctable(request, pk), card_pk)
     if "leave" in request.POST:
         reviewing.release(card, request.user)
         return JsonResponse({"mine": False})

@@ -26,6 +26,7 @@ from batches.models import Batch, Card
 from batches.queries import live, outlook, rights, statistics, trying
 from batches.queries.asked import whole_number
 from batches.states import BatchStatus
+from batches.views.results import correctable
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -135,7 +136,7 @@ def sample_draw(request: SignedInRequest, pk: int) -> HttpResponse:
     """Draw cards at random from those that nobody has looked at, and show them."""
     size = whole_number(request.POST.get("size"), digits=5)
     size = sampling.USUAL if size is None else size
-    if sampling.draw(_editable(request, pk), request.user, size) is None:
+    if sampling.draw(correctable(request, pk), request.user, size) is None:
         messages.error(request, _("There is no card left that nobody has looked at."))
         return redirect("batch_detail", pk)
     return redirect(f"{reverse('batch_results', args=[pk])}?filter=sample")

@@ -19,7 +19,7 @@ from batches.actions import sheets
 from batches.actions.drafts import Refused
 from batches.intake import looking, names
 from batches.models import Batch, Sheet
-from batches.views.results import editable
+from batches.views.results import editable, may
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 24
@@ -52,7 +52,7 @@ def batch_sheets(request: SignedInRequest, pk: int) -> HttpResponse:
     found_here = batch.sheets.in_bulk(list(page.object_list))
     context = {
         "batch": batch,
-        "can_edit": True,
+        **may(request, batch),
         "wanted": batch.option("sheets"),
         "page": page,
         "sheets": [found_here[pk] for pk in page.object_list if pk in found_here],
@@ -146,7 +146,7 @@ def _sheet_page(request: SignedInRequest, sheet: Sheet, cuts: list[Cut], *, prob
     place = order.index(sheet.pk)
     context = {
         "batch": sheet.batch,
-        "can_edit": True,
+        **may(request, sheet.batch),
         "sheet": sheet,
         "cuts": cuts,
         "fields": _fields(),

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from batches import progress
 from batches.models import Batch
 from batches.queries import statistics
-from batches.views.results import can_edit, visible
+from batches.views.results import may, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
 
@@ -23,7 +23,7 @@ def batch_statistics(request: SignedInRequest, pk: int) -> HttpResponse:
     priced = batch.completed and batch.cost
     context = {
         "batch": batch,
-        "can_edit": can_edit(request, batch),
+        **may(request, batch),
         "figures": statistics.of_batch(batch),
         "progress": done,
         "took": progress.time_in_words(done.elapsed_seconds) if done.elapsed_seconds else "",

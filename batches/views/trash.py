@@ -13,7 +13,7 @@ from batches.actions import trash
 from batches.changes import TransitionRefused
 from batches.models import Batch
 from batches.states import BatchStatus
-from batches.views.results import owned
+from batches.views.results import may, owned
 from cardocr_site.accounts.requests import SignedInRequest
 
 UNDER_WAY = {BatchStatus.QUEUED, BatchStatus.RUNNING, BatchStatus.PAUSED}
@@ -37,7 +37,13 @@ def batch_delete(request: SignedInRequest, pk: int) -> HttpResponse:
             else:
                 messages.success(request, _("“%(name)s” is in the trash.") % {"name": batch.name})
                 return redirect("trash_list")
-    context = {"batch": batch, "can_edit": True, "typed": typed, "error": error, "stops": batch.status in UNDER_WAY}
+    context = {
+        "batch": batch,
+        **may(request, batch),
+        "typed": typed,
+        "error": error,
+        "stops": batch.status in UNDER_WAY,
+    }
     return render(request, "batches/batch_delete.html", context, status=422 if error else 200)
 
 

@@ -15,7 +15,7 @@ from batches.live import fragments
 from batches.live.fragments import Viewer
 from batches.models import Batch, TryCard
 from batches.queries import rights, trying
-from batches.views.results import can_edit, editable, visible
+from batches.views.results import editable, may, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 60
@@ -74,7 +74,7 @@ def batch_try_cards(request: SignedInRequest, pk: int) -> HttpResponse:
     ticked = set(TryCard.objects.filter(tryout__batch=batch).values_list("card", flat=True))
     context = {
         "batch": batch,
-        "can_edit": can_edit(request, batch),
+        **may(request, batch),
         "page": page,
         "ticked": ticked,
         "elsewhere": sorted(ticked - {card.pk for card in page}),

@@ -30,6 +30,7 @@ from batches.models import Batch, Card, Upload
 from batches.queries import choosing, uploads
 from batches.states import CardStatus, UploadStatus
 from batches.streaming import stream
+from batches.views.results import may
 from cardocr_site.accounts.requests import SignedInRequest
 from cardocr_site.handler import BODY
 
@@ -240,8 +241,9 @@ def again(request: SignedInRequest, batch: Batch) -> HttpResponse:
 
 
 def _page(request: SignedInRequest, batch: Batch, *, problem: str = "", status: int = 200) -> HttpResponse:
-    can_edit = batch.is_draft and Batch.objects.editable_by(request.user).filter(pk=batch.pk).exists()
-    context = {"batch": batch, "can_edit": can_edit, "problem": problem}
+    allowed = may(request, batch)
+    can_edit = batch.is_draft and allowed["can_edit"]
+    context = {"batch": batch, **allowed, "can_edit": can_edit, "problem": problem}
     target = request.htmx.target
     if target not in {"files", "scans"} and can_edit:
         context["scans_form"] = ScansForm(batch)

@@ -155,15 +155,15 @@ def test_pages_of_the_list_follow_each_other(
         activity.record(batch, user, "rename", name=f"name-{n:02d}!", was="x")
     first = ingrid.get("/activity/")
     assert ("name-59!" in first.text, "name-09!" in first.text) == (True, False)
-    with django_assert_num_queries(5):  # session, person, the people, the entries, the bell
+    with django_assert_num_queries(6):  # session, person, the people, the entries, what one may do, the bell
         older = ingrid.get(
             "/activity/?" + first.text.split('rel="next" href="?')[1].split('"')[0].replace("&amp;", "&")
         )
     assert ("name-59!" in older.text, "name-09!" in older.text, "name-10!" in older.text) == (False, True, False)
 
 
-def test_others_read_but_get_no_buttons(client: Client, other_user: User, batch: Batch, read: list[Card]) -> None:
-    client.force_login(other_user)
+def test_others_read_but_get_no_buttons(client: Client, viewer: User, batch: Batch, read: list[Card]) -> None:
+    client.force_login(viewer)
     Activity.objects.create(batch=batch, by=batch.owner, kind="review", what={"do": "review", "open": False})
     page = client.get(address(batch, "activity/")).text
     assert ("found 1 card right" in page, "/undo/" in page) == (True, False)

@@ -246,8 +246,8 @@ def test_a_card_without_values_says_why(ingrid: Client, done: Batch, make_cards:
     assert "cannot be changed now" in response.text
 
 
-def test_others_read_the_values_and_change_nothing(client: Client, other_user: User, cards: list[Card]) -> None:
-    client.force_login(other_user)
+def test_others_read_the_values_and_change_nothing(client: Client, viewer: User, cards: list[Card]) -> None:
+    client.force_login(viewer)
     text = client.get(page(cards[0])).text
     assert "Greig" in text
     assert "card-form" not in text

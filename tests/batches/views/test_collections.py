@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -71,7 +72,7 @@ def music(user: User, other_user: User, batch: Batch) -> list[Batch]:
 
 def rows(client: Client, query: str = "", name: str = "Music") -> list[tuple[str, int]]:
     response = client.get(reverse("collection_cards", args=[name]) + query)
-    return [(one.batch.name, one.row.card.position) for one, _mine in response.context["rows"]]
+    return [(one.batch.name, one.row.card.position) for one in response.context["rows"]]
 
 
 # -- who sees what
@@ -147,7 +148,7 @@ def test_fields_of_different_templates_are_united_by_key(ingrid: Client, music: 
         ("key", "Key"),
         ("place", "Place"),
     ]
-    values = [[cell.value if cell else None for cell in one.cells] for one, _mine in page.context["rows"]]
+    values = [[cell.value if cell else None for cell in one.cells] for one in page.context["rows"]]
     assert values == [["Backer", "C", None], ["Grieg", None, "Bergen"], ["Sinding", None, ""]]
 
 
@@ -224,13 +225,19 @@ def test_more_batches_and_cards_ask_the_database_no_more(
 # -- acting on cards in the table
 
 
-def test_one_ticks_and_edits_what_is_ones_own(ingrid: Client, music: list[Batch]) -> None:
+def test_one_ticks_and_edits_what_one_may_correct(
+    client: Client, ingrid: Client, viewer: User, music: list[Batch]
+) -> None:
     page = ingrid.get(reverse("collection_cards", args=["Music"])).text
-    theirs, mine = (batch.cards.get(position=1).pk for batch in music)
-    assert f'id="pick-{mine}"' in page
-    assert f'id="pick-{theirs}"' not in page
-    assert f"{reverse('card_edit', args=[music[1].pk, mine, 'author'])}?collection=Music" in page
-    assert f"edit-{theirs}-author" not in page
+    assert 'value="retry"' in page
+    for batch in music:
+        card = batch.cards.get(position=1).pk
+        assert f'id="pick-{card}"' in page
+        assert f"{reverse('card_edit', args=[batch.pk, card, 'author'])}?collection=Music" in page
+    client.force_login(viewer)
+    page = client.get(reverse("collection_cards", args=["Music"])).text
+    assert "Grieg" in page
+    assert not re.search('id="(pick|edit)-|name="do"', page)
 
 
 def test_a_card_leads_back_to_the_table_one_came_from(ingrid: Client, music: list[Batch]) -> None:
@@ -323,21 +330,21 @@ def test_what_is_next_for_a_card_stands_at_the_end_of_its_row(ingrid: Client, mu
 
 def test_cards_of_several_batches_are_acted_on_together(ingrid: Client, user: User, music: list[Batch]) -> None:
     more = add(user, "Drawer 11", [{"author": "Bull"}], fields=[field("author", "A")])
-    mine = [*music[1].cards.values_list("pk", flat=True), *more.cards.values_list("pk", flat=True)]
     theirs = music[0].cards.get(position=1).pk
+    mine = [theirs, *music[1].cards.values_list("pk", flat=True), *more.cards.values_list("pk", flat=True)]
     address, table = reverse("collection_act", args=["Music"]), reverse("collection_cards", args=["Music"])
-    query = {"do": "review", "card": [*mine, theirs], "filter": "read"}
+    query = {"do": "review", "card": mine, "filter": "read"}
     asked = ingrid.get(address, query)
-    assert (asked.context["number"], asked.context["others"]) == (3, 1)
+    assert (asked.context["number"], asked.context["others"]) == (4, 0)
     assert asked.context["back"] == f"{table}?filter=read"
     done = ingrid.post(address, query, follow=True)
     assert done.redirect_chain[-1][0] == f"{table}?filter=read"
-    assert "3 cards changed." in done.text
+    assert "4 cards changed." in done.text
     assert set(Card.objects.filter(reviewed=True).values_list("pk", flat=True)) == set(mine)
     made = list(Activity.objects.order_by("pk"))
-    assert [(one.batch_id, one.count) for one in made] == [(music[1].pk, 2), (more.pk, 1)]
-    undoing.undo(made[0], user)
-    assert Card.objects.filter(reviewed=True).count() == 1
+    assert [(one.batch_id, one.count) for one in made] == [(music[0].pk, 1), (music[1].pk, 2), (more.pk, 1)]
+    undoing.undo(made[1], user)
+    assert Card.objects.filter(reviewed=True).count() == 2
     ingrid.post(address, query | {"do": "retry"})
     assert not Card.objects.exclude(status=CardStatus.COMPLETED).exists()
     assert ingrid.get(address, {"do": "nothing", "card": mine}).status_code == 404
@@ -347,11 +354,13 @@ def test_all_of_a_filter_is_acted_on_as_far_as_one_may(ingrid: Client, user: Use
     more = add(user, "Drawer 11", [{"author": "Grieg"}, {"author": "Bull"}], fields=[field("author", "A")])
     table, address = reverse("collection_cards", args=["Music"]), reverse("collection_act", args=["Music"])
     page = ingrid.get(f"{table}?q=drawer").text
-    assert "All 4 cards that you may change" in page
-    assert 'data-total="4"' in page
+    assert "All 5 cards of this filter" in page
+    assert 'data-total="5"' in page
     assert "All 2 cards of this filter" in ingrid.get(f"{table}?q=grieg").text
     asked = ingrid.get(address, {"do": "review", "all": "1", "q": "drawer"})
-    assert (asked.context["number"], asked.context["others"]) == (4, 1)
+    assert (asked.context["number"], asked.context["others"]) == (5, 0)
+    turned = ingrid.get(address, {"do": "turn-left", "all": "1", "q": "drawer"})
+    assert (turned.context["number"], turned.context["others"]) == (4, 1)
     assert asked.context["back"] == f"{table}?q=drawer"
     sent = {"do": "review", **dict(asked.context["hidden"]), "q": "grieg"}
     assert sent == {"do": "review", "all": "1", "q": "grieg"}
@@ -389,18 +398,18 @@ def test_an_act_that_takes_its_time_goes_on_through_all_batches(
     address = reverse("collection_act", args=["Music"])
     page = ingrid.post(address, {"do": "review", "all": "1"}, follow=True)
     on = page.redirect_chain[-1][0]
-    assert page.context["total"] == 3
+    assert page.context["total"] == 4
     seen, headers = [], {"HX-Request": "true", "HX-Target": "act-progress"}
     while page.context["open"]:
         assert on.replace("&", "&amp;") in page.text
         page = ingrid.post(on, headers=headers)
         seen.append(page.context["done"])
         assert len(seen) < 10
-    assert seen[-1] == 3
+    assert seen[-1] == 4
     assert seen == sorted(seen)
-    assert "Ingrid Solberg found 3 cards right" in page.text
-    assert dict(Activity.objects.values_list("batch", "count")) == {music[1].pk: 2, more.pk: 1}
-    foreign = Activity.objects.create(batch=music[0], kind="review", what={"do": "review", "open": True, "total": 1})
+    assert "Ingrid Solberg found 4 cards right" in page.text
+    assert dict(Activity.objects.values_list("batch", "count")) == {music[0].pk: 1, music[1].pk: 2, more.pk: 1}
+    foreign = Activity.objects.create(batch=music[0], kind="turn", what={"do": "turn-left", "open": True, "total": 1})
     detail = reverse("collection_act_detail", args=["Music"])
     for query in ("", f"?act={foreign.pk}", "?act=x"):
         assert ingrid.get(detail + query).status_code == 404
@@ -410,9 +419,9 @@ def test_what_one_may_not_change_is_not_there_to_act_on(ingrid: Client, music: l
     theirs = music[0].cards.get(position=1).pk
     foreign = Card.objects.get(batch__name="Elsewhere").pk
     for cards in ([], [theirs], [foreign], ["x", "9" * 30]):
-        answer = ingrid.post(reverse("collection_act", args=["Music"]), {"do": "review", "card": cards}, follow=True)
+        answer = ingrid.post(reverse("collection_act", args=["Music"]), {"do": "turn-left", "card": cards}, follow=True)
         assert "Tick the cards first." in answer.text
-    assert not Card.objects.filter(reviewed=True).exists()
+    assert not Activity.objects.exists()
 
 
 # -- what is taken away

@@ -53,8 +53,8 @@ def test_a_new_entry_opens_its_form(signed_in: Client, several: Card) -> None:
     assert signed_in.get(answer["Location"]).status_code == 200
 
 
-def test_nobody_changes_the_entries_of_another_ones_batch(client: Client, other_user: User, several: Card) -> None:
-    client.force_login(other_user)
+def test_nobody_changes_the_entries_of_another_ones_batch(client: Client, viewer: User, several: Card) -> None:
+    client.force_login(viewer)
     for end in ("entries/add/", "entries/1/up/", "entries/1/"):
         assert client.post(address(several, end)).status_code == 404
     Batch.objects.update(everybody="none")
@@ -109,8 +109,8 @@ def test_without_scripts_one_comes_back_to_the_table(signed_in: Client, several:
     assert added["Location"] == address(several, "entries/2/?filter=check&grid=1")
 
 
-def test_who_may_only_look_gets_the_rows_without_acts(client: Client, other_user: User, several: Card) -> None:
-    client.force_login(other_user)
+def test_who_may_only_look_gets_the_rows_without_acts(client: Client, viewer: User, several: Card) -> None:
+    client.force_login(viewer)
     page = client.get(f"/batches/{several.batch_id}/cards/").text
     assert 'class="under"' in page
     assert "entries/1/right" not in page

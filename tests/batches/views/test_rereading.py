@@ -211,9 +211,9 @@ def test_what_was_decided_already_is_said(ingrid, card):
     assert "decided about that reading already" in response.text
 
 
-def test_nobody_else_decides(client, batch, card, other_user):
+def test_nobody_else_decides(client, batch, card, viewer):
     assert decide(client, card, "accept").status_code == 302
-    client.force_login(other_user)
+    client.force_login(viewer)
     assert decide(client, card, "accept", take=["author"]).status_code == 404
     assert "Take the ticked values" not in client.get(reverse("card_detail", args=[batch.pk, card.pk])).text
     assert states(card)["second"] == "candidate"

@@ -88,9 +88,9 @@ def test_pages_and_order_are_addresses(ingrid: Client, done: Batch, make_cards: 
     assert page.index(">70</a>") < page.index(">21</a>")
 
 
-def test_who_may_not_change_sees_no_buttons(client: Client, other_user: User, done: Batch, make_cards: Make) -> None:
+def test_who_may_not_change_sees_no_buttons(client: Client, viewer: User, done: Batch, make_cards: Make) -> None:
     give_result(make_cards(1, CardStatus.COMPLETED)[0], {"author": stored("Grieg")})
-    client.force_login(other_user)
+    client.force_login(viewer)
     page = client.get(address(done)).text
     assert "Grieg" in page
     assert "Card is right" not in page

@@ -296,9 +296,9 @@ def test_the_queue_over_all_batches_counts_what_one_may_see(
     assert "Drawer 12" not in other.get("/review/").text
 
 
-def test_who_may_only_look_has_no_form(cards: list[Card], other_user: User) -> None:
+def test_who_may_only_look_has_no_form(cards: list[Card], viewer: User) -> None:
     other = Client()
-    other.force_login(other_user)
+    other.force_login(viewer)
     page = other.get(f"/batches/{cards[0].batch_id}/review/?card={cards[0].pk}").text
     assert "can change it" in page
     assert "Card is right" not in page

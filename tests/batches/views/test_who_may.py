@@ -68,8 +68,8 @@ def test_others_do_not_download_a_private_batch(client: Client, other_user: User
 
 @pytest.mark.parametrize("path", CHANGED)
 @pytest.mark.parametrize("htmx", [False, True])
-def test_others_change_nothing(client: Client, other_user: User, card: Card, path: str, htmx: bool) -> None:
-    client.force_login(other_user)
+def test_others_change_nothing(client: Client, viewer: User, card: Card, path: str, htmx: bool) -> None:
+    client.force_login(viewer)
     data = {"name": "Drawer 12", "value": "x", "value.author": "x", "version": "0", "cause": "x"}
     headers = {"HX-Request": "true"} if htmx else {}
     assert client.post(address(card, path), data, headers=headers).status_code == 404
@@ -77,8 +77,8 @@ def test_others_change_nothing(client: Client, other_user: User, card: Card, pat
 
 
 @pytest.mark.parametrize("path", ["cards/{card}/values/author/", "delete/"])
-def test_others_get_no_form(client: Client, other_user: User, card: Card, path: str) -> None:
-    client.force_login(other_user)
+def test_others_get_no_form(client: Client, viewer: User, card: Card, path: str) -> None:
+    client.force_login(viewer)
     assert client.get(address(card, path)).status_code == 404
 
 
