@@ -14,7 +14,6 @@ from batches.queries import besides, rereading
 from ocr import offers
 from ocr.models import Engine
 from templates_app.models import FieldTemplate, FieldTemplateVersion
-from templates_app.sharing import Everybody
 
 TEXT = {"class": "in"}
 
@@ -42,19 +41,11 @@ class SettingsForm(NameForm):
         required=False,
         widget=forms.TextInput(attrs={**TEXT, "autocomplete": "off"}),
     )
-    everybody = forms.ChoiceField(
-        label=gettext_lazy("Everybody who has a role here may"),
-        choices=Everybody,
-        required=False,
-        widget=forms.Select(attrs=TEXT),
-    )
 
-    def __init__(self, batch: Batch, data: Any = None, *, owns: bool) -> None:
-        initial = {name: getattr(batch, name) for name in ("name", "collection", "everybody")}
+    def __init__(self, batch: Batch, data: Any = None) -> None:
+        initial = {name: getattr(batch, name) for name in ("name", "collection")}
         initial["tags"] = ", ".join(tag.name for tag in batch.tags.all())
         super().__init__(data, initial=initial)
-        if not owns:
-            del self.fields["everybody"]
         for field in self.fields.values():
             field.show_hidden_initial = True
 
@@ -62,7 +53,7 @@ class SettingsForm(NameForm):
         return split_tags(self.cleaned_data["tags"])
 
     def changed(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in self.changed_data if name in self.data}
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 def split_tags(text: str) -> list[str]:

@@ -48,6 +48,7 @@ urlpatterns = [
     path("batches/new/", batches.batch_new, name="batch_new"),
     path("batches/sample/", batches.batch_sample, name="batch_sample"),
     path("batches/<int:pk>/settings/", batches.batch_settings, name="batch_settings"),
+    path("batches/<int:pk>/share/", batches.batch_share, name="batch_share"),
     path("batches/<int:pk>/continue/", batches.batch_continue, name="batch_continue"),
     path("batches/<int:pk>/upload/", uploads.batch_upload, name="batch_upload"),
     path("batches/<int:pk>/files/", uploads.card_add, name="card_add"),

@@ -304,6 +304,8 @@ class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
         }
         super().__init__(*args, **{**more, "initial": initial | (more.get("initial") or {})})
         self.fields["everybody"].required = False  # what is not sent stays
+        if self.instance.pk:
+            del self.fields["everybody"]  # then with ShareForm
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

@@ -21,9 +21,9 @@ NOTHING = Q(pk__in=())  # asks nothing of the database
 class Everybody(models.TextChoices):
     """What those who have a role may do with it, besides its owner and the groups it is shared with."""
 
-    NONE = "none", _("nothing")
-    READ = "read", _("read it")
-    EDIT = "edit", _("edit it")
+    NONE = "none", _("may not see it")
+    READ = "read", _("may see it")
+    EDIT = "edit", _("may edit it")
 
 
 SHARED = (Everybody.READ, Everybody.EDIT)

@@ -13,6 +13,7 @@ urlpatterns = [
     path("<int:pk>/prompt/", version_views.template_prompt, name="template_prompt"),
     path("<int:pk>/", views.template_detail, name="template_detail"),
     path("<int:pk>/edit/", views.template_edit, name="template_edit"),
+    path("<int:pk>/share/", views.template_share, name="template_share"),
     path("<int:pk>/instruction/", views.template_instruction, name="template_instruction"),
     path("<int:pk>/delete/", views.template_delete, name="template_delete"),
     path("<int:pk>/fields/add/", views.template_field_add, name="template_field_add"),

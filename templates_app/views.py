@@ -19,6 +19,7 @@ from ocr.fields import FieldSpec
 from templates_app import editing, field_views, scans, versions
 from templates_app.forms import InstructionForm, TemplateForm
 from templates_app.models import FieldTemplate, FieldTemplateQuerySet, FieldTemplateVersion
+from templates_app.share_form import ShareForm, set_groups
 
 PER_PAGE = 50
 BESIDE = ("sample", "instructions", "export")  # what is shown beside the fields
@@ -91,6 +92,7 @@ def _page(request: SignedInRequest, template: FieldTemplate, *, status: int = 20
         "specs": newest.specs(),
         "scans": scans.told(template.scans),
         "open": FieldTemplate.objects.editable_by(request.user).filter(pk=template.pk).exists(),
+        "can_own": FieldTemplate.objects.owned_by(request.user).filter(pk=template.pk).exists(),
         "editor": field_views.editor_of(request, _TemplateFields(request, template), **shown),
     }
     if request.htmx.target == "fields":
@@ -109,6 +111,10 @@ def _editable(request: SignedInRequest, pk: int) -> FieldTemplate:
     return get_object_or_404(FieldTemplate.objects.editable_by(request.user), pk=pk)
 
 
+def _owned(request: SignedInRequest, pk: int) -> FieldTemplate:
+    return get_object_or_404(FieldTemplate.objects.owned_by(request.user), pk=pk)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def template_edit(request: SignedInRequest, pk: int) -> HttpResponse:
@@ -119,8 +125,24 @@ def template_edit(request: SignedInRequest, pk: int) -> HttpResponse:
         form.save()
         messages.success(request, _("Saved."))
         return redirect("template_detail", pk=pk)
-    context = {"form": form, "template": template}
+    owns = FieldTemplate.objects.owned_by(request.user).filter(pk=pk).exists()
+    context = {"form": form, "template": template, "share": ShareForm(template) if owns else None}
     return render(request, "templates_app/template_form.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@login_required
+def template_share(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Who sees it and who changes it."""
+    template = _owned(request, pk)
+    share = ShareForm(template, request.POST)
+    if not share.is_valid():
+        context = {"form": TemplateForm(instance=template), "template": template, "share": share}
+        return render(request, "templates_app/template_form.html", context, status=422)
+    FieldTemplate.objects.filter(pk=pk).update(everybody=share.cleaned_data["everybody"])
+    set_groups(template, share.chosen())
+    messages.success(request, _("Saved."))
+    return redirect("template_detail", pk=pk)
 
 
 @require_POST
@@ -144,7 +166,7 @@ def template_instruction(request: SignedInRequest, pk: int) -> HttpResponse:
 @login_required
 def template_delete(request: SignedInRequest, pk: int) -> HttpResponse:
     """Asks first. Batches keep the fields they have."""
-    template = _editable(request, pk)
+    template = _owned(request, pk)
     if request.method == "POST":
         template.delete()
         messages.success(request, _("The template “%(name)s” is deleted.") % {"name": template.name})

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from batches import progress
 from batches.models import Activity
+from templates_app.sharing import Everybody
 
 register = template.Library()
 
@@ -163,7 +164,16 @@ def detail(entry: Activity) -> str:
     """What else is known of it: the cause of what failed, how much of it was taken back."""
     if entry.what.get("cause"):
         return progress.error_sentence(entry.what["cause"])
+    if entry.kind == "sharing" and "everybody" in entry.what:
+        return _shared_with(entry.what)
     return ""
+
+
+def _shared_with(what: dict[str, Any]) -> str:
+    words = dict(Everybody.choices)
+    groups = {name: words.get(way, way) for name, way in what.get("groups", {}).items()}
+    said = {_("Everybody"): words.get(what["everybody"], ""), **groups}
+    return " · ".join(f"{name}: {way}" for name, way in said.items())
 
 
 @register.filter

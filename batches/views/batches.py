@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -18,6 +19,7 @@ from batches.queries import lists
 from batches.views.results import may
 from cardocr_site.accounts.requests import SignedInRequest, operator_required
 from templates_app.models import FieldTemplate
+from templates_app.share_form import ShareForm
 
 PAGE_SIZES = (25, 50, 100)
 TAGS_TOLD = 40
@@ -143,23 +145,42 @@ def batch_settings(request: SignedInRequest, pk: int) -> HttpResponse:
     batches = Batch.objects.editable_by(request.user).select_related("owner", "continues")
     batch = get_object_or_404(batches, pk=pk)
     rights = may(request, batch)
-    form = SettingsForm(batch, request.POST if request.method == "POST" else None, owns=rights["can_own"])
+    form = SettingsForm(batch, request.POST if request.method == "POST" else None)
     if form.is_valid():
         settings.change(batch, request.user, **form.changed())
         if "next" in request.POST:
             return redirect("batch_upload", pk)
         messages.success(request, _("Saved."))
         return redirect("batch_settings", pk)
+    return _settings(request, batch, form, ShareForm(batch) if rights["can_own"] else None)
+
+
+def _settings(request: SignedInRequest, batch: Batch, form: SettingsForm, share: ShareForm | None) -> HttpResponse:
     visible = Batch.objects.visible_to(request.user)
+    bound = form.is_bound or bool(share and share.is_bound)
     context = {
         "form": form,
+        "share": share,
         "batch": batch,
-        **rights,
+        **may(request, batch),
         "collections": lists.collections(visible),
         "tags": lists.tags(visible)[:TAGS_TOLD],
         "is_owner": batch.owner_id == request.user.pk,
     }
-    return render(request, "batches/batch_settings.html", context, status=422 if form.is_bound else 200)
+    return render(request, "batches/batch_settings.html", context, status=422 if bound else 200)
+
+
+@require_POST
+@login_required
+def batch_share(request: SignedInRequest, pk: int) -> HttpResponse:
+    """Who sees it and who changes it."""
+    batch = get_object_or_404(Batch.objects.owned_by(request.user).select_related("owner", "continues"), pk=pk)
+    share = ShareForm(batch, request.POST)
+    if not share.is_valid():
+        return _settings(request, batch, SettingsForm(batch), share)
+    settings.share(batch, request.user, share.cleaned_data["everybody"], share.chosen())
+    messages.success(request, _("Saved."))
+    return redirect(f"{reverse('batch_settings', args=[pk])}#sharing")
 
 
 @require_POST

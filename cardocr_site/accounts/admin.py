@@ -1,8 +1,10 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
 from cardocr_site.accounts.models import User
@@ -13,7 +15,7 @@ class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]  # not subsc
 
     class Meta(AdminUserCreationForm.Meta):
         model = User
-        fields = ("username", "must_change_password")
+        fields = ("username", "role", "must_change_password")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -23,11 +25,13 @@ class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]  # not subsc
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     add_form = NewUserForm
-    list_display = ("username", "first_name", "last_name", "is_active", "is_staff", "is_superuser", "last_login")
+    list_display = ("username", "first_name", "last_name", "role", "is_active", "last_login")
+    list_filter = ("role", "is_active", "groups")
+    filter_horizontal = ("groups",)
     fieldsets = (
         (None, {"fields": ("username", "password", "must_change_password")}),
         (_("Person"), {"fields": ("first_name", "last_name", "email")}),
-        (_("May"), {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        (_("May"), {"fields": ("is_active", "role", "groups")}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
@@ -35,8 +39,19 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
             None,
             {
                 "classes": ("wide",),
-                "fields": ("username", "usable_password", "password1", "password2", "must_change_password"),
+                "fields": ("username", "role", "usable_password", "password1", "password2", "must_change_password"),
             },
         ),
     )
     readonly_fields = ("last_login", "date_joined")
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin):
+    """People with whom batches and templates are shared. What they may do there is said by role and share."""
+
+    fields = ("name",)
+    filter_horizontal = ()

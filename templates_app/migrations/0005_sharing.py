@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='fieldtemplate',
             name='everybody',
-            field=models.CharField(choices=[('none', 'nothing'), ('read', 'read it'), ('edit', 'edit it')], default=templates_app.sharing.at_first, max_length=4, verbose_name='everybody may'),
+            field=models.CharField(choices=[('none', 'may not see it'), ('read', 'may see it'), ('edit', 'may edit it')], default=templates_app.sharing.at_first, max_length=4, verbose_name='everybody may'),
         ),
         migrations.RunPython(forwards, backwards),
         migrations.RemoveField(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate
+from django.contrib.auth.models import Group
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
@@ -197,3 +198,21 @@ def test_a_flag_alone_makes_nobody_an_administrator(user: User) -> None:
     user.save()
     user.refresh_from_db()
     assert (user.is_superuser, user.is_staff) == (False, False)
+
+
+def test_the_admin_gives_roles_and_groups_and_no_single_permissions(client: Client, administrator: User) -> None:
+    client.force_login(administrator)
+    person = {"username": "solveig", "role": "reviewer", "usable_password": "false", "must_change_password": "on"}
+    client.post("/admin/accounts/user/add/", person)
+    made = User.objects.get(username="solveig")
+    assert (made.role, made.is_staff) == ("reviewer", False)
+    page = client.get(f"/admin/accounts/user/{made.pk}/change/").text
+    assert 'name="role"' in page
+    for name in ("is_superuser", "is_staff", "user_permissions"):
+        assert f'name="{name}"' not in page
+    client.post("/admin/auth/group/add/", {"name": "Catalogue"})
+    group = Group.objects.get(name="Catalogue")
+    assert 'name="permissions"' not in client.get(f"/admin/auth/group/{group.pk}/change/").text
+    client.post(f"/admin/accounts/user/{made.pk}/change/", person | {"is_active": "on", "role": "", "groups": group.pk})
+    made.refresh_from_db()
+    assert (made.role, made.sees, list(made.groups.all())) == ("", False, [group])

@@ -72,7 +72,7 @@ def music(user: User, other_user: User, batch: Batch) -> list[Batch]:
 
 def rows(client: Client, query: str = "", name: str = "Music") -> list[tuple[str, int]]:
     response = client.get(reverse("collection_cards", args=[name]) + query)
-    return [(one.batch.name, one.row.card.position) for one in response.context["rows"]]
+    return [(one.batch.name, one.row.card.position) for one, _mine in response.context["rows"]]
 
 
 # -- who sees what
@@ -148,7 +148,7 @@ def test_fields_of_different_templates_are_united_by_key(ingrid: Client, music: 
         ("key", "Key"),
         ("place", "Place"),
     ]
-    values = [[cell.value if cell else None for cell in one.cells] for one in page.context["rows"]]
+    values = [[cell.value if cell else None for cell in one.cells] for one, _mine in page.context["rows"]]
     assert values == [["Backer", "C", None], ["Grieg", None, "Bergen"], ["Sinding", None, ""]]
 
 
@@ -321,7 +321,6 @@ def test_what_is_next_for_a_card_stands_at_the_end_of_its_row(ingrid: Client, mu
     right = f"{reverse('card_reviewed', args=[music[1].pk, card.pk])}?version={card.version}"
     page = ingrid.get(reverse("collection_cards", args=["Music"])).text
     assert f'hx-post="{right}&amp;collection=Music"' in page
-    assert reverse("card_reviewed", args=[music[0].pk, music[0].cards.get().pk]) not in page
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/collections/Music/cards/"}
     answer = ingrid.post(f"{right}&collection=Music", headers=headers).text
     assert "Drawer 10" in answer

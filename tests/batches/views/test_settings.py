@@ -22,7 +22,6 @@ def url(batch: Batch, path: str = "settings/") -> str:
 def form(batch: Batch, **changed: Any) -> dict[str, Any]:
     """What the browser sends: each input, and what it was drawn with."""
     drawn = {"name": batch.name, "collection": batch.collection, "tags": ", ".join(tags(batch))}
-    drawn["everybody"] = batch.everybody
     return drawn | {f"initial-{name}": value for name, value in drawn.items()} | changed
 
 
@@ -34,14 +33,14 @@ def tags(batch: Batch) -> list[str]:
 def test_all_of_it_may_change_at_any_time(ingrid: Client, batch: Batch, status: str) -> None:
     Batch.objects.update(status=status, label="d")
     assert ingrid.get(url(batch)).status_code == 200
-    ingrid.post(url(batch), form(batch, name="Drawer 13", collection="Maps", tags="print, 1900–1940", everybody="none"))
+    ingrid.post(url(batch), form(batch, name="Drawer 13", collection="Maps", tags="print, 1900–1940"))
     batch.refresh_from_db()
-    assert (batch.name, batch.collection, batch.private, batch.version) == ("Drawer 13", "Maps", True, 1)
+    assert (batch.name, batch.collection, batch.version) == ("Drawer 13", "Maps", 1)
     assert tags(batch) == ["1900–1940", "print"]
     assert (batch.status, batch.label) == (status, "d")
-    ingrid.post(url(batch), form(batch, tags="print", everybody="read"))
+    ingrid.post(url(batch), form(batch, tags="print"))
     batch.refresh_from_db()
-    assert (tags(batch), batch.private) == (["print"], False)
+    assert tags(batch) == ["print"]
 
 
 def test_two_tabs_do_not_undo_each_other(ingrid: Client, batch: Batch) -> None:
@@ -61,8 +60,8 @@ def test_nothing_changed_is_no_change(ingrid: Client, batch: Batch) -> None:
 
 
 def test_what_was_changed_is_written_down(ingrid: Client, batch: Batch) -> None:
-    ingrid.post(url(batch), form(batch, name="Drawer 13", tags="print", everybody="none"))
-    assert sorted(Activity.objects.values_list("kind", flat=True)) == ["rename", "sharing", "tags"]
+    ingrid.post(url(batch), form(batch, name="Drawer 13", tags="print"))
+    assert sorted(Activity.objects.values_list("kind", flat=True)) == ["rename", "tags"]
     assert Activity.objects.get(kind="rename").what["was"] == "Drawer 12"
 
 
