@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ocr import addresses, offers
+from ocr import addresses, offers, people
 from ocr.models import Engine, private_hosts
 
 PRICES = ("price_in", "price_cached", "price_out")
@@ -110,10 +110,10 @@ class EngineForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         self.fields["address"].widget.attrs |= {"placeholder": "https://openrouter.ai/api/v1", "class": "vURLField"}
 
     def clean_key(self) -> str:
-        key = str(self.cleaned_data["key"]).strip()
-        if not (key.isascii() and key.isprintable()) or " " in key:
-            raise ValidationError(_("A key has letters, digits and signs only, no spaces."))
-        return key
+        try:
+            return people.checked_key(str(self.cleaned_data["key"]))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
 
     def clean_proxy(self) -> str:
         proxy = str(self.cleaned_data["proxy"]).strip()

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
+from cardocr_site.accounts.models import User
 from ocr import addresses, sealing
 from ocr.engines.base import EngineConfig
 from ocr.pricing import Prices
@@ -141,3 +142,31 @@ class Probe(models.Model):
 
     def __str__(self) -> str:
         return f"{self.engine} · {self.model}"
+
+
+class OwnKey(models.Model):
+    """A person's own key for an engine; see people.py. It is sealed and never rendered."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="own_engine_keys")
+    engine = models.ForeignKey(Engine, on_delete=models.CASCADE, related_name="own_keys")
+    sealed_key = models.TextField()
+    address = models.CharField(max_length=500)  # it was given for this one, and is sent to no other
+    set_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user", "engine"), name="own_key_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.engine}"
+
+
+class Preference(models.Model):
+    """What a person's new batches are read with."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="preference")
+    engine = models.ForeignKey(Engine, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    model = models.CharField(max_length=200, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.engine} {self.model}"

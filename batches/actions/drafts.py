@@ -15,6 +15,7 @@ from batches.models import Batch, Card, new_uid
 from batches.queries import besides
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
+from ocr import people
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 from templates_app import editing
@@ -43,10 +44,6 @@ def draft(batch: Batch) -> Iterator[changes.Change]:
         yield change
 
 
-def default_engine() -> Engine | None:
-    return Engine.objects.filter(enabled=True).order_by("-is_default", "pk").first()
-
-
 def create(
     user: User,
     name: str,
@@ -56,7 +53,8 @@ def create(
     template_version: FieldTemplateVersion | None = None,
     uid: str = "",
 ) -> Batch:
-    """Make a draft. The same uid, sent twice, gives the same draft."""
+    """Make a draft, read as this person likes it. The same uid, sent twice, gives the same draft."""
+    engine, model = people.preferred(user)
     batch, made = Batch.objects.get_or_create(
         uid=uid or new_uid(),
         owner=user,
@@ -64,7 +62,8 @@ def create(
             "name": name,
             "collection": collection,
             "is_sample": sample,
-            "engine": default_engine(),
+            "engine": engine,
+            "model": model,
             "template_version": template_version,
             "fields": [spec.to_dict() for spec in template_version.specs()] if template_version else [],
             "instruction": template_version.instruction if template_version else "",

@@ -21,7 +21,7 @@ from batches.intake.receiving import Refused
 from batches.models import Batch, Upload
 from batches.states import BatchStatus, UploadStatus
 from cardocr_site.accounts.models import User
-from ocr.models import Engine
+from ocr import people
 
 log = logging.getLogger(__name__)
 
@@ -165,13 +165,16 @@ def _draft(folder: str) -> Batch:
     draft = Batch.objects.filter(inbox=folder, status=BatchStatus.DRAFT, deleted_at=None).order_by("-pk").first()
     if draft is not None:
         return draft
+    person = owner()
+    engine, model = people.preferred(person)
     with transaction.atomic():
         made = Batch.objects.create(
             name=folder[:200],
             inbox=folder,
-            owner=owner(),
+            owner=person,
             options=upright.first_options(),
-            engine=Engine.objects.filter(enabled=True).order_by("-is_default", "pk").first(),
+            engine=engine,
+            model=model,
         )
         news.from_inbox(made)
     return made

@@ -36,6 +36,7 @@ class User(AbstractUser):
     sound = models.BooleanField(_("a sound when a batch is done"), default=False)
     single_keys = models.BooleanField(_("keys that are a single character"), default=True)
     own_keys = models.JSONField(default=dict, blank=True, editable=False)  # {action: combination}; see keys.py
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
         """Django's own flags follow the role; only what is made as a superuser becomes an administrator by them."""

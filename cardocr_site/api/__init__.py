@@ -14,6 +14,7 @@ from cardocr_site.accounts.api import router as accounts
 from cardocr_site.accounts.authentication import Authentication
 from cardocr_site.api import errors, openapi
 from cardocr_site.api.idempotency import once
+from ocr.api import router as oneself
 from templates_app.api import router as templates
 
 
@@ -36,6 +37,7 @@ api = Api(
 errors.add_to(api)
 api.add_decorator(once)
 api.add_router("", accounts)
+api.add_router("", oneself)
 api.add_router("", batches)
 api.add_router("", templates)
 

@@ -20,6 +20,7 @@ from batches.management.commands import export
 from batches.models import Batch
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
+from ocr import people
 from ocr.fields import FieldSpec, make_key
 from ocr.models import Engine
 from templates_app import exchange
@@ -214,7 +215,7 @@ def _from_file(path: Path) -> Template:
 
 def _engine(name: str | None) -> Engine:
     if name is None:
-        engine = drafts.default_engine()
+        engine = people.default_engine()
         if engine is None:
             raise CommandError("No engine is in use: an administrator adds one in the admin.")
         return engine
