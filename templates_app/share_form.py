@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from templates_app.sharing import Everybody
 
 PREFIX = "group-"
+GROUP_MAY = [(str(Everybody.NONE), _("as everybody")), *Everybody.choices[1:]]
 GROUPS = 200  # as many are shown; a house has some
 
 
@@ -28,7 +29,7 @@ class ShareForm(forms.Form):
         super().__init__(data, initial=initial | {"everybody": shared.everybody})
         for pk, group in self.groups.items():
             self.fields[f"{PREFIX}{pk}"] = forms.ChoiceField(
-                label=group.name, choices=Everybody, required=False, widget=forms.Select(attrs={"class": "in"})
+                label=group.name, choices=GROUP_MAY, required=False, widget=forms.Select(attrs={"class": "in"})
             )
 
     def group_fields(self) -> list[forms.BoundField]:
