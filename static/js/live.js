@@ -296,7 +296,7 @@
       last.hidden = false;
     }
   }
-  const clock = (moment) => moment.toLocaleTimeString(document.documentElement.lang, { hour: "numeric", minute: "2-digit" });
+  const clock = (moment) => moment.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   function light(on) {
     const lamp = byId("live-light");
     if (!lamp) return;

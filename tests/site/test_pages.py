@@ -1,5 +1,6 @@
 """Error pages, headers, origins, the administrator's first page."""
 
+import datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path
+from django.utils.formats import date_format
+from django.utils.translation import override
 
 from cardocr_site.accounts.models import User
 from cardocr_site.origins import OurPagesOnly, same_origin
@@ -126,3 +129,16 @@ def test_the_path_in_front_is_taken_off_before_routing(settings: Any):
 
     async_to_sync(scenario)()
     assert seen == ["/ws/batches/", "/ws/batches/"]
+
+
+def test_the_administrations_door_lets_staff_through(client, administrator):
+    client.force_login(administrator)
+    for target, there in (("", "/admin/"), ("?next=/admin/ocr/", "/admin/ocr/"), ("?next=//evil.example/", "/admin/")):
+        assert client.get(f"/admin/login/{target}").headers["Location"] == there
+
+
+def test_english_dates_need_no_guess_which_number_is_the_month():
+    moment = datetime.datetime(2026, 11, 9, 16, 5, tzinfo=datetime.UTC)
+    with override("en"):
+        assert date_format(moment, "SHORT_DATETIME_FORMAT") == "9 Nov 2026, 16:05"
+        assert date_format(moment, "DATE_FORMAT") == "9 November 2026"

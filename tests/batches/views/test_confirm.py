@@ -112,7 +112,7 @@ def page(client: Client, batch: Batch) -> str:
 def test_the_cost_is_that_of_earlier_cards_and_prices_have_their_date(ingrid: Client, priced: Batch) -> None:
     text = page(ingrid, priced)
     assert "about $0.40" in text
-    assert "A million tokens: $0.20 in, $0.60 out, $0.05 cached, as of 11/12/2026." in text
+    assert "A million tokens: $0.20 in, $0.60 out, $0.05 cached, as of 12 Nov 2026." in text
     assert "about 2 minutes" in text
 
 
