@@ -86,6 +86,16 @@ MAX_WEBP_PIXELS = min(MAX_IMAGE_PIXELS, env.int("CARDOCR_MAX_WEBP_MPX", default=
 MAX_BATCH_CARDS = env.int("CARDOCR_MAX_BATCH_CARDS", default=100_000)
 MAX_FILE_PAGES = env.int("CARDOCR_MAX_FILE_PAGES", default=2000)
 
+# Requests a minute, of each person and of each address that nobody has signed in from; 0: as many as one likes.
+RATES = {
+    "sign_ins": env.int("CARDOCR_RATE_SIGN_INS", default=30),
+    "uploads": env.int("CARDOCR_RATE_UPLOADS", default=12_000),
+    "starts": env.int("CARDOCR_RATE_STARTS", default=120),
+    "requests": env.int("CARDOCR_RATE_REQUESTS", default=6000),
+}
+if min(RATES.values()) < 0:
+    raise ImproperlyConfigured("CARDOCR_RATE_… counts requests a minute: say 0 for no limit, or more.")
+
 INSTALLED_APPS = [
     "daphne",
     "django.contrib.admin",
@@ -119,6 +129,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "cardocr_site.api.limits.RateMiddleware",
     "cardocr_site.accounts.middleware.MustChangePasswordMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -179,6 +190,14 @@ HUEY = {
     },
 }
 
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "rates": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "rates",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},
+    },
+}
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 AUTH_USER_MODEL = "accounts.User"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import caches
 from django.db.models.signals import post_migrate
 from django.test import Client
 from PIL import Image
@@ -52,6 +53,7 @@ def django_db_setup(django_db_setup: None) -> None:
 @pytest.fixture(autouse=True)
 def _clean_data_folder() -> Iterator[None]:
     yield
+    caches["rates"].clear()
     for name in ("temp", "batches", "trash"):
         shutil.rmtree(settings.DATA_DIR / name, ignore_errors=True)
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from cardocr_site.accounts import tokens
+from cardocr_site.accounts import rates, tokens
 from cardocr_site.accounts.models import AccessToken, User
 from cardocr_site.contract import Refused
 
@@ -30,6 +30,9 @@ class Authentication(AuthBase):
         """The person; sets `request.user` and `request.scope_of_token`. Raises Refused."""
         header = request.headers.get("Authorization", "")
         user, scope = self._by_token(header) if header else self._by_session(request)
+        rate = rates.count(request, rates.kind_of(request), user.pk)
+        if rate is not None and rate.passed:
+            raise rates.refused(rate)
         if user.must_change_password:
             raise Refused("PERMISSION_DENIED", _("Choose a password of your own first, in the browser."))
         request.user = user

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponseBase
 from cardocr_site.api import errors
 
 JSON = "application/json"
+KEPT = {"Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
 
 
 class EnvelopeMiddleware:
@@ -21,6 +22,8 @@ class EnvelopeMiddleware:
             return response
         replaced = errors.answer(errors.of_status(response.status_code))
         replaced.status_code = response.status_code if response.status_code != 400 else replaced.status_code
+        for name in KEPT & set(response.headers):
+            replaced.headers[name] = response.headers[name]
         if "Allow" in response.headers:
             replaced.headers["Allow"] = ", ".join(sorted(response.headers["Allow"].split(", ")))
         return replaced

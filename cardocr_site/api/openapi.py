@@ -11,6 +11,8 @@ Lists come in parts: `?limit=` (100, at most 1000) and `?cursor=`, which is `nex
 Sign in with `POST /auth/login` or with a token made on the profile page, and send `Authorization: Bearer <token>`.
 A `POST` with an `Idempotency-Key` may be sent again after a lost answer: it happens once, for 24 hours.
 Each answer names its request in `X-Request-ID`; with 429 and 503, `Retry-After` says when to come again.
+`X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds since 1970) say how many requests like this one are left in this
+minute: sign-ins, uploads, starts and all others are counted apart, by person, or by address where nobody is signed in.
 """
 COMMON = (401, 403, 404, 422, 429, 500)
 OPEN = (422, 429, 500)  # of calls that need no sign-in

@@ -30,7 +30,7 @@
   document.addEventListener("htmx:responseError", (event) => {
     const status = event.detail.xhr?.status;
     if (status === 401 || status === 403) location.reload();
-    else toast(document.body.dataset.msgFailed, "toast--bad");
+    else toast(status === 429 ? event.detail.xhr.responseText : document.body.dataset.msgFailed, "toast--bad");
   });
 
   // ---- theme

@@ -95,7 +95,7 @@
   // ---- sending
   const deliver = root && window.sending(root.dataset, progress, () => paused);
   function next() {
-    while (!paused && !offline && running < AT_ONCE && waiting.length) {
+    while (!paused && !offline && !slowed && running < AT_ONCE && waiting.length) {
       const item = waiting.shift();
       if (item.state === "waiting") send(item);
     }
@@ -115,8 +115,20 @@
     next();
   }
 
-  async function answered(item, { status, text }) {
+  // Too many in a minute: all that are under way wait, and go on by themselves. It is said once.
+  let slowed = false;
+  async function slowDown(item, text, request) {
+    enqueue(item);
+    if (slowed) return;
+    slowed = true;
+    document.dispatchEvent(new CustomEvent("toast", { detail: text }));
+    await pause(Number(request?.getResponseHeader("Retry-After")) || 5);
+    slowed = false;
+  }
+
+  async function answered(item, { status, text, request }) {
     if (status === -1) enqueue(item); // paused between two parts
+    else if (status === 429) await slowDown(item, text, request);
     else if ([200, 204, 409, 413, 415, 422].includes(status)) {
       finish(item, status < 300, text);
       if (status === 409) for (const other of waiting.splice(0)) fail(other, say("msgLocked"), false);
