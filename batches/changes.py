@@ -5,6 +5,7 @@ Lock order, everywhere: the batch's row first (several batches in id order), the
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from batches import news, rows
+from batches import hooks, news, rows
 from batches.live import events
 from batches.models import Batch, Card, Likeness, Rereading
 from batches.models.folding import fold
@@ -71,6 +72,7 @@ class Change:
     deltas: dict[str, int | Decimal] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     visible: bool = False
+    finished: bool = False  # with this change, so far as people are told
 
     def count(self, name: str, delta: int) -> None:
         """Add to a counter column of the batch."""
@@ -240,6 +242,7 @@ class Change:
         self.move_batch(BatchStatus.COMPLETED, finished_at=now, pilot=None)
         cards = {name: self.counted(name) for name in ("completed", "to_check", "failed")}
         news.finished(self.batch, by, **cards)
+        self.finished = True
         return True
 
     def end_rereading(self, now: datetime) -> bool:
@@ -277,6 +280,22 @@ def look_like_nothing(gone: Collection[int]) -> None:
     Likeness.objects.filter(card__in=gone).delete()
 
 
+def _tell(change: Change, status: str) -> None:
+    """Webhooks, what has become of a batch that was in this status."""
+    now = BatchStatus(change.batch.status)
+    events = [hooks.Event.FINISHED] if change.finished else []
+    if now != status and now in hooks.OF_STATUS:
+        events.append(hooks.OF_STATUS[now])
+    was_open = status != BatchStatus.COMPLETED or change.batch.to_check
+    if now == BatchStatus.COMPLETED and was_open and not change.counted("to_check"):
+        events.append(hooks.Event.REVIEWED)
+    if events:
+        batch = copy(change.batch)
+        for name, value in {**change.fields, **{name: change.counted(name) for name in hooks.COUNTED}}.items():
+            setattr(batch, name, value)
+        hooks.tell(batch, events)
+
+
 @contextmanager
 def locked(batch: Batch | int) -> Iterator[Change]:
     """A transaction that holds the batch's row. Where something visible changed, its version goes up by one."""
@@ -286,9 +305,11 @@ def locked(batch: Batch | int) -> Iterator[Change]:
         if fresh is None:
             raise Batch.DoesNotExist
         change = Change(fresh, fresh.version + 1)
+        status = fresh.status
         yield change
         if change.visible:
             change.write()
+            _tell(change, status)
             # Robust: what is committed stands, whatever becomes of the poke.
             transaction.on_commit(lambda: events.changed(pk), robust=True)
 

@@ -22,6 +22,7 @@ from batches.drain.probing import Probing
 from batches.drain.scheduler import Scheduler
 from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
+from batches.drain.telling import Telling
 from batches.drain.threads import Rounds, keep_all, keep_loaded, spawn
 from batches.drain.trying import Trying
 from batches.drain.worker import Reader
@@ -64,6 +65,7 @@ class Service:
         self._looking = Rounds("look", self._look, LOOK_EVERY)
         self._watcher = Inbox(self._taken, lambda: self._inbox.is_stopping)
         self._inbox = Rounds("inbox", self._watch, INBOX_EVERY)
+        self._telling = Telling()
         self._filer = Rounds("file", self._file, FILE_EVERY, FILE_REST)
         self._scheduler.on_gone = self._sweeper.wake
         self._scheduler.on_idle = self.collector.hurry
@@ -79,6 +81,7 @@ class Service:
         if batch_id is None:
             self._probing.start()
             self._inbox.start()
+            self._telling.start()
 
     def test(self, engine_id: int) -> None:
         """An engine is to be tested; returns at once."""
@@ -105,6 +108,7 @@ class Service:
             self._no_more.set()  # children that read a card alone are ended
             self._trying.stop(deadline - time.monotonic())
             self._preparation.stop(deadline)
+            self._telling.stop(0)  # as the next one:
             self._probing.stop(0)  # it waits for an endpoint, and no longer than that
             self.collector.close()
             self._collecting.join(max(0.5, deadline - time.monotonic()))
@@ -114,6 +118,7 @@ class Service:
             self._opening.stop(max(0.5, deadline - time.monotonic()))
             self._looking.stop(max(0.5, deadline - time.monotonic()))
             self._inbox.stop(max(0.5, deadline - time.monotonic()))
+            self._telling.stop(0.5)
             given_back = claims.give_back(self.worker)
             if given_back:
                 log.warning("%s cards in flight were given back.", given_back)

@@ -4,7 +4,7 @@ import logging
 import time
 from contextlib import suppress
 
-from batches import news
+from batches import hooks, news
 from batches.drain import blocks, claims, presence, spool
 from batches.drain.collector import Collector
 from batches.intake import parts, store, uploads
@@ -41,6 +41,7 @@ class Sweeper:
             clean_parts()
             uploads.forget_strays(PARTS_AFTER)
             news.forget_old()
+            hooks.forget_old()
 
     def free_the_dead(self) -> None:
         for worker in Worker.objects.exclude(pk=self._worker.pk):

@@ -38,4 +38,7 @@ from batches.models.trying import TryCard as TryCard
 from batches.models.trying import TryOut as TryOut
 from batches.models.upload import Upload as Upload
 from batches.models.upload import UploadQuerySet as UploadQuerySet
+from batches.models.webhook import Delivery as Delivery
+from batches.models.webhook import Webhook as Webhook
+from batches.models.webhook import WebhookQuerySet as WebhookQuerySet
 from batches.models.worker import Worker as Worker
