@@ -119,6 +119,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "cardocr_site.request_ids.RequestIdMiddleware",
+    "cardocr_site.accounts.addresses.AskingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "cardocr_site.headers.HeadersMiddleware",
     "cardocr_site.api.middleware.EnvelopeMiddleware",

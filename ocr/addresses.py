@@ -127,6 +127,14 @@ def hosts_allowed(private: Collection[str], *addresses: str) -> tuple[str, ...]:
     return tuple(named)
 
 
+def host_of(address: str) -> str:
+    """The host alone, to be told to people: the rest of an address may hold a password. Empty where there is none."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _parts(address: str) -> tuple[str, int]:
     if address != address.strip() or any(letter in address for letter in "\\ \t\r\n") or not address.isprintable():
         raise Forbidden("The address must not have spaces, backslashes or control characters.")

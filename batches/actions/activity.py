@@ -1,6 +1,7 @@
 """What people did, written down where they do it: one entry for an act, however many cards it changed.
 
 `record` is called inside the transaction of the act. Which sentence a kind is said in: templatetags/activity_words.py.
+What matters beyond the batch is written into the audit log as well.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,16 @@ from typing import Any
 from django.utils import timezone
 
 from batches.models import Activity, Batch, Card, FieldRevision
+from cardocr_site.accounts import audit
 from cardocr_site.accounts.models import User
+from ocr import addresses
+from ocr.models import Engine
 
+AUDITED = {
+    *("start", "pause", "resume", "stop", "retry", "reread", "try", "unreadable"),
+    *("delete", "restore", "sharing", "export", "export_collection", "erase_card"),
+}
+TOLD = {"engine", "format", "which", "everybody", "collection", "do", "cause"}  # of what is said: no name of a card
 TOGETHER = timedelta(minutes=30)  # acts of one kind by one person no further apart are one entry
 
 
@@ -25,6 +34,13 @@ def record(
     """
     if by is None:
         return None
+    _audit(batch, by, kind, count, what)
+    return _record(batch, by, kind, count, what, group=group)
+
+
+def _record(
+    batch: Batch | int, by: User, kind: str, count: int, what: dict[str, Any], *, group: bool = False
+) -> Activity:
     pk = batch if isinstance(batch, int) else batch.pk
     now = timezone.now()
     if group and (last := _last(pk, by, kind)) is not None and now - last.at < TOGETHER:
@@ -38,6 +54,27 @@ def record_each(batches: Sequence[Batch], by: User, kind: str, **what: Any) -> N
     """One act on several batches: each has an entry."""
     now = timezone.now()
     Activity.objects.bulk_create(Activity(batch=batch, by=by, at=now, kind=kind, what=what) for batch in batches)
+    for batch in batches:
+        _audit(batch, by, kind, None, what)
+
+
+def _audit(batch: Batch | int, by: User, kind: str, count: int | None, what: dict[str, Any]) -> None:
+    if kind in AUDITED:
+        told = {name: str(value) for name, value in what.items() if name in TOLD}
+        of = Batch.objects.get(pk=batch) if isinstance(batch, int) else batch
+        audit.record(kind, by=by, of=of, details=told | ({} if count is None else {"count": count}))
+
+
+def bulk(batch: Batch, by: User, do: str, count: int, *, undone: bool = False) -> None:
+    """An act on many cards at once, of which actions/bulk.py keeps the entry."""
+    audit.record("bulk_undone" if undone else "bulk", by=by, of=batch, details={"do": do, "count": count})
+
+
+def sent_out(batch: Batch, by: User | None, engine: Engine | None, cards: int) -> None:
+    """So many cards of the batch go to an engine outside the house, from now on."""
+    if engine is not None and engine.place == Engine.Place.OUTSIDE and engine.kind != Engine.Kind.LOCAL:
+        told = {"engine": engine.name, "host": addresses.host_of(engine.address), "cards": cards}
+        audit.record("sent_out", by=by, of=batch, details=told)
 
 
 def _last(batch_id: int, by: User, kind: str) -> Activity | None:
@@ -57,7 +94,10 @@ def _joined(before: dict[str, Any], what: dict[str, Any]) -> dict[str, Any]:
 def more(entry: Activity | None, batch: Batch, by: User | None, kind: str, count: int, **what: Any) -> Activity | None:
     """One entry for an act that goes in blocks: made with the first, told of each other in its transaction."""
     if entry is None:
-        return record(batch, by, kind, count, **what)
+        if by is None:
+            return None
+        _audit(batch, by, kind, None, what)  # nobody knows yet how many there will be
+        return _record(batch, by, kind, count, what)
     entry.count += count
     entry.save(update_fields=["count"])
     return entry

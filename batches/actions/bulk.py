@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from batches import changes, rows, tasks
-from batches.actions import runs, turning
+from batches.actions import activity, runs, turning
 from batches.drain import blocks, candidates
 from batches.models import ActedCard, Activity, Batch, Card
 from batches.queries import grid, results
@@ -67,6 +67,7 @@ def enter(batch: Batch, user: User, filters: grid.Filters, name: str) -> Activit
         total = meant(change.batch, filters, name).count()
         if not total:
             raise NothingToDo
+        activity.bulk(change.batch, user, name, total)
         return Activity.objects.create(
             batch=change.batch,
             by=user,
@@ -136,12 +137,13 @@ def _do_some(entry: Activity) -> Activity:
 
 def take_back(entry: Activity, user: User) -> Activity:
     """Put the cards back that nobody has touched since. Twice is once."""
-    with changes.locked(entry.batch_id):
+    with changes.locked(entry.batch_id) as change:
         entry = Activity.objects.get(pk=entry.pk)
         if entry.undone_at is None:
             entry.undone_at, entry.undone_by = timezone.now(), user
             entry.what = entry.what | {"open": False, "undo": {"after": 0, "back": 0, "kept": 0, "open": True}}
             entry.save(update_fields=["undone_at", "undone_by", "what"])
+            activity.bulk(change.batch, user, entry.what["do"], entry.count, undone=True)
     return go_on(entry)
 
 

@@ -46,6 +46,7 @@ def start(batch: Batch, user: User, cards: QuerySet[Card], means: Means) -> Rere
             raise CannotReadAgain(_("There is no card here that was read or could not be read."))
         made.save(update_fields=["total"])
         activity.record(fresh, user, "reread", made.total, engine=means.engine.name)
+        activity.sent_out(fresh, user, means.engine, made.total)
         if means.version is not None:
             _adopt(change, means)
         fresh.rereading = made

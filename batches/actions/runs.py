@@ -72,6 +72,7 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
             prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
         )
         activity.record(change.batch, user, "start", change.batch.total, engine=engine.name)
+        activity.sent_out(change.batch, user, engine, pending)
         duplicates.take_over_in(change, user)  # the first block; the drain goes on with a large batch
         ring(change.batch.pk)
     started = Batch.objects.get(pk=change.batch.pk)

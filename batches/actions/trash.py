@@ -10,6 +10,7 @@ from batches.actions import activity, runs
 from batches.intake import store
 from batches.models import Batch
 from batches.states import BatchStatus
+from cardocr_site.accounts import audit
 from cardocr_site.accounts.models import User
 
 BLOCK = 500
@@ -46,7 +47,7 @@ def restore(batch: Batch, by: User | None = None) -> None:
         transaction.on_commit(partial(store.from_trash, change.batch))
 
 
-def erase(batch: Batch) -> None:
+def erase(batch: Batch, by: User | None = None) -> None:
     """For good. Files first: cut off in between, the batch still lies in the trash and can be erased again."""
     fresh = Batch.objects.get(pk=batch.pk)
     if fresh.deleted_at is None:
@@ -54,4 +55,6 @@ def erase(batch: Batch) -> None:
     store.erase(fresh)
     while ids := list(fresh.cards.order_by("pk").values_list("pk", flat=True)[:BLOCK]):
         fresh.cards.filter(pk__in=ids).delete()
-    fresh.delete()
+    with transaction.atomic():
+        audit.record("erase_batch", by=by, of=fresh, details={"cards": fresh.total})
+        fresh.delete()

@@ -36,6 +36,7 @@ def ask(batch: Batch, user: Any, card_ids: Collection[int] = ()) -> TryOut:
         tryout = TryOut.objects.create(batch=batch, asked_by=user)
         _put(tryout, cards, trying.kept(batch, batch.engine))
         activity.record(batch, user, "try", len(cards), group=True, engine=batch.engine.name if batch.engine else "")
+        activity.sent_out(batch, user, batch.engine, len(cards))
         change.set()
         transaction.on_commit(partial(tasks.drain, batch.pk))
     return tryout

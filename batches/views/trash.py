@@ -75,7 +75,7 @@ def trash_empty(request: SignedInRequest, pk: int) -> HttpResponse:
     """For good, once asked again."""
     batch = get_object_or_404(_deleted(request), pk=pk)
     if request.method == "POST":
-        trash.erase(batch)
+        trash.erase(batch, request.user)
         messages.success(request, _("“%(name)s” and its scans are deleted for good.") % {"name": batch.name})
         return redirect("trash_list")
     return render(request, "batches/trash_empty.html", {"batch": batch})

@@ -1,12 +1,32 @@
 """Who is calling: the peer, or whoever a trusted proxy says it was."""
 
 import ipaddress
+from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cache
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 
 IPv6_HOME = 64  # one household, many addresses
+_asking: ContextVar[HttpRequest | None] = ContextVar("asking", default=None)
+
+
+def asking() -> HttpRequest | None:
+    """The request that this thread answers: for the audit log, whose acts are told by what knows no request."""
+    return _asking.get()
+
+
+class AskingMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        token = _asking.set(request)
+        try:
+            return self.get_response(request)
+        finally:
+            _asking.reset(token)
 
 
 @cache

@@ -6,9 +6,10 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Group
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from cardocr_site.accounts.models import User
+from cardocr_site.accounts.models import AuditEntry, User
 
 
 class NewUserForm(AdminUserCreationForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -62,3 +63,20 @@ class GroupAdmin(DjangoGroupAdmin):
 
     fields = ("name",)
     filter_horizontal = ()
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    """To be looked at; the page of the audit log finds things in it."""
+
+    list_display = ("at", "actor_name", "act", "object_kind", "object_name", "outcome", "address")
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
+        return False

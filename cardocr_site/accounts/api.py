@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
-from cardocr_site.accounts import tokens, tries
+from cardocr_site.accounts import audit, tokens, tries, watching
 from cardocr_site.accounts.addresses import client_address
 from cardocr_site.accounts.authentication import need_scope, self_registration
 from cardocr_site.accounts.models import AccessToken, User
@@ -38,6 +38,7 @@ def login(request: HttpRequest, data: Credentials) -> Any:
     address = client_address(request)
     until = tries.closed_until(data.username, address)
     if until is not None:
+        watching.refused(data.username, request)
         seconds = max(1, round((until - timezone.now()).total_seconds()))
         raise Refused("RATE_LIMIT_EXCEEDED", _("Too many tries with this name: wait."), retry_after=seconds)
     user = authenticate(request, username=data.username, password=data.password)
@@ -55,6 +56,8 @@ def logout(request: HttpRequest) -> Any:
     header = request.headers.get("Authorization", "")
     if header:
         tokens.find(header.partition(" ")[2].strip()).delete()
+        user: Any = request.user
+        audit.record("sign_out", by=user, of=user, kind="user", name=user.get_username())
     return reply(None)
 
 

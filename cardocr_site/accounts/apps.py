@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.db.models.signals import post_save
+from django.db.models.signals import post_migrate, post_save
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,6 +12,10 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         post_save.connect(_end_access, sender=self.get_model("User"), dispatch_uid="end_access")
+        from cardocr_site.accounts import audit, watching
+
+        watching.connect()
+        post_migrate.connect(audit.set_up, sender=self)
 
 
 def _end_access(instance: Any, **more: Any) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -128,3 +129,68 @@ class IdempotentReply(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Unchangeable(Exception):
+    """Entries of the audit log stand as they were written."""
+
+
+class AuditQuerySet(models.QuerySet["AuditEntry"]):
+    """It refuses what would change the past; so does the database, see audit.py."""
+
+    def update(self, **kwargs: Any) -> int:
+        raise Unchangeable
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> int:
+        raise Unchangeable
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise Unchangeable
+
+
+class AuditEntry(models.Model):
+    """One act. Written by audit.record alone.
+
+    People and objects are kept by key and name, not as references: an entry outlives them, unchanged.
+    """
+
+    class Outcome(models.TextChoices):
+        DONE = "done", _("done")
+        REFUSED = "refused", _("refused")
+        FAILED = "failed", _("failed")
+
+    at = models.DateTimeField(default=timezone.now)
+    actor = models.UUIDField(null=True)  # a user's key; null: the program by itself, or nobody who had signed in
+    actor_name = models.CharField(max_length=150, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    act = models.CharField(max_length=24)
+    object_kind = models.CharField(max_length=24, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_name = models.CharField(max_length=200, blank=True)
+    outcome = models.CharField(max_length=8, choices=Outcome, default=Outcome.DONE)
+    details = models.JSONField(default=dict)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-at", "-id")
+        verbose_name = _("entry of the audit log")
+        verbose_name_plural = _("audit log")
+        indexes = (
+            models.Index(fields=("-at", "-id"), name="audit_at"),
+            models.Index(fields=("actor", "-at", "-id"), name="audit_actor"),
+            models.Index(fields=("act", "-at", "-id"), name="audit_act"),
+            models.Index(fields=("object_kind", "object_id", "-at", "-id"), name="audit_object"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.act} {self.at:%Y-%m-%d %H:%M}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise Unchangeable
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise Unchangeable

@@ -1,0 +1,235 @@
+"""The audit log: what is in it, that nothing changes it, and that nothing secret gets into it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import DatabaseError, connection, transaction
+from django.test import Client
+from django.urls import reverse
+
+from batches.actions import bulk, runs, trash
+from batches.models import Batch, Card
+from batches.queries import grid
+from cardocr_site.accounts import audit, tokens
+from cardocr_site.accounts.models import AuditEntry, Unchangeable, User
+from ocr.models import Engine
+
+PASSWORD = "curator-of-cards"
+
+
+def told(act: str) -> AuditEntry:
+    return AuditEntry.objects.get(act=act)
+
+
+@pytest.fixture
+def entry(user: User) -> AuditEntry:
+    return audit.record("start", by=user, kind="batch", name="Drawer 12")
+
+
+def test_the_model_changes_no_entry(entry: AuditEntry):
+    for change in (
+        entry.save,
+        entry.delete,
+        lambda: AuditEntry.objects.update(act="stop"),
+        lambda: AuditEntry.objects.filter(pk=entry.pk).delete(),
+        lambda: AuditEntry.objects.bulk_update([entry], ["act"]),
+    ):
+        with pytest.raises(Unchangeable):
+            change()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE accounts_auditentry SET act = 'stop'",
+        "DELETE FROM accounts_auditentry",
+        "INSERT OR REPLACE INTO accounts_auditentry SELECT * FROM accounts_auditentry",
+    ],
+)
+def test_the_database_changes_no_entry(entry: AuditEntry, statement: str):
+    with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
+        connection.cursor().execute(statement)
+    assert told("start").pk == entry.pk
+
+
+def test_it_outlives_whoever_did_it(entry: AuditEntry, user: User):
+    key = user.pk
+    user.delete()
+    assert (told("start").actor, told("start").actor_name) == (key, "ingrid")
+    assert told("user_deleted").object_name == "ingrid"
+
+
+def test_the_administration_shows_it_and_changes_nothing(client: Client, entry: AuditEntry, administrator: User):
+    client.force_login(administrator)
+    assert "Drawer 12" in client.get("/admin/accounts/auditentry/").text
+    assert client.get("/admin/accounts/auditentry/add/").status_code == 403
+    assert client.post(f"/admin/accounts/auditentry/{entry.pk}/change/", {"act": "stop"}).status_code == 403
+    assert client.post(f"/admin/accounts/auditentry/{entry.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert told("start").pk == entry.pk
+
+
+# -- people
+
+
+def test_signing_in_and_out_by_a_page(client: Client, user: User):
+    client.post("/accounts/login/", {"username": "ingrid", "password": PASSWORD}, headers={"X-Request-ID": "abcdefgh"})
+    client.post("/accounts/logout/")
+    into = told("sign_in")
+    assert (into.actor, into.actor_name, into.object_id) == (user.pk, "ingrid", str(user.pk))
+    assert (into.address, into.outcome, into.request_id) == ("127.0.0.1", "done", "abcdefgh")
+    assert told("sign_out").actor == user.pk
+
+
+def test_only_a_trusted_proxy_says_from_where(client: Client, user: User, settings: Any):
+    for trusted, address in (([], "127.0.0.1"), (["127.0.0.1"], "198.51.100.7")):
+        settings.TRUSTED_PROXIES = trusted
+        client.post(
+            "/accounts/login/",
+            {"username": "ingrid", "password": PASSWORD},
+            headers={"X-Forwarded-For": "198.51.100.7"},
+        )
+        assert AuditEntry.objects.first().address == address
+
+
+def test_a_refused_sign_in_by_page_and_by_program(client: Client, anonymous: Any, user: User):
+    client.post("/accounts/login/", {"username": "ingrid", "password": "canary-wrong"})
+    anonymous.refused("AUTH_INVALID", "post", "/auth/login", {"username": "ingrid", "password": "canary-wrong"})
+    refused = AuditEntry.objects.filter(act="sign_in", outcome="refused")
+    assert [(one.actor, one.object_name) for one in refused] == [(None, "ingrid")] * 2
+
+
+def test_a_closed_door_is_told_too(anonymous: Any, user: User):
+    for _ in range(5):
+        anonymous("post", "/auth/login", {"username": "ingrid", "password": "wrong"})
+    anonymous.refused("RATE_LIMIT_EXCEEDED", "post", "/auth/login", {"username": "ingrid", "password": PASSWORD})
+    assert AuditEntry.objects.filter(act="sign_in", outcome="refused").count() == 6
+
+
+def test_a_password_typed_as_a_name_is_not_kept(client: Client, user: User):
+    client.post("/accounts/login/", {"username": "canary-password", "password": "x"})
+    one = told("sign_in")
+    assert (one.object_name, one.details) == ("", {"known": False})
+
+
+def test_signing_in_and_out_by_a_program(anonymous: Any, user: User):
+    token = anonymous("post", "/auth/login", {"username": "ingrid", "password": PASSWORD}).data["token"]
+    anonymous("post", "/auth/logout", {}, headers={"Authorization": f"Bearer {token}"})
+    assert (told("sign_in").actor, told("sign_in").details) == (user.pk, {"by": "program"})
+    assert (told("sign_out").actor, told("sign_out").address) == (user.pk, "127.0.0.1")
+
+
+def test_tokens_made_and_revoked(api: Any, user: User):
+    made = api("post", "/tokens", {"name": "Nightly export", "scope": "read"}).data
+    api("delete", f"/tokens/{made['id']}")
+    assert (told("token_made").object_name, told("token_made").details["scope"]) == ("Nightly export", "read")
+    assert (told("token_revoked").actor, told("token_revoked").object_id) == (user.pk, str(made["id"]))
+
+
+def test_what_people_may_do(client: Client, user: User, administrator: User):
+    group = Group.objects.create(name="Music")
+    user.role = User.Role.REVIEWER
+    user.save()
+    user.groups.add(group)
+    group.user_set.remove(user)
+    user.set_password("another-long-sentence")
+    user.is_active = False
+    user.save()
+    changed = AuditEntry.objects.filter(act="rights", object_id=str(user.pk)).order_by("id")
+    assert [one.details for one in changed] == [{"role": ["operator", "reviewer"]}, {"is_active": [True, False]}]
+    assert told("groups").details == {"added": ["Music"]}
+    assert (told("members").object_name, told("members").details) == ("Music", {"taken": ["ingrid"]})
+    assert told("password").object_name == "ingrid"
+
+
+def test_who_changed_a_password_by_a_page(client: Client, user: User):
+    client.force_login(user)
+    new = "a-canary-sentence-of-my-own"
+    client.post(reverse("password_change"), {"old_password": PASSWORD, "new_password1": new, "new_password2": new})
+    assert told("password").actor == user.pk
+
+
+# -- engines
+
+
+def test_engines_and_their_keys(client: Client, administrator: User):
+    client.force_login(administrator)
+    engine = Engine(name="Outside", kind="openai_compatible", address="https://me:canary-p@llm.example.org/v1")
+    engine.set_key("canary-key")
+    engine.save()
+    engine.model = "reader-2"
+    engine.set_key("canary-other-key")
+    engine.save()
+    engine.set_key("")
+    engine.save(update_fields=["sealed_key"])
+    engine.delete()
+    assert told("engine_made").details == {"host": "llm.example.org", "place": "outside", "key": True}
+    assert told("engine_changed").details["changed"] == ["model"]
+    keys = AuditEntry.objects.filter(act="key").order_by("id")
+    assert [one.details for one in keys] == [{"what": "key", "how": "changed"}, {"what": "key", "how": "removed"}]
+    assert told("engine_deleted").object_name == "Outside"
+
+
+def test_which_engine_outside_a_batch_went_to(batch: Batch, make_cards: Callable[..., list[Card]], user: User):
+    make_cards(3)
+    runs.start(batch, user)
+    assert not AuditEntry.objects.filter(act="sent_out").exists()
+    Batch.objects.update(
+        status="draft",
+        label=None,
+        engine=Engine.objects.create(
+            name="Far", kind="openai_compatible", address="https://llm.example.org/v1", model="m"
+        ),
+    )
+    runs.start(batch, user)
+    assert told("sent_out").details == {"engine": "Far", "host": "llm.example.org", "cards": 3}
+    assert (told("sent_out").object_kind, told("sent_out").object_id) == ("batch", str(batch.pk))
+
+
+# -- batches
+
+
+def test_starts_stops_deletions_and_emptied_trash(
+    api: Any, batch: Batch, make_cards: Callable[..., list[Card]], user: User
+):
+    make_cards(2)
+    runs.start(batch, user)
+    api("delete", f"/batches/{batch.pk}?confirm=Drawer 12")
+    trash.erase(Batch.objects.get(), user)
+    acts = AuditEntry.objects.filter(object_kind="batch", object_id=str(batch.pk)).order_by("id")
+    assert [one.act for one in acts] == ["start", "stop", "delete", "erase_batch"]
+    assert {(one.actor_name, one.object_name) for one in acts} == {("ingrid", "Drawer 12")}
+    assert acts[2].address == "127.0.0.1"
+
+
+def test_exports_by_page_and_by_program(client: Client, api: Any, batch: Batch, user: User):
+    Batch.objects.update(status="completed", label="drawer")
+    api.client.get(f"/api/v1/batches/{batch.pk}/export?format=csv", headers=api.headers)
+    client.force_login(user)
+    client.get(f"/batches/{batch.pk}/export/download/?format=json")
+    exports = AuditEntry.objects.filter(act="export").order_by("id")
+    assert [one.details["format"] for one in exports] == ["csv", "json"]
+
+
+def test_corrections_of_many_cards(batch: Batch, make_cards: Callable[..., list[Card]], user: User):
+    make_cards(3, "failed")
+    Batch.objects.update(status="completed", label="drawer")
+    entry = bulk.begin(batch, user, grid.Filters(), "skip")
+    bulk.take_back(entry, user)
+    assert told("bulk").details == {"do": "skip", "count": 3}
+    assert told("bulk_undone").details["do"] == "skip"
+
+
+def test_nothing_secret_is_in_it(client: Client, user: User, administrator: User):
+    """Whatever the tests above have typed as secret, in one go."""
+    test_engines_and_their_keys(client, administrator)
+    client.logout()
+    client.post("/accounts/login/", {"username": "ingrid", "password": "canary-wrong"})
+    test_who_changed_a_password_by_a_page(client, user)
+    _row, token = tokens.make(user, "Export", "read", None)
+    everything = json.dumps(list(AuditEntry.objects.values()), default=str)
+    assert AuditEntry.objects.count() > 5
+    assert "canary" not in everything
+    assert token not in everything
