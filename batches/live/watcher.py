@@ -5,6 +5,7 @@ import logging
 import sqlite3
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from django.db import connections
 
@@ -15,6 +16,35 @@ EVERY = 0.1  # seconds
 AFTER_AN_ERROR = 1.0
 
 logger = logging.getLogger(__name__)
+
+
+class Eye:
+    """A raw connection, looked through from one thread alone. Two threads on one connection crash the process."""
+
+    def __init__(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._data_version = -1
+
+    def look(self, batch_ids: Collection[int], *, anyway: bool) -> dict[int, int] | None:
+        """The versions of these batches, -1 for one that is gone; None where nothing was committed since."""
+        if self._connection is None:
+            name = str(connections["default"].settings_dict["NAME"])
+            self._connection = sqlite3.connect(name, timeout=5, isolation_level=None, check_same_thread=False)
+        (data_version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if data_version == self._data_version and not anyway:
+            return None
+        marks = ",".join("?" * len(batch_ids))
+        rows = self._connection.execute(
+            f"SELECT id, version FROM {Batch._meta.db_table} WHERE deleted_at IS NULL AND id IN ({marks})",  # noqa: S608
+            list(batch_ids),
+        ).fetchall()
+        self._data_version = data_version
+        return dict.fromkeys(batch_ids, -1) | dict(rows)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._data_version = None, -1
 
 
 class Watcher:
@@ -29,16 +59,13 @@ class Watcher:
         self._versions: dict[int, int | None] = {}  # what each watched batch was last poked for
         self._lists = 0
         self._task: asyncio.Task[None] | None = None
-        self._connection: sqlite3.Connection | None = None
-        self._data_version = -1
 
     @property
     def alive(self) -> bool:
         return self._task is not None
 
     def watch(self, batch_id: int) -> None:
-        self._versions[batch_id] = None
-        self._data_version = -1  # a batch that is new here is looked at, whatever else happens
+        self._versions[batch_id] = None  # it is looked at, whatever else happens
         self._start()
 
     def unwatch(self, batch_id: int) -> None:
@@ -65,20 +92,22 @@ class Watcher:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         executor = ThreadPoolExecutor(1, thread_name_prefix="watcher")
+        eye = Eye()  # of this run: the one before may still be closing its own
         try:
             while True:
                 pause = EVERY
                 try:
-                    versions = await loop.run_in_executor(executor, self._look, list(self._versions))
+                    look = partial(eye.look, list(self._versions), anyway=None in self._versions.values())
+                    versions = await loop.run_in_executor(executor, look)
                     if versions is not None:
                         await self._poke(versions)
                 except Exception:  # whatever it is: without the watcher every page stands still
                     logger.exception("The watcher cannot look at the database; it tries again")
-                    executor.submit(self._close)
+                    executor.submit(eye.close)
                     pause = AFTER_AN_ERROR
                 await asyncio.sleep(pause)
         finally:
-            executor.submit(self._close)
+            executor.submit(eye.close)
             executor.shutdown(wait=False)
 
     async def _poke(self, versions: dict[int, int]) -> None:
@@ -88,24 +117,3 @@ class Watcher:
                 await events.poke(batch_id)
         if self._lists > 0:
             await events.poke_list()
-
-    def _look(self, batch_ids: Collection[int]) -> dict[int, int] | None:
-        """The versions of these batches, -1 for one that is gone; None where nothing was committed since."""
-        if self._connection is None:
-            name = str(connections["default"].settings_dict["NAME"])
-            self._connection = sqlite3.connect(name, timeout=5, isolation_level=None, check_same_thread=False)
-        (data_version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        if data_version == self._data_version:
-            return None
-        marks = ",".join("?" * len(batch_ids))
-        rows = self._connection.execute(
-            f"SELECT id, version FROM {Batch._meta.db_table} WHERE deleted_at IS NULL AND id IN ({marks})",  # noqa: S608
-            list(batch_ids),
-        ).fetchall()
-        self._data_version = data_version
-        return dict.fromkeys(batch_ids, -1) | dict(rows)
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection, self._data_version = None, -1
