@@ -1,4 +1,4 @@
-"""WebSockets are opened by our own pages alone: browsers send cookies along from any site, and no CSRF token."""
+"""By a cookie, only our own pages open WebSockets: browsers send it along from any site, and no CSRF token."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
+
+OURS = "cardocr.ours"  # of the scope: opened by one of our pages
+FOR_PROGRAMS = "/api/"  # they bring a token
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -25,7 +28,8 @@ def same_origin(scope: Scope) -> bool:
 
 
 class OurPagesOnly:
-    """Refuses other origins, and takes the path in front of the site away before routing."""
+    """Takes the path in front of the site away before routing. Other origins are refused, except by what programs
+    use: that is told which they are, and must not believe their cookies."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -35,5 +39,7 @@ class OurPagesOnly:
         prefix = settings.SITE.path
         if prefix and scope["path"].startswith(f"{prefix}/"):
             scope = {**scope, "path": scope["path"].removeprefix(prefix)}
-        application = self.application if same_origin(scope) else self.denier
+        ours = same_origin(scope)
+        scope = {**scope, OURS: ours}
+        application = self.application if ours or scope["path"].startswith(FOR_PROGRAMS) else self.denier
         await application(scope, receive, send)

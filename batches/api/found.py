@@ -10,7 +10,7 @@ from batches.models import Batch, BatchQuerySet, Card
 from cardocr_site.contract import Refused, not_found
 
 
-def _named(batches: BatchQuerySet, name: str) -> Batch:
+def named(batches: BatchQuerySet, name: str) -> Batch:
     """By integer id, uid or label. Raises Refused."""
     text = name.replace("\x00", "")
     wanted = Q(uid=text) | Q(label=text)
@@ -24,7 +24,7 @@ def _named(batches: BatchQuerySet, name: str) -> Batch:
 
 def visible(request: HttpRequest, name: str) -> Batch:
     user: Any = request.user
-    return _named(Batch.objects.visible_to(user), name)
+    return named(Batch.objects.visible_to(user), name)
 
 
 def _allowed(request: HttpRequest, name: str, mine: BatchQuerySet, message: str) -> Batch:

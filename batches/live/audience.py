@@ -44,11 +44,12 @@ class Seat(Generic[Key]):
 
 @dataclass(slots=True)
 class Sheet(Generic[Key]):
-    """What came of reading for one key: a text to send, if any, and the key from then on; or a code to close with."""
+    """What came of reading for one key: a text to send, if any, then a code to close with; the key from then on."""
 
     key: Key
     text: str | None = None
     code: int | None = None
+    more: bool = False  # there is more to tell as soon as this was taken
 
 
 @dataclass(eq=False)
@@ -60,6 +61,7 @@ class Audience(Generic[Key]):
     renew: Callable[[Key, Key], Key]  # the key of a seat, from the one it holds and the one it may have now
     empty: Callable[[], None]  # when the last one has left
     every: float
+    beat_every: float | None = None
     seats: set[Seat[Key]] = field(default_factory=set)
     _task: asyncio.Task[None] | None = None
     _poked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,14 +90,15 @@ class Audience(Generic[Key]):
         checked = beaten = loop.time()
         try:
             while True:
-                due = min(checked + CHECK_EVERY, beaten + BEAT_EVERY)
+                beat_every = BEAT_EVERY if self.beat_every is None else self.beat_every
+                due = min(checked + CHECK_EVERY, beaten + beat_every)
                 poked = await self._wait(due - loop.time())
                 began = loop.time()
                 try:
                     if began >= checked + CHECK_EVERY:
                         checked = began
                         await self._check()
-                    if began >= beaten + BEAT_EVERY:
+                    if began >= beaten + beat_every:
                         beaten = began
                         self._send_all(BEAT)
                     if poked:
@@ -151,11 +154,11 @@ class Audience(Generic[Key]):
             sheet = sheets.get(seat.key)
             if sheet is None or seat not in self.seats:
                 continue
-            seat.key = sheet.key
-            if sheet.code is not None:
+            seat.key, seat.missed = sheet.key, sheet.more
+            if sheet.text is not None:
+                self._send(seat, sheet.text, sheet.code)
+            elif sheet.code is not None:
                 self._turn_away(seat, sheet.code)
-            elif sheet.text is not None:
-                self._send(seat, sheet.text)
 
     async def _check(self) -> None:
         """Permission may have been withdrawn, the session ended, the role changed."""
@@ -176,10 +179,10 @@ class Audience(Generic[Key]):
         for seat in [seat for seat in self.seats if seat.sending is None]:
             self._send(seat, text)
 
-    def _send(self, seat: Seat[Key], text: str) -> None:
-        seat.sending = asyncio.create_task(self._deliver(seat, text))
+    def _send(self, seat: Seat[Key], text: str, then: int | None = None) -> None:
+        seat.sending = asyncio.create_task(self._deliver(seat, text, then))
 
-    async def _deliver(self, seat: Seat[Key], text: str) -> None:
+    async def _deliver(self, seat: Seat[Key], text: str, then: int | None) -> None:
         """A slow viewer is passed over until its frame is gone, a dead one is dropped; nobody waits for either."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -190,7 +193,9 @@ class Audience(Generic[Key]):
             self._turn_away(seat, NOT_TAKEN)  # a page that still lives opens another socket
             return
         seat.sending = None
-        if seat.missed:
+        if then is not None:
+            self._turn_away(seat, then)
+        elif seat.missed:
             self._poked.set()
 
     def _turn_away(self, seat: Seat[Key], code: int) -> None:

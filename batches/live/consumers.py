@@ -50,6 +50,7 @@ def language_of(query: dict[str, list[str]]) -> str:
 class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
     """Accepts, asks for permission, and only then joins anything. Subclasses say what is watched."""
 
+    greeting = BEAT
     seat: Seat[Key] | None = None
     audience: Audience[Key] | None = None
 
@@ -68,37 +69,53 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
         try:
             await super().__call__(scope, receive, send)
         finally:  # the server may cut a socket without a word
-            self._leave()
+            self.leave()
 
     async def connect(self) -> None:
         self._heard: deque[float] = deque(maxlen=MESSAGES_A_MINUTE)
         self.query = parse_qs(self.scope.get("query_string", b"").decode("ascii", "replace"))
         await self.accept()  # first: a close before it reaches the browser as 1006
+        await self.begin()
+
+    async def begin(self) -> None:
+        await self.enter()
+
+    async def enter(self) -> None:
         access = await database_sync_to_async(self.access, thread_sensitive=False)(self.wanted())
         if access.code is not None or access.key is None:
             await self.close(access.code or NOT_ALLOWED)
             return
-        await self.send(BEAT)
-        self.seat = Seat(access.key, self.send, self.close, self.access)
+        if self.greeting:
+            await self.send(self.greeting)
+        self.seat = Seat(access.key, self.tell, self.close, self.access)
         self.audience = self.join(self.seat)
 
+    async def tell(self, text: str) -> None:
+        await self.send(text)
+
     async def disconnect(self, code: int) -> None:
-        self._leave()
+        self.leave()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Pages have nothing to say here; too much of it ends the connection."""
+        """Too much of it ends the connection."""
         now = time.monotonic()
-        if len(text_data or "") + len(bytes_data or b"") > MESSAGE_BYTES:
-            await self._turn_away(TOO_LARGE)
-        elif len(self._heard) == MESSAGES_A_MINUTE and now - self._heard[0] < 60:
-            await self._turn_away(TOO_MANY)
+        much = len(self._heard) == MESSAGES_A_MINUTE and now - self._heard[0] < 60
         self._heard.append(now)
+        if len((text_data or "").encode()) + len(bytes_data or b"") > MESSAGE_BYTES:
+            await self.turn_away(TOO_LARGE)
+        elif much:
+            await self.turn_away(TOO_MANY)
+        else:
+            await self.hear(text_data or "")
 
-    async def _turn_away(self, code: int) -> None:
-        self._leave()
+    async def hear(self, text: str) -> None:
+        """Pages have nothing to say here."""
+
+    async def turn_away(self, code: int) -> None:
+        self.leave()
         await self.close(code)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         if self.seat is not None and self.audience is not None:
             self.audience.leave(self.seat)
         self.seat = self.audience = None

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.utils import translation
@@ -20,6 +21,9 @@ LARGEST = 4_000_000  # bytes of one message; the server would drop one beyond it
 GONE = 4404
 VIEWS = ("live", "grid", "fields", "problems")
 ROWLESS = ("fields", "problems")
+EVERY = 0.25  # seconds between two frames
+
+Key = TypeVar("Key")
 
 
 class Cursor(NamedTuple):
@@ -147,20 +151,44 @@ class House:
     def __init__(self) -> None:
         self.watcher = Watcher()
         self.feeds: dict[int, Audience[Place]] = {}
+        self.programs: dict[int, Audience[Any]] = {}
 
     def join(self, seat: Seat[Place]) -> Audience[Place]:
-        batch_id = seat.key.batch_id
-        feed = self.feeds.get(batch_id)
-        if feed is None:
-            feed = Audience(events.group(batch_id), draw, renew, lambda: self._empty(batch_id), 0.25)
-            self.feeds[batch_id] = feed
-            self.watcher.watch(batch_id)
-        feed.join(seat)
-        return feed
+        return self._admit(self.feeds, seat.key.batch_id, seat, draw, renew)
 
-    def _empty(self, batch_id: int) -> None:
-        self.feeds.pop(batch_id, None)
-        self.watcher.unwatch(batch_id)
+    def follow(
+        self,
+        batch_id: int,
+        seat: Seat[Key],
+        draw: Callable[[set[Key]], dict[Key, Sheet[Key]]],
+        renew: Callable[[Key, Key], Key],
+        beat_every: float,
+    ) -> Audience[Key]:
+        """As join, for those who get no HTML."""
+        return self._admit(self.programs, batch_id, seat, draw, renew, beat_every)
+
+    def _admit(
+        self,
+        room: dict[int, Audience[Key]],
+        batch_id: int,
+        seat: Seat[Key],
+        draw: Callable[[set[Key]], dict[Key, Sheet[Key]]],
+        renew: Callable[[Key, Key], Key],
+        beat_every: float | None = None,
+    ) -> Audience[Key]:
+        audience = room.get(batch_id)
+        if audience is None:
+
+            def empty() -> None:
+                room.pop(batch_id, None)
+                if batch_id not in self.feeds and batch_id not in self.programs:
+                    self.watcher.unwatch(batch_id)
+
+            audience = Audience(events.group(batch_id), draw, renew, empty, EVERY, beat_every)
+            room[batch_id] = audience
+            self.watcher.watch(batch_id)
+        audience.join(seat)
+        return audience
 
 
 _houses: WeakKeyDictionary[asyncio.AbstractEventLoop, House] = WeakKeyDictionary()

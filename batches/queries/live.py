@@ -55,6 +55,14 @@ def changed(batch: Batch, after: tuple[int, int], *, view: str, limit: int) -> l
     )
 
 
+def came_of(batch: Batch, after: tuple[int, int], limit: int) -> list[tuple[int, int]]:
+    """Version and id of cards stamped after the cursor that neither wait nor are being read, in order."""
+    version, card = after
+    cards = batch.cards.filter(version__gte=version, version__lte=batch.version).exclude(version=version, pk__lte=card)
+    ended = cards.exclude(status__in=(CardStatus.PENDING, CardStatus.PROCESSING))
+    return list(ended.order_by("version", "pk").values_list("version", "pk")[:limit])
+
+
 def latest(batch: Batch) -> list[Card]:
     """The newest finished cards, newest first. After a stop of 100,000 cards still a walk of a few hundred."""
     recent = batch.cards.order_by("-version", "-pk").values_list("pk", "status")[: 10 * KEPT]
