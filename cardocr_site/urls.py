@@ -11,6 +11,7 @@ admin.site.site_url = f"{settings.SITE.path}/"
 
 urlpatterns = [
     path("favicon.ico", favicon, name="favicon"),
+    path("accounts/profile/", include("ocr.urls")),
     path("accounts/", include("cardocr_site.accounts.urls")),
     path("i18n/setlang/", set_language, name="set_language"),
     path("admin/login/", admin_login),

@@ -123,7 +123,7 @@ class TokenIn(Schema):
 
 def _own(request: HttpRequest) -> Any:
     user: Any = request.user
-    return AccessToken.objects.filter(user=user, kind=AccessToken.Kind.SCRIPT)
+    return tokens.of_scripts(user)
 
 
 @router.get("/tokens", response=Reply[Listed[TokenOut]])

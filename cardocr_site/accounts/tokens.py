@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -54,6 +55,11 @@ def make(user: User, name: str, scope: str, days: int | None) -> tuple[AccessTok
         user=user, kind=AccessToken.Kind.SCRIPT, name=name, key=_hash(token), scope=scope, expires_at=until
     )
     return row, token
+
+
+def of_scripts(user: User) -> QuerySet[AccessToken]:
+    """Those that this person has made."""
+    return AccessToken.objects.filter(user=user, kind=AccessToken.Kind.SCRIPT)
 
 
 def _hash(token: str) -> str:

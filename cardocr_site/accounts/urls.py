@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from cardocr_site.accounts import views
+from cardocr_site.accounts import token_views, views
 
 urlpatterns = [
     path("login/", views.SignInView.as_view(), name="login"),
@@ -9,5 +9,7 @@ urlpatterns = [
     path("password/", views.ChangePasswordView.as_view(), name="password_change"),
     path("profile/", views.profile, name="profile"),
     path("profile/theme/", views.profile_theme, name="profile_theme"),
+    path("tokens/", token_views.token_make, name="token_make"),
+    path("tokens/<int:token_id>/revoke/", token_views.token_revoke, name="token_revoke"),
     path("forgotten/", views.password_forgotten, name="password_forgotten"),
 ]

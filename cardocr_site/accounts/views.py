@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -16,10 +17,11 @@ from django.views import i18n
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from cardocr_site.accounts import first
+from cardocr_site.accounts import first, tokens
 from cardocr_site.accounts.forms import ProfileForm, SignInForm
 from cardocr_site.accounts.models import User
 from cardocr_site.accounts.requests import SignedInRequest
+from cardocr_site.accounts.token_views import TokenForm
 
 
 class SignInView(views.LoginView):
@@ -57,17 +59,27 @@ class ChangePasswordView(views.PasswordChangeView):
 def profile(request: SignedInRequest) -> HttpResponse:
     """What one is called, and how the pages look, sound and listen to keys."""
     if request.method != "POST":
-        return render(request, "registration/profile.html", {"form": ProfileForm(instance=request.user)})
+        return _profile(request, ProfileForm(instance=request.user))
     # An instance of its own: a refused name is not shown as one's own.
     form = ProfileForm(request.POST, instance=User.objects.get(pk=request.user.pk))
     if not form.is_valid():
-        return render(request, "registration/profile.html", {"form": form}, status=422)
+        return _profile(request, form, status=422)
     saved = form.save()
     with override(saved.language):
         messages.success(request, _("Your profile has been saved."))
     response = redirect("profile")
     _speak(response, saved.language)
     return response
+
+
+def _profile(request: SignedInRequest, form: ProfileForm, status: int = 200) -> HttpResponse:
+    context = {
+        "form": form,
+        "tokens": tokens.of_scripts(request.user),
+        "token_form": TokenForm(),
+        "now": timezone.now(),
+    }
+    return render(request, "registration/profile.html", context, status=status)
 
 
 @require_POST
