@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from cryptography.fernet import Fernet
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from cardocr_site.doctor.told import Told, failed, fine, warning
 from cardocr_site.public import LOOPBACK
+from ocr import sealing
 
 SHORTEST = 50  # characters of the secret key
 ANSWERS_WITHIN = 5.0  # seconds
@@ -39,7 +39,7 @@ def secrets() -> Iterator[Told]:
             _("Remove the setting, and one is made; people sign in once more."),
         )
     try:
-        Fernet(settings.ENCRYPTION_KEY)
+        sealing.keys()
     except ValueError:
         yield failed(
             about,
