@@ -157,3 +157,12 @@ def test_batches_and_templates_are_made_by_operators(client: Client, other_user:
         assert "Only operators" in client.get(address).text
         assert client.post(address, {"name": "Mine"}).status_code == 403
     assert not Batch.objects.exists()
+
+
+def test_only_who_may_edit_is_offered_to_run_it(client: Client, other_user: User, read: Batch) -> None:
+    Batch.objects.update(status="paused", pause_reason="person")
+    client.force_login(other_user)
+    for everybody, offered in (("read", False), ("edit", True)):
+        Batch.objects.update(everybody=everybody)
+        page = client.get(f"/batches/{read.pk}/").text
+        assert (reverse("batch_resume", args=[read.pk]) in page) == offered
