@@ -130,8 +130,8 @@ def test_the_finished_page_offers_a_draw_and_then_says_what_came_of_it(over, use
     assert "Draw 10 more" in text
 
 
-def test_only_who_may_change_the_batch_draws(over, other_user, client: Client):
-    client.force_login(other_user)
+def test_only_who_may_check_the_batch_draws(over, viewer, client: Client):
+    client.force_login(viewer)
     assert client.post(reverse("sample_draw", args=[over.pk])).status_code == 404
     assert not Sample.objects.exists()
     assert 'id="sample-draw"' not in client.get(reverse("batch_detail", args=[over.pk])).text

@@ -87,7 +87,7 @@ def test_the_last_look_at_a_started_batch_is_its_progress(ingrid: Client, batch:
 def test_others_may_look_but_not_start(client: Client, other_user: User, batch: Batch, card: Card) -> None:
     client.force_login(other_user)
 
-    assert "Only Ingrid Solberg can start" in client.get(reverse("batch_confirm", args=[batch.pk])).text
+    assert "Ingrid Solberg can start this batch" in client.get(reverse("batch_confirm", args=[batch.pk])).text
 
 
 # -- money
