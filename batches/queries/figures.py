@@ -42,7 +42,13 @@ def of(batches: BatchQuerySet, since: date | None = None, until: date | None = N
     timed = ended.filter(status=CardStatus.COMPLETED, duration__isnull=False)
     seconds = timed.aggregate(mean=Avg("duration"), n=Count("pk"))
     used = calls.aggregate(n=Count("pk"), tokens_in=Sum("tokens_in"), tokens_out=Sum("tokens_out"))
-    days = ended.annotate(day=TruncDay("finished_at")).values_list("day").annotate(n=Count("pk")).order_by("day")
+    days = (
+        ended.exclude(finished_at=None)
+        .annotate(day=TruncDay("finished_at"))
+        .values_list("day")
+        .annotate(n=Count("pk"))
+        .order_by("day")
+    )
     costs = calls.exclude(cost=None).values_list("card__batch__currency").annotate(paid=Sum("cost"))
     return Figures(
         cards=sum(counts.values()),
