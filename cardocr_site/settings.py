@@ -35,6 +35,13 @@ ALLOWED_HOSTS = list(SITE.hosts)
 CSRF_TRUSTED_ORIGINS = list(SITE.origins)
 FORCE_SCRIPT_NAME = SITE.path or None
 TRUSTED_PROXIES = env.list("CARDOCR_TRUSTED_PROXIES", default=[])
+# Single sign-on: the proxy in front says who it is.
+REMOTE_USER_HEADER = env.str("CARDOCR_REMOTE_USER_HEADER", default="").strip()
+if REMOTE_USER_HEADER and not TRUSTED_PROXIES:
+    raise ImproperlyConfigured(
+        "CARDOCR_REMOTE_USER_HEADER is set, but no proxy is trusted to send it: "
+        "name the one in front in CARDOCR_TRUSTED_PROXIES."
+    )
 SESSION_COOKIE_NAME = f"{SITE.cookie_prefix}sessionid"
 CSRF_COOKIE_NAME = f"{SITE.cookie_prefix}csrftoken"
 LANGUAGE_COOKIE_NAME = f"{SITE.cookie_prefix}language"
@@ -130,6 +137,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "cardocr_site.accounts.remote_user.RemoteUserMiddleware",
     "cardocr_site.api.limits.RateMiddleware",
     "cardocr_site.accounts.middleware.MustChangePasswordMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -202,7 +210,10 @@ CACHES = {
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["cardocr_site.accounts.backends.SlowingBackend"]
+AUTHENTICATION_BACKENDS = [
+    "cardocr_site.accounts.backends.SlowingBackend",
+    "cardocr_site.accounts.backends.ProxyBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {

@@ -16,6 +16,8 @@ for name in (
     "REDIS_URL",
     "CARDOCR_OUTBOUND_PROXY",
     "CARDOCR_CA_BUNDLE",
+    "CARDOCR_TRUSTED_PROXIES",
+    "CARDOCR_REMOTE_USER_HEADER",
 ):
     os.environ.pop(name, None)
 

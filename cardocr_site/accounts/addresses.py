@@ -42,6 +42,11 @@ def _trusted(address: str) -> bool:
     return any(ip in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
 
 
+def from_trusted_proxy(request: HttpRequest) -> bool:
+    """Whether the peer itself is one: what it forwards for others does not count."""
+    return _trusted(str(request.META.get("REMOTE_ADDR") or ""))
+
+
 def client_address(request: HttpRequest | None) -> str:
     """As text; of an IPv6 address its network, since one caller has as many as he likes."""
     if request is None:

@@ -33,7 +33,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
     fieldsets = (
         (None, {"fields": ("username", "password", "must_change_password")}),
         (_("Person"), {"fields": ("first_name", "last_name", "email")}),
-        (_("May"), {"fields": ("is_active", "role", "groups")}),
+        (_("May"), {"fields": ("is_active", "role", "groups", "source")}),
         (_("Dates"), {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (

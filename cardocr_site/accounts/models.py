@@ -18,6 +18,12 @@ class User(AbstractUser):
         OPERATOR = "operator", _("operator: also makes, starts and shares batches")
         ADMINISTRATOR = "administrator", _("administrator: everything, of everybody")
 
+    class Source(models.TextChoices):
+        """Who vouches for a person. One way in never opens an account of another."""
+
+        HERE = "", _("here, by a password")
+        PROXY = "proxy", _("the proxy in front, by a header")
+
     class Theme(models.TextChoices):
         AUTO = "auto", _("As the system has it")
         LIGHT = "light", _("Light")
@@ -29,6 +35,7 @@ class User(AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     role = models.CharField(_("role"), max_length=16, blank=True, default=Role.OPERATOR, choices=Role)
+    source = models.CharField(_("signs in"), max_length=8, blank=True, default=Source.HERE, choices=Source)
     must_change_password = models.BooleanField(_("must change the password at the next sign-in"), default=False)
     # Empty while never chosen: then what this browser remembers stands.
     language = models.CharField(_("language"), max_length=8, blank=True)

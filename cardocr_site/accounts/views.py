@@ -6,7 +6,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME, views
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
@@ -17,7 +17,7 @@ from django.views import i18n
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from cardocr_site.accounts import first, tokens
+from cardocr_site.accounts import first, remote_user, tokens
 from cardocr_site.accounts.forms import ProfileForm, SignInForm
 from cardocr_site.accounts.models import User
 from cardocr_site.accounts.requests import SignedInRequest
@@ -26,6 +26,11 @@ from cardocr_site.accounts.token_views import TokenForm
 
 class SignInView(views.LoginView):
     form_class = SignInForm
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            vouched_for=remote_user.named(self.request), go_on=self.get_success_url(), **kwargs
+        )
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
@@ -40,6 +45,12 @@ class SignInView(views.LoginView):
 
 class ChangePasswordView(views.PasswordChangeView):
     success_url = reverse_lazy("home")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        user: Any = request.user
+        if user.is_authenticated and user.source:
+            raise PermissionDenied(_("You have no password here: who you are is said from outside. Change it there."))
+        return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         form.user.must_change_password = False
