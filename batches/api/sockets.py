@@ -16,7 +16,7 @@ from batches.live.feed import Cursor
 from cardocr_site import origins
 
 TOKEN_WITHIN = 10.0  # seconds
-NOT_UNDERSTOOD = 1008
+NOT_UNDERSTOOD = 4400
 HEARTBEAT = '{"type": "heartbeat"}'
 
 

@@ -14,7 +14,7 @@ CHECK_EVERY = 30.0  # permission, asked anew; promised within 60 s
 SEND_SECONDS = 5.0  # for one frame to one viewer
 REJOIN_EVERY = 3600.0  # a channel layer forgets members of a group after a day
 AFTER_AN_ERROR = 1.0
-NOT_TAKEN = 1011
+NOT_TAKEN = 4408
 BEAT = '{"beat": true}'
 
 logger = logging.getLogger(__name__)

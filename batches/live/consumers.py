@@ -24,7 +24,7 @@ from batches.models import Batch
 from batches.queries import rights
 
 SIGNED_OUT, NOT_ALLOWED, UNKNOWN = 4401, 4403, 4404
-TOO_LARGE, TOO_MANY = 1009, 1008
+TOO_LARGE, TOO_MANY = 4413, 4429  # the server sends 1000 and what begins with 3 or 4, and fails at all others
 MESSAGE_BYTES = 16 * 1024
 MESSAGES_A_MINUTE = 60
 

@@ -20,7 +20,7 @@ from batches.states import CardStatus
 from cardocr_site.accounts import tokens
 from cardocr_site.accounts.models import AccessToken, User
 from tests.batches.api.streamed import message, program, token_of
-from tests.batches.live.sockets import ORIGIN, closed_with, cookie_of, gone, play, read, running
+from tests.batches.live.sockets import ORIGIN, closed_with, code_of, cookie_of, gone, play, read, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +50,7 @@ async def until_closed(one: WebsocketCommunicator) -> tuple[list[dict[str, Any]]
     told = []
     while (output := await one.receive_output(timeout=10))["type"] != "websocket.close":
         told.append(json.loads(output["text"]))
-    return told, int(output["code"])
+    return told, code_of(output)
 
 
 def closes(one: Callable[[], WebsocketCommunicator], said: str = "") -> int:
@@ -188,6 +188,13 @@ def test_our_pages_socket_does_not_open_from_elsewhere_as_that_of_programs_does(
     assert play(scenario) is False
 
 
+def test_another_address_is_denied_without_an_error():
+    async def scenario() -> bool:
+        return bool((await program("1/2").connect(timeout=10))[0])
+
+    assert play(scenario) is False
+
+
 def test_who_says_nothing_is_closed_with_4401(batch: Batch, monkeypatch: Any):
     assert sockets.TOKEN_WITHIN == 10
     monkeypatch.setattr(sockets, "TOKEN_WITHIN", 0.2)
@@ -229,9 +236,9 @@ def test_what_is_not_there_or_not_shared_is_closed_with_4404(batch: Batch, other
     assert closes(lambda: program(f"{batch.pk}", token)) == 4404
 
 
-def test_what_is_no_version_is_closed_with_1008(batch: Batch, user: User):
+def test_what_is_no_version_is_closed_with_4400(batch: Batch, user: User):
     token = token_of(user)
-    assert closes(lambda: program(f"{batch.pk}?since=yesterday", token)) == 1008
+    assert closes(lambda: program(f"{batch.pk}?since=yesterday", token)) == 4400
 
 
 def closes_by(batch: Batch, act: Callable[[], Any], token: str) -> int:
@@ -267,12 +274,12 @@ def test_a_batch_in_the_trash_closes_with_4404(batch: Batch, user: User):
 # -- limits
 
 
-def test_a_message_that_is_too_large_closes_with_1009(batch: Batch):
+def test_a_message_that_is_too_large_closes_with_4413(batch: Batch):
     said = json.dumps({"type": "auth", "token": "é" * consumers.MESSAGE_BYTES}, ensure_ascii=False)
-    assert closes(lambda: program(f"{batch.pk}"), said) == 1009
+    assert closes(lambda: program(f"{batch.pk}"), said) == 4413
 
 
-def test_too_many_messages_close_with_1008(batch: Batch, user: User):
+def test_too_many_messages_close_with_4429(batch: Batch, user: User):
     token = token_of(user)
 
     async def scenario() -> int:
@@ -281,7 +288,7 @@ def test_too_many_messages_close_with_1008(batch: Batch, user: User):
             await one.send_to(text_data="{}")
         return await closed_with(one)
 
-    assert play(scenario) == 1008
+    assert play(scenario) == 4429
 
 
 def test_silence_is_broken_by_heartbeats(batch: Batch, user: User, monkeypatch: Any):

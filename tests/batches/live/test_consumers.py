@@ -197,7 +197,7 @@ def test_a_dead_viewer_harms_nobody(batch: Batch, cards: list[Card], user: User)
 
         first.send = breaks
         await in_thread(read)(batch, cards[0])
-        assert await closed_with(dead) == 1011  # a page that still lives comes back
+        assert await closed_with(dead) == 4408  # a page that still lives comes back
         assert names(await next_frame(one)) == [f"card-{cards[0].pk}"]
         assert len(seats) == 1
 
@@ -373,7 +373,7 @@ def test_a_message_that_is_too_large_ends_the_connection(batch: Batch, user: Use
         assert not feed.house().feeds
         return code
 
-    assert play(scenario) == 1009
+    assert play(scenario) == 4413
 
 
 def test_too_many_messages_end_the_connection(batch: Batch, user: User) -> None:
@@ -387,4 +387,4 @@ def test_too_many_messages_end_the_connection(batch: Batch, user: User) -> None:
         await one.send_to(bytes_data=b"{}")
         return await closed_with(one)
 
-    assert play(scenario) == 1008
+    assert play(scenario) == 4429
