@@ -48,5 +48,15 @@ def site(addresses: Sequence[str]) -> Site:
     )
 
 
+def refuse_debug(site: Site) -> None:
+    """Raises ImproperlyConfigured where others would see the inside of the program on each page of an error."""
+    others = [host for host in site.hosts if host not in LOOPBACK]
+    if others:
+        raise ImproperlyConfigured(
+            f"CARDOCR_DEBUG is on and CARDOCR_URL names {', '.join(others)}: error pages would show settings and data "
+            "to whoever reaches it. Remove CARDOCR_DEBUG, or CARDOCR_URL while you look for the fault here."
+        )
+
+
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host

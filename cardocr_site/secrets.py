@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+SHORTEST = 32  # characters of a secret key; a made one has 86
+# Parts of keys that others know: Django's own prefix, and what stands in examples.
+KNOWN = ("django-insecure", "insecure", "changeme", "change-me", "change_me", "your-secret", "example", "secretkey")
 
 
 def new_secret() -> str:
@@ -14,6 +19,22 @@ def new_secret() -> str:
 
 def new_encryption_key() -> str:
     return Fernet.generate_key().decode()
+
+
+def refuse_known(key: str) -> None:
+    """Raises ImproperlyConfigured for a secret key with which others could sign in as anybody."""
+    if len(key) < SHORTEST:
+        problem = f"is shorter than {SHORTEST} characters"
+    elif any(part in key.lower() for part in KNOWN):
+        problem = "is one that stands in examples"
+    elif len(set(key)) < 8:
+        problem = "is made of a few characters alone"
+    else:
+        return
+    raise ImproperlyConfigured(
+        f"CARDOCR_SECRET_KEY {problem}: whoever guesses it signs in as anybody. Remove the setting, and one is made "
+        "and kept in the data folder; or make one: python -c 'import secrets; print(secrets.token_urlsafe(64))'"
+    )
 
 
 def stored(path: Path, make: Callable[[], str]) -> str:

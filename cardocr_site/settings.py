@@ -16,6 +16,7 @@ DATA_DIR = Path(env.str("CARDOCR_DATA_DIR", default=str(BASE_DIR / "data"))).res
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 SECRET_KEY = env.str("CARDOCR_SECRET_KEY", default="") or secrets.stored(DATA_DIR / "secret-key", secrets.new_secret)
+secrets.refuse_known(SECRET_KEY)
 ENCRYPTION_KEY = env.str("CARDOCR_ENCRYPTION_KEY", default="") or secrets.stored(
     DATA_DIR / "encryption-key", secrets.new_encryption_key
 )
@@ -31,6 +32,8 @@ for name, embedded in (("DATABASE_URL", "sqlite"), ("REDIS_URL", "memory")):
 # Where people reach it decides everything below.
 PUBLIC_URLS = env.list("CARDOCR_URL", default=[]) or ["http://127.0.0.1:8000"]
 SITE = public.site(PUBLIC_URLS)
+if DEBUG:
+    public.refuse_debug(SITE)
 ALLOWED_HOSTS = list(SITE.hosts)
 CSRF_TRUSTED_ORIGINS = list(SITE.origins)
 FORCE_SCRIPT_NAME = SITE.path or None

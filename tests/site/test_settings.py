@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError
 
-from cardocr_site import __version__
+from cardocr_site import __version__, public, secrets
+from cardocr_site.management.commands import serve
 from tests.site.processes import ROOT, environment, manage
 
 NAMES = [
@@ -119,6 +122,60 @@ def test_a_way_out_that_cannot_be_used_is_refused_at_the_start(tmp_path: Path, n
     answer = run(tmp_path, **{name: value})
     assert answer.returncode != 0
     assert sentence in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("django-insecure-" + "k3y!" * 12 + "abcdefgh", "stands in examples"),
+        ("Change-Me-" + "0123456789abcdef" * 3, "stands in examples"),
+        ("0123456789abcdef0123456789abcde", "shorter than 32"),
+        ("ababcdcd" * 8, "a few characters"),
+    ],
+)
+def test_a_secret_key_that_others_know_is_refused(key: str, problem: str):
+    with pytest.raises(ImproperlyConfigured, match=problem) as refused:
+        secrets.refuse_known(key)
+    assert "Remove the setting, and one is made" in str(refused.value)
+    assert key not in str(refused.value)
+
+
+def test_a_made_secret_key_is_taken():
+    for _ in range(200):
+        secrets.refuse_known(secrets.new_secret())
+
+
+def test_the_start_refuses_a_short_secret_key(tmp_path: Path):
+    answer = manage(tmp_path, "serve", CARDOCR_SECRET_KEY="short")
+    assert answer.returncode != 0
+    assert "CARDOCR_SECRET_KEY is shorter than 32 characters" in answer.stderr
+
+
+def test_no_document_holds_a_secret_key_that_would_be_taken():
+    for path in [ROOT / ".env.example", *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for key in re.findall(r"CARDOCR_SECRET_KEY=(\S+)", path.read_text()):
+            with pytest.raises(ImproperlyConfigured):
+                secrets.refuse_known(key)
+
+
+@pytest.mark.parametrize("address", ["http://cards.example.org", "https://cards.example.org", "http://192.0.2.7:8000"])
+def test_debug_mode_is_refused_where_others_reach_it(address: str):
+    with pytest.raises(ImproperlyConfigured, match="Remove CARDOCR_DEBUG"):
+        public.refuse_debug(public.site([address]))
+
+
+def test_debug_mode_is_for_this_machine(tmp_path: Path):
+    assert read(tmp_path, CARDOCR_DEBUG="on")["DEBUG"] is True
+    answer = run(tmp_path, CARDOCR_DEBUG="on", CARDOCR_URL="https://cards.example.org")
+    assert answer.returncode != 0
+    assert "CARDOCR_DEBUG is on and CARDOCR_URL names cards.example.org" in answer.stderr
+
+
+def test_debug_mode_does_not_listen_for_others(settings: Any):
+    settings.DEBUG = True
+    with pytest.raises(CommandError, match=r"listen on 127\.0\.0\.1"):
+        serve.refuse_unnamed_address("0.0.0.0")
+    serve.refuse_unnamed_address("127.0.0.1")
 
 
 def test_the_embedded_words_are_accepted(tmp_path: Path):

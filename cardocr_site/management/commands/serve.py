@@ -105,14 +105,17 @@ def data_folder() -> str:
 
 
 def refuse_unnamed_address(host: str) -> None:
-    """Without CARDOCR_URL nobody knows which host names, cookies and origins are right."""
-    if os.environ.get("CARDOCR_URL"):
-        return
+    """Without CARDOCR_URL nobody knows which host names, cookies and origins are right. Debug mode is for here."""
     try:
         loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         loopback = host == "localhost"
-    if not loopback:
+    if settings.DEBUG and not loopback:
+        raise CommandError(
+            f"CARDOCR_DEBUG is on: error pages would show settings and data to whoever reaches {host}. Remove it, or "
+            "listen on 127.0.0.1."
+        )
+    if not loopback and not os.environ.get("CARDOCR_URL"):
         raise CommandError(
             f"Listening on {host} needs CARDOCR_URL: the address by which people reach cardocr, "
             "for example CARDOCR_URL=https://cards.example.org. It decides allowed hosts, cookies and origins."
