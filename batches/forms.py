@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from batches.actions import settings
-from batches.models import DEFAULT_OPTIONS, Batch
+from batches.models import DEFAULT_OPTIONS, Batch, Webhook
 from batches.queries import besides, rereading
 from ocr import offers
 from ocr.models import Engine
@@ -292,3 +292,23 @@ class RereadingForm(forms.Form):
     def news(self) -> list[tuple[FieldTemplateVersion, list[str]]]:
         """Each newer version and the names of its new fields."""
         return [(one, [spec.label for spec in rereading.new_fields(self.batch, one)]) for one in self.versions]
+
+
+class WebhookForm(forms.Form):
+    """An address that is to be told what happens; whether it may be called, says actions/webhooks.py."""
+
+    address = forms.CharField(
+        label=gettext_lazy("Address"),
+        max_length=1000,
+        widget=forms.TextInput(attrs={**TEXT, "type": "url", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    batches = forms.ChoiceField(
+        label=gettext_lazy("Of which batches"), choices=Webhook.Batches.choices, widget=forms.Select(attrs=TEXT)
+    )
+    events = forms.MultipleChoiceField(
+        label=gettext_lazy("When"),
+        choices=Webhook.Event.choices,
+        initial=Webhook.Event.values,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "box"}),
+        error_messages={"required": gettext_lazy("Choose at least one event.")},
+    )

@@ -38,6 +38,7 @@ from batches.views import (
     trash,
     trying,
     uploads,
+    webhooks,
 )
 
 register_converter(collections.NameConverter, "collection")
@@ -123,6 +124,15 @@ urlpatterns = [
     path("notices/bell/", news.news_bell, name="news_bell"),
     path("notices/seen/", news.news_seen, name="news_seen"),
     path("notices/<int:news_pk>/", news.news_open, name="news_open"),
+    path("webhooks/", webhooks.webhook_list, name="webhook_list"),
+    path("webhooks/<int:webhook_pk>/", webhooks.webhook_detail, name="webhook_detail"),
+    path("webhooks/<int:webhook_pk>/switch/", webhooks.webhook_switch, name="webhook_switch"),
+    path("webhooks/<int:webhook_pk>/delete/", webhooks.webhook_delete, name="webhook_delete"),
+    path(
+        "webhooks/<int:webhook_pk>/deliveries/<int:delivery_pk>/replay/",
+        webhooks.delivery_replay,
+        name="delivery_replay",
+    ),
     path("views/", saved_views.view_save, name="view_save"),
     path("views/<int:pk>/rename/", saved_views.view_rename, name="view_rename"),
     path("views/<int:pk>/delete/", saved_views.view_delete, name="view_delete"),

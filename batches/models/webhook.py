@@ -49,6 +49,10 @@ class Webhook(models.Model):
     def __str__(self) -> str:
         return self.address
 
+    @property
+    def event_labels(self) -> list[str]:
+        return [str(self.Event(event).label) for event in self.events if event in self.Event.values]
+
 
 class Delivery(models.Model):
     """One event for one webhook. Written by batches/hooks.py where it happens, sent by the consumer."""

@@ -56,6 +56,8 @@ PAGES = {
     "activity of a batch": "/batches/{batch}/activity/",
     "an act on cards": "/batches/{batch}/cards/act/?do=review&card={card}",
     "notices": "/notices/",
+    "webhooks": "/webhooks/",
+    "webhook": "/webhooks/{hook}/",
     "results": "/batches/{batch}/cards/",
     "narrowed results": "/batches/{batch}/cards/?q=author&in=author&below=99",
     "columns": "/batches/{batch}/cards/?columns=open",
@@ -134,9 +136,16 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
     page.locator("#try-now").click()
     expect(page.locator("#try-on")).to_contain_text("with these fields")
     empty = steps.new_batch(page, "An empty draft")
+    page.goto("/webhooks/")
+    page.get_by_label("Address").fill("https://93.184.215.14/told")
+    for event in ("is finished", "is paused", "to check"):  # it is never called
+        page.get_by_label(event).uncheck()
+    page.get_by_role("button", name="Add").click()
+    page.get_by_role("link", name="https://93.184.215.14/told").click()
+    hook = int(page.url.partition("/webhooks/")[2].partition("/")[0])
     context.close()
     vlm.heal()
-    found = {"batch": batch, "draft": draft, "tried": tried, "empty": empty, "view": view}
+    found = {"batch": batch, "draft": draft, "tried": tried, "empty": empty, "view": view, "hook": hook}
     return found | {"card": cards[0], "failed": cards[2]}
 
 

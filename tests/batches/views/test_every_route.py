@@ -8,13 +8,15 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from batches import urls
-from batches.models import Activity, Batch, Card, CardResult, CardScan, News, Sheet, Upload
+from batches.models import Activity, Batch, Card, CardResult, CardScan, Delivery, News, Sheet, Upload, Webhook
 from cardocr_site.accounts.models import User
 
 ROUTES = [
     route
     for route in urls.urlpatterns
-    if str(route.pattern).startswith(("batches/<int:pk>/", "trash/<int:pk>/", "notices/<int:news_pk>/"))
+    if str(route.pattern).startswith(
+        ("batches/<int:pk>/", "trash/<int:pk>/", "notices/<int:news_pk>/", "webhooks/<int:webhook_pk>/")
+    )
 ]
 METHODS = ("get", "head", "post", "patch", "delete")
 
@@ -23,6 +25,7 @@ METHODS = ("get", "head", "post", "patch", "delete")
 def address(batch: Batch, make_cards: Callable[..., list[Card]]) -> Callable[[URLPattern], str]:
     """With the keys of rows that are there."""
     card = make_cards(1)[0]
+    hook = Webhook.objects.create(owner=batch.owner, address="https://example.org/")
     known = {
         "pk": batch.pk,
         "card_pk": card.pk,
@@ -30,6 +33,8 @@ def address(batch: Batch, make_cards: Callable[..., list[Card]]) -> Callable[[UR
         "sheet_pk": Sheet.objects.create(batch=batch, **card.as_scan()).pk,
         "scan_pk": CardScan.objects.create(card=card, role=CardScan.Role.EARLIER, **card.as_scan()).pk,
         "result_pk": CardResult.objects.create(card=card).pk,
+        "webhook_pk": hook.pk,
+        "delivery_pk": Delivery.objects.create(webhook=hook, event="batch.paused", payload={}).pk,
         "notice_pk": 1,
         "news_pk": News.objects.create(user=batch.owner, batch=batch, kind=News.Kind.FINISHED).pk,
         "settings_pk": 1,
@@ -93,7 +98,8 @@ RULES = {
     "see, edit": """batch_fields""",
 }
 NEEDED = {name: rule.split(", ") for rule, names in RULES.items() for name in names.split()}
-MINE_ALONE = {"news_open"}  # an owner's notice is nobody else's
+# An owner's notice, and his programs, are nobody else's.
+MINE_ALONE = {"news_open", "webhook_detail", "webhook_switch", "webhook_delete", "delivery_replay"}
 
 
 def on_step(person: User, owner: User, step: str) -> None:
