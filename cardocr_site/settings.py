@@ -7,7 +7,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from cardocr_site import public, secrets
+from cardocr_site import public, secrets, signon
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -45,6 +45,9 @@ if REMOTE_USER_HEADER and not TRUSTED_PROXIES:
         "CARDOCR_REMOTE_USER_HEADER is set, but no proxy is trusted to send it: "
         "name the one in front in CARDOCR_TRUSTED_PROXIES."
     )
+REMOTE_GROUPS_HEADER = env.str("CARDOCR_REMOTE_GROUPS_HEADER", default="").strip()
+GROUP_ROLES = signon.group_roles(env.str("CARDOCR_GROUP_ROLES", default=""))
+DEFAULT_ROLE = signon.default_role(env.str("CARDOCR_DEFAULT_ROLE", default="") or signon.NONE)
 SESSION_COOKIE_NAME = f"{SITE.cookie_prefix}sessionid"
 CSRF_COOKIE_NAME = f"{SITE.cookie_prefix}csrftoken"
 LANGUAGE_COOKIE_NAME = f"{SITE.cookie_prefix}language"

@@ -18,6 +18,9 @@ for name in (
     "CARDOCR_CA_BUNDLE",
     "CARDOCR_TRUSTED_PROXIES",
     "CARDOCR_REMOTE_USER_HEADER",
+    "CARDOCR_REMOTE_GROUPS_HEADER",
+    "CARDOCR_GROUP_ROLES",
+    "CARDOCR_DEFAULT_ROLE",
 ):
     os.environ.pop(name, None)
 

@@ -36,6 +36,9 @@ class User(AbstractUser):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     role = models.CharField(_("role"), max_length=16, blank=True, default=Role.OPERATOR, choices=Role)
     source = models.CharField(_("signs in"), max_length=8, blank=True, default=Source.HERE, choices=Source)
+    # What groups outside have brought, so that it goes when they no longer name this person; see outside.py.
+    outside_groups = models.JSONField(default=list, blank=True, editable=False)
+    role_by_group = models.BooleanField(default=False, editable=False)
     must_change_password = models.BooleanField(_("must change the password at the next sign-in"), default=False)
     # Empty while never chosen: then what this browser remembers stands.
     language = models.CharField(_("language"), max_length=8, blank=True)

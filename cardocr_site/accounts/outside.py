@@ -1,9 +1,14 @@
 """People whom somebody else vouches for: their accounts are made at their first sign-in."""
 
+from collections.abc import Collection
+
+from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from cardocr_site import signon
 from cardocr_site.accounts.models import User
 
 
@@ -11,12 +16,15 @@ class Turned(Exception):
     """Away, with a sentence for the person."""
 
 
-def take(name: str, source: User.Source) -> User:
-    """The account of this name, made where there is none. Raises Turned."""
+def take(name: str, source: User.Source, groups: Collection[str] | None = None) -> User:
+    """The account of this name, made where there is none, as its groups say (None: nothing is said). Raises Turned."""
     _need_name(name)
     user = _find(name, source) or _make(name, source)
     if not user.is_active:
         raise Turned(_("The account “%(name)s” has been deactivated. Ask an administrator.") % {"name": name})
+    if groups is not None:
+        with transaction.atomic():
+            _follow(user, set(groups))
     return user
 
 
@@ -46,7 +54,7 @@ def _find(name: str, source: User.Source) -> User | None:
 
 
 def _make(name: str, source: User.Source) -> User:
-    user = User(username=name, source=source, role=User.Role.NONE)
+    user = User(username=name, source=source, role=settings.DEFAULT_ROLE)
     user.set_unusable_password()
     try:
         with transaction.atomic():
@@ -57,3 +65,21 @@ def _make(name: str, source: User.Source) -> User:
             raise
         return found
     return user
+
+
+def _follow(user: User, groups: set[str]) -> None:
+    """Role and groups as outside; what an administrator has given besides stays."""
+    roles = [role for name, role in settings.GROUP_ROLES.items() if name in groups and role is not None]
+    if roles:
+        user.role = max(roles, key=signon.LADDER.index)
+    elif user.role_by_group:
+        user.role = settings.DEFAULT_ROLE
+    user.role_by_group = bool(roles)
+    for name in groups & settings.GROUP_ROLES.keys():
+        Group.objects.get_or_create(name=name)
+    here = list(Group.objects.filter(name__in=groups))
+    names = sorted(group.name for group in here)
+    user.groups.remove(*Group.objects.filter(name__in=set(user.outside_groups) - set(names)))
+    user.groups.add(*here)
+    user.outside_groups = names
+    user.save(update_fields=["role", "role_by_group", "outside_groups"])

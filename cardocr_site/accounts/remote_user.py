@@ -1,5 +1,6 @@
 """Single sign-on by a header of the proxy in front: only a peer in CARDOCR_TRUSTED_PROXIES may send it."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,12 @@ LEFT_ALONE = {"login", "logout", "set_language"}  # so that local accounts have 
 def named(request: HttpRequest) -> str:
     """Whom the proxy vouches for; empty where no header is set, none came, or somebody else sent it."""
     return _sent(request, settings.REMOTE_USER_HEADER)
+
+
+def _groups(request: HttpRequest) -> list[str] | None:
+    """Proxies write them with commas, semicolons or bars between."""
+    header = settings.REMOTE_GROUPS_HEADER
+    return [part.strip() for part in re.split(r"[,;|]", _sent(request, header)) if part.strip()] if header else None
 
 
 def _sent(request: HttpRequest, header: str) -> str:
@@ -54,7 +61,7 @@ class RemoteUserMiddleware(MiddlewareMixin):
 
     def _sign_in(self, request: HttpRequest, name: str) -> None:
         try:
-            user = outside.take(name, User.Source.PROXY)
+            user = outside.take(name, User.Source.PROXY, _groups(request))
         except outside.Turned as turned:
             raise PermissionDenied(str(turned)) from turned
         login(request, user, backend=BACKEND)
