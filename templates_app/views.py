@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, Exists, OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,7 +18,7 @@ from cardocr_site.accounts.requests import SignedInRequest, operator_required
 from ocr.fields import FieldSpec
 from templates_app import editing, field_views, scans, versions
 from templates_app.forms import InstructionForm, TemplateForm
-from templates_app.models import FieldTemplate, FieldTemplateQuerySet, FieldTemplateVersion
+from templates_app.models import FieldTemplate, FieldTemplateQuerySet, FieldTemplateVersion, TemplateShare
 from templates_app.share_form import ShareForm, set_groups
 
 PER_PAGE = 50
@@ -31,6 +31,7 @@ def _listed(templates: FieldTemplateQuerySet) -> FieldTemplateQuerySet:
     return (
         templates.select_related("owner")
         .annotate(
+            for_groups=Exists(TemplateShare.objects.filter(template=OuterRef("pk"))),
             number=Subquery(newest.values("number")[:1]),
             field_count=Subquery(newest.annotate(n=Count("fields")).values("n")[:1]),
         )

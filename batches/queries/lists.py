@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Lower
 
-from batches.models import Batch, BatchQuerySet, Card, Tag
+from batches.models import Batch, BatchQuerySet, BatchShare, Card, Tag
 from batches.queries import rights
 from batches.queries.asked import whole_number
 from batches.states import BatchStatus, PauseReason
@@ -122,13 +122,14 @@ def found(batches: BatchQuerySet, filters: Filters) -> QuerySet[Batch]:
 
 
 def with_first_card(batches: QuerySet[Batch]) -> QuerySet[Batch]:
-    """Owner and first prepared scan come along, so that a list costs the same queries however long it is."""
+    """Owner, first prepared scan, whether groups see it come along: a list costs as many queries however long."""
     readable = Card.objects.filter(batch=OuterRef("pk"), prepared_at__isnull=False).exclude(error="unreadable_image")
     first = readable.order_by("position", "id")
     columns = {"first_card": "pk"} | {f"first_{name}": name for name in _LOOK}
     return (
         batches.select_related("owner")
         .prefetch_related("tags")
+        .annotate(for_groups=Exists(BatchShare.objects.filter(batch=OuterRef("pk"))))
         .annotate(**{name: Subquery(first.values(column)[:1]) for name, column in columns.items()})
     )
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from batches.models import Activity, Batch, BatchShare, Card
 from batches.templatetags.activity_words import detail
 from cardocr_site.accounts.models import User
+from templates_app import versions
 from tests.batches.reading import give_result, stored
 
 
@@ -78,6 +79,23 @@ def test_whom_it_is_shared_with_to_edit_may_change_it_and_not_pass_it_on(
     assert (batch.name, batch.everybody) == ("Drawer 13", "none")
     other_user.groups.clear()
     assert client.get(reverse("batch_settings", args=[batch.pk])).status_code == 404
+
+
+def test_the_lists_say_whether_nobody_or_groups_alone_see_it(ingrid: Client, batch: Batch, group: Group) -> None:
+    template = versions.create(batch.owner, "Music", everybody="none")
+    addresses = ["/batches/", "/collections/Music/", "/templates/", f"/templates/{template.pk}/"]
+    lone, grouped = '<span class="tag">Private</span>', '<span class="tag">Shared with groups</span>'
+
+    def said() -> list[tuple[bool, bool]]:
+        pages = [ingrid.get(address).text for address in addresses]
+        return [(lone in page, grouped in page) for page in pages]
+
+    assert said() == [(False, False)] * 2 + [(True, False)] * 2
+    Batch.objects.update(everybody="none")
+    assert said() == [(True, False)] * 4
+    BatchShare.objects.create(batch=batch, group=group)
+    template.shares.create(group=group)
+    assert said() == [(False, True)] * 4
 
 
 @pytest.fixture
