@@ -36,7 +36,7 @@ def list_batches(request: HttpRequest, asked: Query[BatchesAsked]) -> Any:
     rows = lists.narrowed(Batch.objects.visible_to(user), filters, user)
     if asked.status is not None:
         rows = rows.filter(status=asked.status)
-    rows = rows.select_related("owner", "engine", "template_version").prefetch_related("tags")
+    rows = rows.select_related("owner", "engine", "template_version").prefetch_related("tags", "shares__group")
     return reply(listed(rows, "-id", asked.cursor, asked.limit, shown=_all))
 
 
@@ -73,15 +73,20 @@ def create_batch(request: HttpRequest, data: schemas.BatchIn) -> Any:
 
 @router.patch("/batches/{batch_id}", response=Reply[schemas.BatchOut])
 def change_batch(request: HttpRequest, batch_id: str, data: schemas.BatchChange) -> Any:
-    """Name, collection, tags and budget, at any time. Label and folder stay."""
+    """Name, collection, tags, budget and sharing, at any time. Label and folder stay."""
     user: Any = request.user
     batch = found.editable(request, batch_id)
     given = data.dict(exclude_unset=True)
+    groups = setup.groups(data.sharing.groups) if data.sharing else {}
+    if data.sharing is not None:
+        found.owned(request, batch_id)
     names = {name: given[name] for name in ("name", "collection") if given.get(name) is not None}
     tags = None if given.get("tags") is None else setup.tags(given["tags"])
     settings.change(batch, user, tags, **names)
     if "budget" in given:
         budgets.set_budget(batch, given["budget"], user)
+    if data.sharing is not None:
+        settings.share(batch, user, data.sharing.everybody, groups)
     return reply(schemas.batch_out(found.visible(request, str(batch.pk))))
 
 

@@ -12,6 +12,7 @@ from batches.states import BatchStatus, PauseReason
 from cardocr_site.contract import Closed, Name, Text
 from ocr.fields import FieldSpec
 from templates_app.schemas import FieldIn, FieldOut
+from templates_app.sharing import Everybody
 
 
 class OptionsIn(Closed):
@@ -48,6 +49,18 @@ class BatchIn(Closed):
 Money = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
 
 
+class SharingIn(Closed):
+    """Replaces what was there. `groups`: names of groups, and what they may: read or edit."""
+
+    everybody: Everybody = Field(description="What those with a role may do with it.")
+    groups: dict[str, Literal["read", "edit"]] = Field({}, max_length=100)
+
+
+class SharingOut(Schema):
+    everybody: Everybody
+    groups: dict[str, Literal["read", "edit"]]
+
+
 class BatchChange(Closed):
     """Only what is sent is changed."""
 
@@ -55,6 +68,7 @@ class BatchChange(Closed):
     collection: Text | None = Field(None, max_length=200)
     tags: list[Name] | None = Field(None, max_length=20)
     budget: Money | None = Field(None, description="In the engine's currency; null: no limit.")
+    sharing: SharingIn | None = Field(None, description="For its owner and administrators.")
 
 
 class ImageOut(Schema):
@@ -120,6 +134,7 @@ class BatchOut(Schema):
     model: str
     options: dict[str, Any]
     budget: Decimal | None
+    sharing: SharingOut
     progress: ProgressOut
 
 
@@ -141,5 +156,9 @@ def batch_out(batch: Batch) -> dict[str, Any]:
         "template_version": version.number if version else None,
         "engine": batch.engine.name if batch.engine else None,
         "options": {name: batch.option(name) for name in DEFAULT_OPTIONS},
+        "sharing": {
+            "everybody": batch.everybody,
+            "groups": {share.group.name: "edit" if share.edit else "read" for share in batch.shares.all()},
+        },
         "progress": progress_of(batch),
     }

@@ -1,8 +1,9 @@
 """What a batch is made with and set to: templates, fields, engines and options as they are sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.utils.translation import gettext as _
 
 from batches.actions import drafts, scans, settings
@@ -29,6 +30,14 @@ def engine(engine_id: int) -> Engine:
     if found is None:
         raise invalid("engine_id", _("There is no such engine, or it is not in use."))
     return found
+
+
+def groups(wanted: Mapping[str, str]) -> dict[Group, str]:
+    """Raises Refused where there is no such group."""
+    found = {group.name: group for group in Group.objects.filter(name__in=wanted)}
+    if strange := sorted(set(wanted) - set(found)):
+        raise invalid("sharing.groups", _("There is no group of that name: %(names)s") % {"names": ", ".join(strange)})
+    return {found[name]: way for name, way in wanted.items()}
 
 
 def specs(fields: Sequence[dict[str, Any]]) -> list[FieldSpec]:

@@ -56,5 +56,5 @@ def test_the_list_takes_as_many_queries_for_many_batches_as_for_one(
     for number in range(20):
         one = Batch.objects.create(name=f"B {number}", owner=user, engine=engine)
         Tag.objects.create(batch=one, name="print")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(8):
         assert len(api("get", "/batches").data["items"]) == 21

@@ -4,6 +4,7 @@ import zipfile
 from io import BytesIO
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from batches.actions import runs
@@ -94,6 +95,20 @@ def test_name_collection_tags_and_budget_change_at_any_time(api, user, batch, ma
     assert told["label"].startswith("Drawer-12_")
     assert api("patch", f"/batches/{batch.pk}", {"budget": None}).data["budget"] is None
     assert list(api.refused("VALIDATION_ERROR", "patch", f"/batches/{batch.pk}", {"budget": 0})) == ["budget"]
+
+
+def test_its_owner_says_whom_it_is_shared_with(api, others_api, other_user, batch):
+    group = Group.objects.create(name="Catalogue")
+    other_user.groups.add(group)
+    path = f"/batches/{batch.pk}"
+    shared = {"everybody": "none", "groups": {"Catalogue": "edit"}}
+    assert api("patch", path, {"sharing": shared}).data["sharing"] == shared
+    assert others_api("patch", path, {"collection": "Maps"}).data["sharing"] == shared
+    others_api.refused("PERMISSION_DENIED", "patch", path, {"sharing": {"everybody": "edit"}})
+    for wrong in ({"everybody": "all"}, {"everybody": "none", "groups": {"Nobody": "read"}}, {"groups": {}}):
+        api.refused("VALIDATION_ERROR", "patch", path, {"sharing": wrong})
+    assert api("patch", path, {"sharing": {"everybody": "none"}}).data["sharing"]["groups"] == {}
+    others_api.refused("RESOURCE_NOT_FOUND", "get", path)
 
 
 def test_a_batch_is_deleted_by_whoever_says_its_name(api, batch):
