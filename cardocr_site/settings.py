@@ -281,11 +281,17 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000  # forms; files are limited where they a
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 FILE_UPLOAD_PERMISSIONS = 0o600
 
-# To stderr, for whoever runs the processes. Nothing logs a body, a header or an engine's key.
+# To stderr, for whoever runs the processes. Nothing logs a body or a header; keys are taken out of what others log.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}]: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "cardocr_site.redaction.Line",
+            "format": "{asctime} {levelname} {name} [{request_id}]: {message}",
+            "style": "{",
+        }
+    },
     "filters": {"request_id": {"()": "cardocr_site.request_ids.InLog"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["stderr"], "level": env.str("CARDOCR_LOG_LEVEL", default="WARNING").upper()},

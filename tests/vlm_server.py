@@ -213,7 +213,8 @@ class Server:
     def reply(self, call: Call) -> Reply:
         """Status, headers and body for every mode but those that cut the connection."""
         if self.key and call.authorization != f"Bearer {self.key}":
-            return 401, {}, _error("Incorrect API key provided.", 401)
+            sent = call.authorization.removeprefix("Bearer ")  # repeated, as OpenAI's does
+            return 401, {}, _error(f"Incorrect API key provided: {sent}.", 401)
         if refusal := self.model.refusal(call.payload, call.image, call.beside):
             headers = {"Retry-After": self.retry_after} if refusal[0] in (429, 503) else {}
             return refusal[0], headers, _error(refusal[1], refusal[0])
