@@ -181,7 +181,7 @@ class Change:
         return list(cards)
 
     def remove_cards(self, cards: Iterable[Card]) -> None:
-        """Take cards out of a draft: pages that are open must reload."""
+        """Take cards out of a draft, or for good: pages that are open must reload."""
         cards = list(cards)
         for card in cards:
             self.count("total", -1)

@@ -20,7 +20,17 @@ AUDITED = {
     *("start", "pause", "resume", "stop", "retry", "reread", "try", "unreadable"),
     *("delete", "restore", "sharing", "export", "export_collection", "erase_card"),
 }
-TOLD = {"engine", "format", "which", "everybody", "collection", "do", "cause"}  # of what is said: no name of a card
+TOLD = {
+    "engine",
+    "format",
+    "which",
+    "everybody",
+    "collection",
+    "do",
+    "cause",
+    "position",
+    "erased",
+}  # of what is said: no name of a card
 TOGETHER = timedelta(minutes=30)  # acts of one kind by one person no further apart are one entry
 
 

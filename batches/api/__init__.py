@@ -2,8 +2,8 @@
 
 from ninja import Router
 
-from batches.api import batches, engines, exports, images, overall, results, runs, streams, tasks, webhooks
+from batches.api import batches, engines, erasing, exports, images, overall, results, runs, streams, tasks, webhooks
 
 router = Router()
-for topic in (batches, images, runs, results, streams, exports, engines, overall, tasks, webhooks):
+for topic in (batches, images, runs, results, erasing, streams, exports, engines, overall, tasks, webhooks):
     router.add_router("", topic.router)

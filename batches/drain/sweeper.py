@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 
 from batches import hooks, news
-from batches.drain import blocks, claims, presence, spool
+from batches.drain import blocks, claims, erasing, presence, spool
 from batches.drain.collector import Collector
 from batches.intake import parts, store, uploads
 from batches.models import Batch, Worker
@@ -35,6 +35,7 @@ class Sweeper:
         self.free_the_dead()
         self.settle_folders()
         blocks.finish_cut_short()
+        erasing.clean()
         if time.monotonic() >= self._parts_at:
             self._parts_at = time.monotonic() + PARTS_EVERY
             parts.forget_old()

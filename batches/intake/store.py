@@ -25,6 +25,7 @@ from batches.models import Batch, Card, CardScan, Sheet, Upload
 from batches.states import CardStatus
 
 ERRORS, DERIVED, RESULTS, HELD = "_errors", "_derived", "results", "_held"
+_RESULT_FILES = (".json", ".txt", "_2.json", "_2.txt")
 AnyScan = Card | CardScan | Sheet
 _IMAGE = re.compile(r"(.+)-(?:full|(?:page|thumb|\d+px)-r\d+)\.jpg")  # behind the name of a card, and perhaps a tag
 _TAGGED = re.compile(r"(.+)-(?:s\d+)?(?:c[\d.]+)?")
@@ -337,6 +338,21 @@ def forget(batch: Batch, scans: Sequence[AnyScan], used: Collection[str]) -> Non
             doomed += [base / source, base / ERRORS / source]
         for path in doomed:
             path.unlink(missing_ok=True)
+
+
+def forget_card(batch: Batch, filenames: Collection[str], sources: Collection[str]) -> None:
+    """As `forget`, of an erased card: with its result files."""
+    with writing(batch):
+        base = folder(batch)
+        doomed = [*all_derived(base, filenames), *(_error_copy(base, name) for name in filenames)]
+        doomed += [base / RESULTS / f"{name}_ocr_results{ending}" for name in filenames for ending in _RESULT_FILES]
+        doomed += [place / source for source in sources for place in (base, base / ERRORS)]
+        for path in doomed:
+            path.unlink(missing_ok=True)
+
+
+def forget_held(batch: Batch, key: int) -> None:
+    (folder(batch) / HELD / str(key)).unlink(missing_ok=True)
 
 
 def drafts_on_disk() -> list[str]:

@@ -81,14 +81,14 @@ def _words(table: str, of: str, columns: tuple[str, ...]) -> dict[str, tuple[str
 # Where a part stands in a text is not kept: it takes a third of the space, and what is found is looked at anyway.
 _AS_WORDS = "tokenize='unicode61 remove_diacritics 2'"
 _AS_PARTS = "tokenize='trigram', detail=none, columnsize=0"
-_FULL_TEXT = {
+FULL_TEXT = {
     WORDS: ("batches_cardresult", ("search",), _AS_WORDS),
     NAMES: ("batches_card", ("original_name", "error_message"), _AS_WORDS),
     NOTES: ("batches_note", ("text",), _AS_WORDS),
     PARTS: ("batches_cardresult", ("search",), _AS_PARTS),
     NAME_PARTS: ("batches_card", ("folded_name",), _AS_PARTS),
 }
-for _table, (_of, _columns, _how) in _FULL_TEXT.items():
+for _table, (_of, _columns, _how) in FULL_TEXT.items():
     _TRIGGERS |= _words(_table, _of, _columns)
 # SQLite folds parts by itself only from 3.45 on, so they are taken from text that is folded already.
 _FOLDED = {"batches_cardresult": ("search", "search"), "batches_card": ("folded_name", "original_name")}
@@ -119,14 +119,14 @@ def set_up(sender: Any, using: str, **_: Any) -> None:
         there = {name for (name,) in cursor.fetchall()}
         cursor.execute("SELECT name FROM pragma_table_info('batches_card')")
         earlier = "batches_cardvalue" not in there or ("folded_name",) not in cursor.fetchall()
-        if earlier or {*_TRIGGERS, *_FULL_TEXT} <= there:  # migrated back, to tables of which this knows nothing
+        if earlier or {*_TRIGGERS, *FULL_TEXT} <= there:  # migrated back, to tables of which this knows nothing
             return
         log.info("Indexing the cards for searching and sorting.")
         _drop_triggers(cursor)
         for table, (column, text) in _FOLDED.items():
             folded = f"{FOLDED}({text})"
             cursor.execute(f"UPDATE {table} SET {column} = {folded} WHERE {column} <> {folded}")  # noqa: S608
-        for table, (of, columns, how) in _FULL_TEXT.items():
+        for table, (of, columns, how) in FULL_TEXT.items():
             cursor.execute(f"DROP TABLE IF EXISTS {table}")
             cursor.execute(
                 f"CREATE VIRTUAL TABLE {table} USING"

@@ -30,7 +30,7 @@ GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "left-out": (gettext_lazy("Left out"), ("skip", "choose")),
     "scans": (
         gettext_lazy("Scans"),
-        ("add_scans", "remove_scans", "replace_scan", "turn", "order", "scan_options"),
+        ("add_scans", "remove_scans", "erase_card", "replace_scan", "turn", "order", "scan_options"),
     ),
     "setup": (
         gettext_lazy("Fields and settings"),
@@ -119,6 +119,7 @@ _PLAIN: dict[str, Callable[[], str]] = {
     "resume": lambda: _("%(who)s let the reading go on"),
     "stop": lambda: _("%(who)s stopped the reading"),
     "replace_scan": lambda: _("%(who)s replaced the scan"),
+    "erase_card": lambda: _("%(who)s erased card %(position)s for good"),
     "order": lambda: _("%(who)s changed the order of the scans"),
     "scan_options": lambda: _("%(who)s changed how the scans are prepared"),
     "rename": lambda: _("%(who)s renamed “%(was)s” to “%(name)s”"),
@@ -135,7 +136,7 @@ _PLAIN: dict[str, Callable[[], str]] = {
     "export": lambda: _("%(who)s took the results along (%(format)s)"),
     "export_collection": lambda: _("%(who)s took the results along, with all of “%(collection)s” (%(format)s)"),
 }
-_KNOWN = {"name": "", "collection": "", "was": "", "engine": "", "template": "", "format": ""}
+_KNOWN = {"name": "", "collection": "", "was": "", "engine": "", "template": "", "format": "", "position": ""}
 
 
 @register.filter

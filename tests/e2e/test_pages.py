@@ -64,6 +64,7 @@ PAGES = {
     "removing a view": "/views/{view}/delete/?back=/batches/{batch}/cards/",
     "no results": "/batches/{batch}/cards/?q=nothing-like-this",
     "card": "/batches/{batch}/cards/{card}/",
+    "erasing a card": "/batches/{batch}/cards/{card}/erase/",
     "failed card": "/batches/{batch}/cards/{failed}/",
     "problems": "/batches/{batch}/problems/",
     "frozen fields": "/batches/{batch}/fields/",

@@ -93,7 +93,7 @@ RULES = {
         field_move field_remove batch_engine batch_try batch_try_stop batch_scans alike_decide blank_read card_turn
         card_not_blank batch_budget batch_start batch_pause batch_resume batch_cancel batch_retry card_retry
         batch_reread card_skip card_read notice_done problems_retry problems_skip""",
-    "own": """batch_share batch_delete trash_restore trash_empty""",
+    "own": """card_erase batch_share batch_delete trash_restore trash_empty""",
     "see, correct": """card_detail""",
     "see, edit": """batch_fields""",
 }
