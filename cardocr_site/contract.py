@@ -3,13 +3,16 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import core_schema
 
 T = TypeVar("T")
 
@@ -70,14 +73,62 @@ def _named(text: str) -> str:
     return words
 
 
-Text = Annotated[str, AfterValidator(_storable)]
-Name = Annotated[str, AfterValidator(_named)]
+def _iso(text: object) -> object:
+    """Raises ValueError for what is no day as it is written in ISO 8601: a bare number is seconds to some."""
+    if isinstance(text, str) and not _DAY.fullmatch(text):
+        raise ValueError(_("Write a day as 2026-11-20."))
+    return text
+
+
+# What the description says of them is what no generated client checks, and what testers of contracts go by.
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
+Name = Annotated[
+    str, AfterValidator(_named), Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"})
+]
+Day = Annotated[date, BeforeValidator(_iso)]
+Id = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+def _number(value: Any) -> Any:
+    """Raises ValueError for text and truth values, which would otherwise be taken for numbers."""
+    if isinstance(value, str | bool):
+        raise ValueError(_("Send a number."))
+    return value
+
+
+def _not_said(value: Any) -> Any:
+    """Raises ValueError for truth values, which Python holds to be 0 and 1."""
+    if isinstance(value, bool):
+        raise ValueError(_("Send one of the values that are listed."))
+    return value
+
+
+def _strict(schema: Any) -> Any:
+    """The same schema, but that text is no number and a number no truth value."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(_strict(one) for one in schema)
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema.get("type")
+    kept = {key: value if key in ("default", "expected") else _strict(value) for key, value in schema.items()}
+    if kind == "bool":
+        return kept | {"strict": True}
+    if kind in ("int", "float"):
+        return core_schema.no_info_before_validator_function(_number, kept)
+    if kind == "literal" and not any(isinstance(one, bool) for one in schema["expected"]):
+        return core_schema.no_info_before_validator_function(_not_said, kept)
+    return kept
 
 
 class Closed(Schema):
-    """An object sent to us: a key that is not known is an error, not a wish that is passed over."""
+    """An object sent to us: a key that is not known is an error, not a wish that is passed over; `"1"` is no 1."""
 
     model_config = {"extra": "forbid"}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return _strict(handler(source))
 
 
 class Problem(Schema):

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the servers that the tests marked `servers` talk to, each into an environment of its own below .servers:
-# theirs and ours would not agree on versions. What is there already and has the same lock is left alone.
+# Installs the servers that the tests marked `servers` talk to, and the clients that talk to ours, each into an
+# environment of its own below .servers: theirs and ours would not agree on versions. What is there already and has the same lock is left alone.
 # Where one cannot be installed, its tests are skipped; with CARDOCR_REQUIRE_SERVERS that is an error.
 set -u
 BIN=${BIN:-.venv/bin}

@@ -12,7 +12,7 @@ from cardocr_site.contract import Listed, Paging, Refused, Reply, invalid, liste
 from ocr.fields import FieldSpec
 from templates_app import exchange, versions
 from templates_app.models import FieldTemplate, FieldTemplateQuerySet
-from templates_app.schemas import FieldIn, TemplateFile, TemplateIn, TemplateOut
+from templates_app.schemas import FieldIn, TemplateFile, TemplateFileIn, TemplateIn, TemplateOut
 
 router = Router(tags=["Templates"])
 
@@ -134,7 +134,7 @@ def delete_template(request: HttpRequest, template_id: int) -> Any:
 
 
 @router.post("/templates/import", response={201: Reply[TemplateOut]})
-def import_template(request: HttpRequest, data: TemplateFile) -> Any:
+def import_template(request: HttpRequest, data: TemplateFileIn) -> Any:
     """From an exported one. It is yours alone at first; a name that is taken gets a number."""
     user = _makes(request)
     try:

@@ -20,6 +20,16 @@ class HintsSchema(Schema):
     until: str | None = None
 
 
+class HintsIn(Closed):
+    """Help for the local engine."""
+
+    aliases: list[Text] = []
+    keywords: list[Text] = []
+    position: Literal["top_left", "first", "last"] | None = None
+    avoid: list[Text] = []
+    until: Text | None = None
+
+
 class FieldIn(Closed):
     """Without a type it is guessed from the label; without a key one is made."""
 
@@ -33,7 +43,7 @@ class FieldIn(Closed):
     active: bool = True
     example: Text | None = Field(None, max_length=300)
     threshold: float | None = Field(None, ge=0, le=1)
-    hints: HintsSchema = HintsSchema()
+    hints: HintsIn = HintsIn()
     open_list: bool = False
     spellings: dict[str, list[Text]] = {}
 
@@ -87,3 +97,9 @@ class TemplateFile(Schema):
     stay_inside: bool = False
     scans: dict[str, Any] = {}
     fields: list[dict[str, Any]]
+
+
+class TemplateFileIn(TemplateFile):
+    """With at least one field. Keys that this version does not know are passed over."""
+
+    fields: list[dict[str, Any]] = Field(min_length=1, max_length=100)

@@ -1,11 +1,12 @@
 """The scans of a batch: added, listed, taken out, chosen; and its fields, all before the start."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from ninja import Field, File, Query, Router, Schema, Status, UploadedFile
+from ninja import Field, Query, Router, Schema, Status, UploadedFile
+from ninja.params.functions import File as part
 
 from batches import pictures
 from batches.actions import choosing as choices
@@ -22,6 +23,9 @@ from templates_app.schemas import FieldIn, FieldOut
 FILE = {"schema": {"type": "string", "format": "binary"}}
 
 router = Router(tags=["Scans and fields of a draft"])
+
+
+Files = Annotated[list[UploadedFile], part(min_length=1, description="One part for each file, all called files.")]
 
 
 class Added(Schema):
@@ -48,7 +52,7 @@ class AddedOut(Schema):
     "/batches/{batch_id}/images",
     response={200: Reply[AddedOut], 202: Reply[AddedOut], **fails("BATCH_LOCKED", "FILE_TOO_LARGE")},
 )
-def add_images(request: HttpRequest, batch_id: str, files: File[list[UploadedFile]]) -> Any:
+def add_images(request: HttpRequest, batch_id: str, files: Files) -> Any:
     """Add scans: images, multi-page TIFF, PDF, ZIP. One bad file never spoils the others.
 
     202: opening a container takes longer; see its task.

@@ -1,6 +1,5 @@
 """Over all batches that one may see: searched, and counted."""
 
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,7 @@ from ninja import Field, Query, Router, Schema
 from batches.api import found
 from batches.models import Batch
 from batches.queries import figures, search
-from cardocr_site.contract import Reply, Text, cursor_of, invalid, reply, values_of
+from cardocr_site.contract import Day, Reply, Text, cursor_of, invalid, reply, values_of
 
 router = Router(tags=["Search and statistics"])
 
@@ -72,8 +71,8 @@ def search_all(request: HttpRequest, asked: Query[SearchAsked]) -> Any:
 
 
 class StatisticsAsked(Schema):
-    since: date | None = Field(None, alias="from", description="The first day.")
-    until: date | None = Field(None, alias="to", description="The last day.")
+    since: Day | None = Field(None, alias="from", description="The first day.")
+    until: Day | None = Field(None, alias="to", description="The last day.")
     batch: str | None = Field(None, max_length=200, description="Integer id, uid or label.")
     owner: Text = Field("", max_length=150, description="A user name.")
 

@@ -12,7 +12,7 @@ from batches.api.filters import FilterIn
 from batches.models import Batch, TryCard
 from batches.queries import grid
 from batches.queries.rereading import Means, versions
-from cardocr_site.contract import Closed, Reply, Text, fails, invalid, reply
+from cardocr_site.contract import Closed, Id, Reply, Text, fails, invalid, reply
 
 router = Router(tags=["Reading a batch"])
 
@@ -134,9 +134,9 @@ class RereadIn(Closed):
 
     filter: FilterIn | None = None
     card_ids: list[int] | None = Field(None, min_length=1, max_length=10_000)
-    engine_id: int | None = Field(None, lt=2**63)
+    engine_id: Id | None = None
     model: Text = Field("", max_length=200)
-    template_version_id: int | None = Field(None, lt=2**63)
+    template_version_id: Id | None = None
 
 
 class Reread(Schema):

@@ -5,11 +5,12 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from ninja import Field, Schema
+from pydantic import WithJsonSchema
 
 from batches import progress
 from batches.models import DEFAULT_OPTIONS, Batch
 from batches.states import BatchStatus, PauseReason
-from cardocr_site.contract import Closed, Name, Text
+from cardocr_site.contract import Closed, Id, Name, Text
 from ocr.fields import FieldSpec
 from templates_app.schemas import FieldIn, FieldOut
 from templates_app.sharing import Everybody
@@ -39,14 +40,18 @@ class BatchIn(Closed):
     name: Name = Field(max_length=200, examples=["Drawer 12"])
     collection: Text = Field("", max_length=200)
     tags: list[Name] = Field([], max_length=20)
-    template_id: int | None = Field(None, lt=2**63)
+    template_id: Id | None = None
     fields: list[FieldIn] | None = Field(None, max_length=100)
-    engine_id: int | None = Field(None, lt=2**63)
+    engine_id: Id | None = None
     model: Text = Field("", max_length=200)
     options: OptionsIn | None = None
 
 
-Money = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
+_AMOUNT = [
+    {"type": "number", "exclusiveMinimum": 0, "maximum": 9_999_999_999},
+    {"type": "string", "pattern": r"^(?=.*[1-9])\d{1,10}(\.\d{1,2})?$"},
+]
+Money = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2), WithJsonSchema({"anyOf": _AMOUNT})]
 
 
 class SharingIn(Closed):

@@ -16,12 +16,12 @@ from cardocr_site.accounts import audit, tokens, tries, watching
 from cardocr_site.accounts.addresses import client_address
 from cardocr_site.accounts.authentication import need_scope, self_registration
 from cardocr_site.accounts.models import AccessToken, User
-from cardocr_site.contract import Listed, Paging, Refused, Reply, fails, invalid, listed, not_found, reply
+from cardocr_site.contract import Closed, Listed, Paging, Refused, Reply, fails, invalid, listed, not_found, reply
 
 router = Router(tags=["Signing in"])
 
 
-class Credentials(Schema):
+class Credentials(Closed):
     username: str = Field(max_length=150, examples=["ingrid"])
     password: str = Field(max_length=1000, examples=["a long sentence of your own"])
 
@@ -61,7 +61,7 @@ def logout(request: HttpRequest) -> Any:
     return reply(None)
 
 
-class Registration(Schema):
+class Registration(Closed):
     username: str = Field(min_length=3, max_length=50, examples=["ingrid"])
     email: str = Field(max_length=254, examples=["ingrid@example.org"])
     password: str = Field(min_length=12, max_length=1000, examples=["a long sentence of your own"])
@@ -115,7 +115,7 @@ class TokenMade(TokenOut):
     token: str = Field(description="Told this once.")
 
 
-class TokenIn(Schema):
+class TokenIn(Closed):
     name: str = Field(min_length=1, max_length=100, examples=["Nightly export"])
     scope: AccessToken.Scope = AccessToken.Scope.READ
     days: int | None = Field(365, ge=1, le=3650, description="How long it holds; null: until it is revoked.")

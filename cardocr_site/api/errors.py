@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -72,7 +73,7 @@ def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
 def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
     details: dict[str, list[str]] = defaultdict(list)
     for one in error.errors:
-        details[_input(one)].append(str(one.get("msg", "")))
+        details[_input(one)].append(str(one.get("msg", "")).removeprefix("Value error, "))
     return answer(Refused("VALIDATION_ERROR", _("Some of what was sent is not right: see the details."), dict(details)))
 
 
@@ -107,6 +108,7 @@ HANDLERS: dict[type[Exception], Any] = {
     PermissionDenied: lambda request, error: answer(of_status(403)),
     RequestDataTooBig: lambda request, error: answer(of_status(413)),
     SuspiciousOperation: lambda request, error: answer(of_status(400)),
+    MultiPartParserError: lambda request, error: answer(of_status(400)),  # such as one without a boundary
     Exception: _internal,
     **dict.fromkeys((TransitionRefused, CannotStart, CannotReadAgain, editing.Refused, receiving.Refused), _domain),
 }

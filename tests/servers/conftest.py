@@ -19,6 +19,7 @@ from ocr.models import Engine
 from tests import vlm_server
 from tests.conftest import FIELDS
 from tests.servers import programs
+from tests.servers import site as sites
 from tests.site.processes import free_port
 
 
@@ -89,6 +90,13 @@ def llama_cpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     address = f"http://127.0.0.1:{port}"
     with programs.running([*command, str(folder), str(port), key], folder, f"{address}/health", {}):
         yield Peer(f"{address}/v1", "colour-reader", key)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sites.Site]:
+    """Ours, for programs that others wrote."""
+    with sites.running(tmp_path_factory.mktemp("site")) as site:
+        yield site
 
 
 @pytest.fixture(autouse=True)
