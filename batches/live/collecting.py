@@ -132,8 +132,9 @@ def frame(stand: Stand, batches: Mapping[int, Batch], drawn: Drawn) -> tuple[Sta
 
 
 def _check(stand: Stand, batches: Mapping[int, Batch]) -> Fragment:
-    """How many cards there are to review."""
-    drawn = {"name": stand.name, "to_check": sum(batch.to_check for batch in batches.values())}
+    """How many cards there are to review, and whether this viewer may."""
+    can_act = any(role >= Role.CORRECTOR for _pk, _version, role in stand.places)
+    drawn = {"name": stand.name, "to_check": sum(batch.to_check for batch in batches.values()), "can_act": can_act}
     return Fragment(id="collection-check", html=render_to_string("batches/_collection_check.html", drawn))
 
 

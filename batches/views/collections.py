@@ -75,6 +75,7 @@ def shared_of(request: SignedInRequest, name: str, batches: list[Batch], current
         "batches": batches,
         "current": current,
         "cards": whole.total,
+        "can_act": request.user.corrects,  # also where nothing of a filter is to be acted on: the next may have some
         "to_check": sum(batch.to_check for batch in read),
     }
 
@@ -119,8 +120,6 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
         "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, whole), filters),
         "address": reverse("collection_cards", args=[name]),
         "can_correct": request.user.corrects and bool(sheet.count),
-        # Also where nothing of this filter is to be acted on: the next one may have some.
-        "can_act": request.user.corrects,
         "can_edit": any(batch.pk in mine for batch in read),
         "hidden": list(QueryDict(filters.query()).items()),
         "filters": filters,

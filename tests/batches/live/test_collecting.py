@@ -134,6 +134,24 @@ def test_who_may_only_look_gets_rows_without_what_changes_them(
         assert (f"edit-{card.pk}-author" in html[f"card-{card.pk}"]) == may
 
 
+@pytest.mark.parametrize(("role", "word"), [("viewer", "Look at"), ("reviewer", "Check")])
+def test_the_way_to_the_review_says_what_one_may_do_there(
+    drawers: list[Batch], client: Client, other_user: User, role: str, word: str
+) -> None:
+    User.objects.filter(pk=other_user.pk).update(role=role)
+    Batch.objects.update(to_check=1)
+    client.force_login(other_user)
+    offered = f"{word} {len(drawers)} cards"
+    assert offered in client.get(reverse("collection_cards", args=["Music"])).text
+    after = cursor(client)
+    read(drawers[0], drawers[0].cards.all()[0])
+    told = client.get(reverse("collection_live", args=["Music"]), {"after": after}).json()
+    (check,) = [one["html"] for one in told["fragments"] if one["id"] == "collection-check"]
+    number = sum(Batch.objects.filter(collection="Music").values_list("to_check", flat=True))
+    assert f"{word} {number} cards" in check
+    assert word == "Look at" or f"pick-{drawers[0].cards.all()[0].pk}" in told["rows"][0]["html"]
+
+
 def test_a_batch_that_is_started_meanwhile_is_followed_too(drawers: list[Batch], client: Client, user: User) -> None:
     client.force_login(user)
     address, after = reverse("collection_live", args=["Music"]), cursor(client)

@@ -1,16 +1,18 @@
 """The review of a collection: one queue through all its batches."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.auth.models import Group
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.models import Batch, Card, CardResult, Lease
+from batches.models import Batch, BatchShare, Card, CardResult, Lease
 from batches.queries import sorting
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
@@ -258,3 +260,50 @@ def test_a_batch_that_has_left_the_collection_is_reviewed_alone(ingrid: Client, 
 def test_without_a_batch_that_was_started_nothing_is_to_check(ingrid: Client, drawers: list[Batch]) -> None:
     Batch.objects.update(status=BatchStatus.DRAFT)
     assert "Nothing is left to check here" in ingrid.get(ENTRANCE).text
+
+
+def test_a_reviewer_goes_through_all_that_is_shared_with_them(
+    client: Client, other_user: User, drawers: list[Batch]
+) -> None:
+    User.objects.filter(pk=other_user.pk).update(role="reviewer")
+    Batch.objects.update(everybody="none")
+    group = Group.objects.create(name="Catalogue")
+    other_user.groups.add(group)
+    two, ten = drawers
+    for batch in drawers:  # to read: a reviewer corrects all the same
+        BatchShare.objects.create(batch=batch, group=group)
+    client.force_login(other_user)
+    assert "Check 5 cards" in client.get(reverse("collection_detail", args=["Music"])).text
+    assert re.findall(r"Check \d+(?: cards?)?</a>", client.get(f"/batches/{two.pk}/").text) == [
+        "Check 3 cards</a>",
+        "Check 3</a>",
+    ]
+    home = client.get(reverse("review_home")).text
+    assert [f"/batches/{batch.pk}/review/" in home for batch in drawers] == [True, True]
+    assert ">Review<" in home
+    assert ">Look<" not in home
+    page = client.get(ENTRANCE, follow=True)
+    assert len(walked(client, page)) == 5
+    card = ten.cards.order_by("position").first()
+    assert card is not None
+    page = client.get(f"/batches/{ten.pk}/review/?collection=Music&card={card.pk}&queue=check")
+    assert "Card is right" in page.text
+    saved = client.post(
+        reverse("review_save", args=[ten.pk, card.pk]),
+        {"version": card.version, "action": "right", "was.author": "Grieg 1", "value.author": "Edvard Grieg"},
+    )
+    assert saved.status_code < 400
+    card.refresh_from_db()
+    assert (card.reviewed_by, card.result and card.result.values["author"]) == (other_user, "Edvard Grieg")
+
+
+def test_who_only_looks_is_not_asked_to_check(client: Client, viewer: User, drawers: list[Batch]) -> None:
+    client.force_login(viewer)
+    for address, said in (
+        (reverse("collection_detail", args=["Music"]), "Look at 5 cards"),
+        (f"/batches/{drawers[0].pk}/", "Look at 3 cards"),
+        (reverse("review_home"), ">Look<"),
+    ):
+        page = client.get(address).text
+        assert said in page
+        assert not re.search(r"Check \d+( cards?)?</a>", page), address
