@@ -63,3 +63,10 @@ def test_every_pin_has_a_hash_and_no_address_is_named(lock: str):
 def test_the_python_floor_is_one_and_the_same():
     assert PROJECT["project"]["requires-python"] == ">=3.11"
     assert "--python-version 3.11" in (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("floor", ["django>=5.2.19", "daphne>=4.2.3", "pillow>=13.0.0"])
+def test_the_locks_name_no_version_below_the_safe_ones(lock: str, floor: str):
+    requirement = Requirement(floor)
+    assert requirement.specifier.contains(locked(lock)[canonicalize_name(requirement.name)])
