@@ -112,7 +112,7 @@ def test_cut_off_again_and_again_every_result_comes_once(batch: Batch, make_card
 
     def write() -> None:
         for begin in range(0, 300, 10):
-            let.acquire()
+            assert let.acquire(timeout=20)
             with changes.locked(batch) as change:
                 for card in made[begin : begin + 10]:
                     change.move_card(card, CardStatus.PROCESSING)
@@ -255,6 +255,11 @@ def test_a_right_that_is_withdrawn_closes_with_4403(batch: Batch, other_user: Us
     assert audience.CHECK_EVERY <= 60
     monkeypatch.setattr(audience, "CHECK_EVERY", 0.2)
     assert closes_by(batch, lambda: Batch.objects.update(everybody="none"), token_of(other_user)) == 4403
+
+
+def test_a_password_that_must_be_changed_closes_with_4403(batch: Batch, user: User, monkeypatch: Any):
+    monkeypatch.setattr(audience, "CHECK_EVERY", 0.2)
+    assert closes_by(batch, lambda: User.objects.update(must_change_password=True), token_of(user)) == 4403
 
 
 @pytest.mark.parametrize("act", [AccessToken.objects.all().delete, lambda: User.objects.update(is_active=False)])
