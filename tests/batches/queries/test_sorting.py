@@ -93,7 +93,7 @@ def test_what_was_laid_aside_is_set_up_with_everything_in_it(many: list[Card]) -
 
     def triggers() -> set[Any]:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'batches%'")
             return {name for (name,) in cursor.fetchall()}
 
     all_of_them = triggers()
