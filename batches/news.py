@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.utils import timezone
 
 from batches.models import Batch, Card, News
@@ -25,6 +26,7 @@ _ONE_OUTAGE = timedelta(hours=1)
 
 Kind = News.Kind
 _BY_READING = (Kind.FINISHED, Kind.PAUSED)
+MAIL_AFTER = timedelta(minutes=1)  # whoever sees it on a page until then is not mailed
 
 
 def finished(batch: Batch, by: User | None, **cards: int) -> None:
@@ -63,6 +65,7 @@ def _tell(
     by: User | None = None,
 ) -> None:
     now = timezone.now()
+    mailed = _mailed(people) if kind in _BY_READING else set()
     for pk in people:
         if by is not None and by.pk == pk:
             continue
@@ -71,10 +74,23 @@ def _tell(
             continue
         unseen = alike.filter(seen_at=None)
         last = unseen.order_by("-at", "-pk").first()
+        mail_at = now + MAIL_AFTER if pk in mailed else None
+        to: dict[str, Any] = {"at": now}
+        if cause not in _TRIED_AGAIN:
+            to |= {"mail_at": mail_at, "mail_tries": 0}
         said = {**what, "times": last.what.get("times", 1) + 1 if last else 1}
-        if last is None or not unseen.filter(pk=last.pk).update(at=now, what=said):  # seen this moment
+        if last is None or not unseen.filter(pk=last.pk).update(**to, what=said):  # seen this moment
             said["times"] = 1
-            News.objects.create(user_id=pk, batch=batch, kind=kind, cause=cause, by=by, at=now, what=said)
+            News.objects.create(
+                user_id=pk, batch=batch, kind=kind, cause=cause, by=by, at=now, mail_at=mail_at, what=said
+            )
+
+
+def _mailed(people: Collection[UUID]) -> set[UUID]:
+    if not settings.EMAIL_URL:
+        return set()
+    wanted = User.objects.filter(pk__in=people, mail=True, is_active=True).exclude(email="")
+    return set(wanted.values_list("pk", flat=True))
 
 
 def see(user: User, *, pk: int | None = None, batch: Batch | None = None) -> None:

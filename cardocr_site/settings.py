@@ -7,7 +7,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from cardocr_site import public, secrets, signon
+from cardocr_site import mail, public, secrets, signon
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -75,6 +75,12 @@ if OUTBOUND_PROXY and not OUTBOUND_PROXY.startswith(("http://", "https://")):
 CA_BUNDLE = env.str("CARDOCR_CA_BUNDLE", default="").strip()
 if CA_BUNDLE and not Path(CA_BUNDLE).is_file():
     raise ImproperlyConfigured("CARDOCR_CA_BUNDLE is not a file that can be read.")
+
+# By which people are mailed what they are told in the bell.
+EMAIL_URL = env.str("CARDOCR_EMAIL_URL", default="").strip()
+EMAIL_TIMEOUT = 10  # seconds
+if EMAIL_URL:
+    vars().update(mail.settings_of(EMAIL_URL, env.str("CARDOCR_EMAIL_FROM", default="").strip()))
 
 PERSON_FIGURES = env.bool("CARDOCR_PERSON_FIGURES", default=False)  # who checked how much, for administrators
 PRIVATE_BY_DEFAULT = env.bool("CARDOCR_PRIVATE_BY_DEFAULT", default=False)

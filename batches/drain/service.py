@@ -15,6 +15,7 @@ from batches.drain import claims, duplicates, filer
 from batches.drain.collector import Collector
 from batches.drain.engines import Engines
 from batches.drain.inbox import Inbox
+from batches.drain.mailing import Mailing
 from batches.drain.overview import Overviews
 from batches.drain.preparation import Preparation
 from batches.drain.presence import Presence
@@ -65,7 +66,7 @@ class Service:
         self._looking = Rounds("look", self._look, LOOK_EVERY)
         self._watcher = Inbox(self._taken, lambda: self._inbox.is_stopping)
         self._inbox = Rounds("inbox", self._watch, INBOX_EVERY)
-        self._telling = Telling()
+        self._telling, self._mailing = Telling(), Mailing()
         self._filer = Rounds("file", self._file, FILE_EVERY, FILE_REST)
         self._scheduler.on_gone = self._sweeper.wake
         self._scheduler.on_idle = self.collector.hurry
@@ -82,6 +83,8 @@ class Service:
             self._probing.start()
             self._inbox.start()
             self._telling.start()
+            if settings.EMAIL_URL:
+                self._mailing.start()
 
     def test(self, engine_id: int) -> None:
         """An engine is to be tested; returns at once."""
@@ -108,7 +111,8 @@ class Service:
             self._no_more.set()  # children that read a card alone are ended
             self._trying.stop(deadline - time.monotonic())
             self._preparation.stop(deadline)
-            self._telling.stop(0)  # as the next one:
+            self._telling.stop(0)  # as the next ones:
+            self._mailing.stop(0)
             self._probing.stop(0)  # it waits for an endpoint, and no longer than that
             self.collector.close()
             self._collecting.join(max(0.5, deadline - time.monotonic()))
@@ -119,6 +123,7 @@ class Service:
             self._looking.stop(max(0.5, deadline - time.monotonic()))
             self._inbox.stop(max(0.5, deadline - time.monotonic()))
             self._telling.stop(0.5)
+            self._mailing.stop(0.5)
             given_back = claims.give_back(self.worker)
             if given_back:
                 log.warning("%s cards in flight were given back.", given_back)

@@ -38,6 +38,8 @@ class News(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     what = models.JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)  # of the last time, while nobody had seen it
+    mail_at = models.DateTimeField(null=True, blank=True)  # null: not to be mailed, or not any more
+    mail_tries = models.PositiveSmallIntegerField(default=0)
     seen_at = models.DateTimeField(null=True, blank=True)
 
     objects = NewsQuerySet.as_manager()
@@ -51,6 +53,7 @@ class News(models.Model):
             models.Index(fields=("user",), condition=Q(seen_at=None), name="news_unseen"),
             models.Index(fields=("batch", "user"), name="news_batch"),
             models.Index(fields=("at",), name="news_age"),
+            models.Index(fields=("mail_at",), condition=~Q(mail_at=None), name="news_mail"),
         )
 
     def __str__(self) -> str:

@@ -58,17 +58,23 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name", "language", "theme", "density", "sound", "single_keys")
+        fields = ("first_name", "last_name", "language", "theme", "density", "sound", "single_keys", "email", "mail")
         labels = {
             "first_name": gettext_lazy("First name"),
             "last_name": gettext_lazy("Last name"),
             "density": gettext_lazy("Tables"),
             "sound": gettext_lazy("A short sound when a batch is done"),
+            "email": gettext_lazy("E-mail address"),
+            "mail": gettext_lazy("Mail when a batch is done or paused"),
             "single_keys": gettext_lazy("Keys that are a single character"),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not settings.EMAIL_URL:
+            del self.fields["mail"]
+        if not settings.EMAIL_URL or self.instance.source:  # of others it is known where they sign in
+            del self.fields["email"]
         self.key_errors: dict[str, str] = {}
         self.initial["theme"] = self.instance.theme or User.Theme.AUTO
         self.initial["language"] = self.instance.language or get_language()
@@ -83,6 +89,9 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
         if self.key_errors:
             raise ValidationError(gettext("Some keys cannot be used as they stand: see below."))
         self.instance.own_keys = own
+        if found.get("mail") and not found.get("email", self.instance.email):
+            where = "email" if "email" in self.fields else "mail"
+            self.add_error(where, gettext("Say where the mail is to go."))
         return found
 
     def _typed_keys(self) -> dict[str, str]:

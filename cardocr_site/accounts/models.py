@@ -45,6 +45,7 @@ class User(AbstractUser):
     theme = models.CharField(_("colours"), max_length=8, blank=True, choices=Theme)
     density = models.CharField(_("tables"), max_length=8, default=Density.NORMAL, choices=Density)
     sound = models.BooleanField(_("a sound when a batch is done"), default=False)
+    mail = models.BooleanField(_("mail when a batch is done or paused"), default=False)
     single_keys = models.BooleanField(_("keys that are a single character"), default=True)
     own_keys = models.JSONField(default=dict, blank=True, editable=False)  # {action: combination}; see keys.py
     updated_at = models.DateTimeField(_("changed"), auto_now=True)

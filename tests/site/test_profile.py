@@ -114,3 +114,29 @@ def test_who_never_chose_a_language_keeps_the_browser_s(client: Client, user: Us
     client.post("/accounts/login/", {"username": "ingrid", "password": PASSWORD})
     assert client.cookies[settings.LANGUAGE_COOKIE_NAME].value == "de"
     assert '<option value="de" selected>' in client.get("/accounts/profile/").text
+
+
+def test_mail_is_offered_where_a_server_is_set(signed_in: Client, user: User, settings: Any):
+    assert 'name="mail"' not in signed_in.get("/accounts/profile/").text
+    save(signed_in, mail="on", email="inga@example.org")
+    user.refresh_from_db()
+    assert (user.mail, user.email) == (False, "")
+    settings.EMAIL_URL = "smtp://mail.example.org"
+    assert 'name="mail"' in signed_in.get("/accounts/profile/").text
+    refused = save(signed_in, mail="on")
+    assert refused.status_code == 422
+    assert "Say where the mail is to go." in refused.text
+    assert save(signed_in, mail="on", email="no address").status_code == 422
+    save(signed_in, mail="on", email="inga@example.org")
+    user.refresh_from_db()
+    assert (user.mail, user.email) == (True, "inga@example.org")
+
+
+def test_the_address_of_those_who_sign_in_elsewhere_is_not_changed_here(signed_in: Client, user: User, settings: Any):
+    settings.EMAIL_URL = "smtp://mail.example.org"
+    User.objects.filter(pk=user.pk).update(source=User.Source.values[-1])
+    assert save(signed_in, mail="on", email="inga@example.org").status_code == 422
+    User.objects.filter(pk=user.pk).update(email="ingrid@example.org")
+    save(signed_in, mail="on", email="inga@example.org")
+    user.refresh_from_db()
+    assert (user.mail, user.email) == (True, "ingrid@example.org")

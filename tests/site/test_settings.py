@@ -13,7 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError
 
-from cardocr_site import __version__, public, secrets
+from cardocr_site import __version__, mail, public, secrets
 from cardocr_site.management.commands import serve
 from tests.site.processes import ROOT, environment, manage
 
@@ -109,6 +109,33 @@ def test_other_databases_are_refused_for_now(tmp_path: Path, name: str):
     assert answer.returncode != 0
     assert f"{name} is set, but cardocr does not run" in answer.stderr
     assert "canary" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "sender", "sentence"),
+    [
+        ("mail.example.org", "cards@example.org", "must start with smtp://"),
+        ("consolemail://", "cards@example.org", "must start with smtp://"),
+        ("smtp+tls://user:canary@", "cards@example.org", "names no mail server"),
+        ("smtp+tls://user:canary@mail.example.org:port", "cards@example.org", "names no mail server"),
+        ("smtp+tls://user:canary@mail.example.org:587", "", "CARDOCR_EMAIL_FROM must be an address"),
+    ],
+)
+def test_mail_that_cannot_be_sent_is_refused_at_the_start(url: str, sender: str, sentence: str):
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as raised:
+        mail.settings_of(url, sender)
+    assert "canary" not in str(raised.value)
+
+
+def test_the_mail_server_is_the_one_of_the_address(tmp_path: Path):
+    found = mail.settings_of("smtp+tls://user:pa%40ss@mail.example.org", "cards@example.org")
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"]) == ("mail.example.org", 587, True)
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("user", "pa@ss")
+    assert found["DEFAULT_FROM_EMAIL"] == "cards@example.org"
+    plain = mail.settings_of("smtp://localhost", "cards@example.org")
+    assert (plain["EMAIL_PORT"], plain["EMAIL_HOST_USER"], "EMAIL_USE_TLS" in plain) == (25, "", False)
+    answer = run(tmp_path, CARDOCR_EMAIL_URL="smtp+ssl://localhost", CARDOCR_EMAIL_FROM="cards@example.org")
+    assert answer.returncode == 0, answer.stderr
 
 
 @pytest.mark.parametrize(
