@@ -39,7 +39,7 @@ RULES = {
         *("change_batch", "add_images", "remove_image", "set_selection", "set_fields", "try_batch", "start_batch"),
         *("pause_batch", "resume_batch", "cancel_batch", "retry_batch", "retry_image", "reread_batch", "put_template"),
     ],
-    "own": ["delete_batch", "delete_template"],
+    "own": ["delete_batch", "erase_card", "delete_template"],
     "make": ["create_batch", "create_template", "import_template"],
     "administrator": ["test_engine"],
 }
