@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from cardocr_site.accounts.models import User
 from ocr import addresses, sealing
 from ocr.engines.base import EngineConfig
+from ocr.errors import EngineMissing
 from ocr.pricing import Prices
 
 
@@ -65,8 +67,32 @@ class Engine(models.Model):
         verbose_name = _("engine")
         verbose_name_plural = _("engines")
 
+    # Set by people.keyed, for a person with a key of one's own; never stored with the engine.
+    own_key: "OwnKey | None" = None
+    lacks: str = ""  # why there is no key to call it with, in a sentence
+
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.own_key or self.lacks:
+            raise ValueError("An engine with somebody's key is for calls alone.")
+        super().save(*args, **kwargs)
+
+    @property
+    def payer(self) -> Any:
+        """Whose key it is called with; None: its own."""
+        return self.own_key.user_id if self.own_key else None
+
+    @property
+    def caller(self) -> tuple[Any, ...]:
+        """The same for those whose calls are let in or turned away together."""
+        return self.pk, self.payer, self.lacks
+
+    @property
+    def version(self) -> datetime:
+        """Of engine and key: another one where a person has changed either."""
+        return max(self.updated_at, self.own_key.set_at) if self.own_key else self.updated_at
 
     @property
     def has_key(self) -> bool:
@@ -115,13 +141,16 @@ class Engine(models.Model):
         return self.profiles().get(model or self.model, {})
 
     def config(self, model: str = "") -> EngineConfig:
-        """What an adapter needs. Raises ocr.errors.EngineMissing where the key cannot be opened."""
+        """What an adapter needs. Raises ocr.errors.EngineMissing where there is no key or it cannot be opened."""
+        if self.lacks:
+            raise EngineMissing(self.lacks)
+        sealed = self.own_key.sealed_key if self.own_key else self.sealed_key
         return EngineConfig(
             kind=self.kind,
             name=self.name,
             address=self.address,
             model=model or self.model,
-            key=sealing.unseal(self.sealed_key) if self.sealed_key else "",
+            key=sealing.unseal(sealed) if sealed else "",
             timeout=float(self.timeout),
             max_in_flight=self.max_in_flight,
             private_hosts=private_hosts(),

@@ -1,5 +1,6 @@
 """What a person has of an engine: a key of one's own, and which one new batches are read with."""
 
+from copy import copy
 from datetime import datetime
 
 from django.db import transaction
@@ -64,11 +65,33 @@ def changed_at(user: User) -> datetime:
     return max(user.updated_at, liked.updated_at) if liked else user.updated_at
 
 
-def key_of(user: User | None, engine: Engine) -> str:
-    """One's own key, as long as the engine's address is the one that it was given for. Raises EngineMissing."""
-    row = own_key(user, engine)
-    return sealing.unseal(row.sealed_key) if row is not None else ""
-
-
 def own_key(user: User | None, engine: Engine) -> OwnKey | None:
-    return OwnKey.objects.filter(user=user, engine=engine, address=engine.address).first() if user else None
+    """As long as the engine's address is the one that the key was given for."""
+    if user is None or not user.is_active:
+        return None
+    return OwnKey.objects.filter(user=user, engine=engine, address=engine.address).first()
+
+
+def payer(user: User | None, engine: Engine) -> User | None:
+    """Whose key a call that this person asks for is made with; None: the engine's own."""
+    return user if own_key(user, engine) is not None else None
+
+
+def keyed(engine: Engine, user: User | None) -> Engine:
+    """The engine, to be called with this person's key and no other; None: with its own."""
+    if user is None:
+        return engine
+    found = copy(engine)
+    found.own_key = own_key(user, engine)
+    found.lacks = "" if found.own_key else _lack(engine, user)
+    return found
+
+
+def _lack(engine: Engine, user: User) -> str:
+    told = {"person": user.get_full_name() or user.username, "engine": engine.name}
+    if not user.is_active:
+        return _("It is read with the key of %(person)s, whose account is closed. Resume it with another key.") % told
+    return (
+        _("It is read with the key of %(person)s for “%(engine)s”, and there is none now. Resume it with another key.")
+        % told
+    )

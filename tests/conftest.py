@@ -170,6 +170,8 @@ class ApiClient:
         headers = self.headers | more.pop("headers", {})
         if body is not None:
             more |= {"data": json.dumps(body), "content_type": "application/json"}
+        elif method == "post" and "data" not in more:
+            more |= {"data": b"", "content_type": "application/json"}  # otherwise Django's client sends a form
         response: Any = getattr(self.client, method)(f"/api/v1{path}", headers=headers, **more)
         told = response.json()
         assert response.headers["X-Request-ID"]

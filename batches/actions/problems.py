@@ -6,7 +6,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from batches import changes, tasks
-from batches.actions import activity, runs
+from batches.actions import activity, keys, runs
 from batches.drain import blocks
 from batches.models import Batch, Card
 from batches.states import BatchStatus, CardStatus, SkipReason, TurnedBy
@@ -15,10 +15,10 @@ from cardocr_site.accounts.models import User
 BLOCK = 1000
 
 
-def retry_cause(batch: Batch, code: str, by: User | None = None, *, turned: int = 0) -> int:
+def retry_cause(batch: Batch, code: str, by: User | None = None, *, turned: int = 0, key: str = keys.BATCH) -> int:
     """Read them again, and nothing else; return how many. A batch that is paused stays so. Raises TransitionRefused.
 
-    `turned`: degrees clockwise that their scans are turned by first.
+    `turned`: degrees clockwise that their scans are turned by first. `key`: whose they are read with.
     """
     number, entry = 0, None
     how = blocks.AFRESH | (_turned(turned) if turned else {})
@@ -32,6 +32,7 @@ def retry_cause(batch: Batch, code: str, by: User | None = None, *, turned: int 
                 entry = activity.more(
                     entry, change.batch, by, "retry", moved, cause=code, **({"turned": turned} if turned else {})
                 )
+                keys.choose(change, by, key)
                 runs.go_on(change)
         number += moved
         if moved < BLOCK:

@@ -15,7 +15,7 @@ from batches.queries.means import read_task
 from batches.queries.rereading import Means
 from batches.states import BatchStatus
 from cardocr_site.accounts.models import User
-from ocr import prompts
+from ocr import people, prompts
 from ocr.models import Engine
 
 
@@ -69,6 +69,7 @@ def _made(batch: Batch, user: User, means: Means) -> Rereading:
         instruction=version.instruction if version else batch.instruction,
         only_new=means.only_new,
         created_by=user,
+        key_of=people.payer(user, means.engine),
     )
     made.save()
     return made

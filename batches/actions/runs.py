@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches import changes, tasks
-from batches.actions import activity
+from batches.actions import activity, keys
 from batches.drain import blocks, duplicates, gate, tries
 from batches.intake import order, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
@@ -17,7 +17,7 @@ from batches.queries import pilot as pilots
 from batches.queries.means import read_task
 from batches.states import BatchStatus, CardStatus, PauseReason, SkipReason
 from cardocr_site.accounts.models import User
-from ocr import prompts
+from ocr import people, prompts
 from ocr.models import Engine
 
 UNPAUSED: dict[str, Any] = {"pause_reason": "", "pause_message": "", "retry_at": None}
@@ -67,6 +67,7 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
             fields=change.batch.fields,
             options=options,
             model=change.batch.model or engine.model,
+            key_of=people.payer(user, engine),
             **_currency(change.batch, engine),
             pilot=options["pilot"] if 0 < options["pilot"] < pending else None,
             prompt="" if engine.kind == Engine.Kind.LOCAL else prompts.build(read_task(change.batch)),
@@ -115,8 +116,8 @@ def pause(batch: Batch, by: User | None = None) -> Batch:
     return Batch.objects.get(pk=change.batch.pk)
 
 
-def resume(batch: Batch, by: User | None = None) -> Batch:
-    """Go on with a paused batch, also after its pilot, or read the rest of a stopped one.
+def resume(batch: Batch, by: User | None = None, *, key: str = keys.BATCH) -> Batch:
+    """Go on with a paused batch, also after its pilot, or read the rest of a stopped one. `key`: whose it is read with.
 
     Raises CannotStart where no call may be made, so that nothing seems to go on that stops at once.
     """
@@ -128,6 +129,7 @@ def resume(batch: Batch, by: User | None = None) -> Batch:
         over = change.batch.status in {BatchStatus.COMPLETED, BatchStatus.FAILED}
         if change.batch.is_draft or (over and not rest):
             raise changes.TransitionRefused(change.batch.status, BatchStatus.QUEUED)
+        keys.choose(change, by, key)
         may_go_on(change.batch)
         if change.batch.pause_reason == PauseReason.PILOT and pilots.finished(change.batch).exists():
             change.set(pilot=None)  # otherwise all of them are retried: nobody has seen a first card yet
@@ -144,7 +146,8 @@ def resume(batch: Batch, by: User | None = None) -> Batch:
 
 def may_go_on(batch: Batch) -> None:
     """Raises CannotStart where its engine may make no call."""
-    why = house.refusal(batch, batch.reader) or budgets.used_up(batch, batch.reader)
+    reader = batch.keyed_reader
+    why = house.refusal(batch, reader) or budgets.used_up(batch, reader) or (reader.lacks if reader else "")
     if why:
         raise CannotStart(why, code="BATCH_STATE_INVALID")
 
@@ -162,8 +165,8 @@ def cancel(batch: Batch, by: User | None = None) -> Batch:
     return Batch.objects.get(pk=change.batch.pk)
 
 
-def retry_all(batch: Batch, by: User | None = None) -> int:
-    """Read every failed card again, nothing else; return how many."""
+def retry_all(batch: Batch, by: User | None = None, *, key: str = keys.BATCH) -> int:
+    """Read every failed card again, nothing else; return how many. `key`: whose they are read with."""
     blocks.finish_stop(batch.pk)
     with changes.locked(batch) as change:
         if change.batch.status == BatchStatus.DRAFT:
@@ -171,6 +174,7 @@ def retry_all(batch: Batch, by: User | None = None) -> int:
         failed = change.batch.failed
         if not failed:
             return 0
+        keys.choose(change, by, key)
         go_on(change)
         change.set(retry_upto=change.batch.version)
         activity.record(change.batch, by, "retry", failed)
@@ -180,7 +184,7 @@ def retry_all(batch: Batch, by: User | None = None) -> int:
     return failed
 
 
-def retry_card(card: Card, by: User | None = None) -> Card:
+def retry_card(card: Card, by: User | None = None, *, key: str = keys.BATCH) -> Card:
     """Read one failed card again. One that waits already is left alone; a card that was read is never replaced."""
     blocks.finish_stop(card.batch_id)
     with changes.locked(card.batch_id) as change:
@@ -190,6 +194,7 @@ def retry_card(card: Card, by: User | None = None) -> Card:
         if card.status != CardStatus.FAILED or change.batch.is_draft:
             raise changes.TransitionRefused(card.status, CardStatus.PENDING)
         change.move_card(card, CardStatus.PENDING, **blocks.AFRESH)
+        keys.choose(change, by, key)
         activity.record(change.batch, by, "retry", group=True, **activity.about(card))
         go_on(change)
         ring(change.batch.pk)

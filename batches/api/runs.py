@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Field, Router, Schema, Status
 
-from batches.actions import rereadings, runs, trying
+from batches.actions import keys, rereadings, runs, trying
 from batches.api import found, schemas, setup, tasks
 from batches.api.filters import FilterIn
 from batches.models import Batch, TryCard
@@ -89,6 +89,18 @@ def start_batch(request: HttpRequest, batch_id: str, data: StartIn) -> Any:
 STATE = fails("BATCH_STATE_INVALID")
 
 
+class KeyIn(Closed):
+    """May be left out. Whose key the batch is read with from now on."""
+
+    key: Literal["batch", "mine"] = Field(
+        "batch", description="batch: as it was frozen. mine: one's own; who has none means the engine's."
+    )
+
+
+def _key(data: KeyIn | None) -> str:
+    return data.key if data is not None else keys.BATCH
+
+
 @router.post("/batches/{batch_id}/pause", response={200: Reply[schemas.ProgressOut], **STATE})
 def pause_batch(request: HttpRequest, batch_id: str) -> Any:
     """After the answer no new call starts; cards in flight complete and are kept."""
@@ -97,10 +109,10 @@ def pause_batch(request: HttpRequest, batch_id: str) -> Any:
 
 
 @router.post("/batches/{batch_id}/resume", response={200: Reply[schemas.ProgressOut], **STATE})
-def resume_batch(request: HttpRequest, batch_id: str) -> Any:
+def resume_batch(request: HttpRequest, batch_id: str, data: KeyIn | None = None) -> Any:
     """Go on with a paused batch, also after its pilot, or read the rest of a stopped one."""
     user: Any = request.user
-    return reply(schemas.progress_of(runs.resume(found.editable(request, batch_id), user)))
+    return reply(schemas.progress_of(runs.resume(found.editable(request, batch_id), user, key=_key(data))))
 
 
 @router.post("/batches/{batch_id}/cancel", response={200: Reply[schemas.ProgressOut], **STATE})
@@ -115,17 +127,18 @@ class Retried(Schema):
 
 
 @router.post("/batches/{batch_id}/retry", response={202: Reply[Retried], **STATE})
-def retry_batch(request: HttpRequest, batch_id: str) -> Any:
+def retry_batch(request: HttpRequest, batch_id: str, data: KeyIn | None = None) -> Any:
     """Every failed card again, nothing else."""
     user: Any = request.user
-    return Status(202, reply({"retried": runs.retry_all(found.editable(request, batch_id), user)}))
+    number = runs.retry_all(found.editable(request, batch_id), user, key=_key(data))
+    return Status(202, reply({"retried": number}))
 
 
 @router.post("/batches/{batch_id}/retry-image/{filename}", response={202: Reply[Retried], **STATE})
-def retry_image(request: HttpRequest, batch_id: str, filename: str) -> Any:
+def retry_image(request: HttpRequest, batch_id: str, filename: str, data: KeyIn | None = None) -> Any:
     """One failed card again, by its stored name or id."""
     user: Any = request.user
-    runs.retry_card(found.card(found.editable(request, batch_id), filename), user)
+    runs.retry_card(found.card(found.editable(request, batch_id), filename), user, key=_key(data))
     return Status(202, reply({"retried": 1}))
 
 

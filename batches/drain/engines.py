@@ -84,8 +84,9 @@ class _State:
     limited: int = 0
     lowered_at: float = 0.0
     version: datetime | None = None  # of the engine, as it was last called
-    refusal: str | None = None  # what the endpoint said of the key
-    refused: datetime | None = None  # the version of the engine that it said this of
+    # Of whose key (None: the engine's own): what the endpoint said of it.
+    refusals: dict[Any, str] = field(default_factory=dict)
+    refused: dict[Any, datetime] = field(default_factory=dict)  # the version of engine and key that it said this of
     warm: set[str] = field(default_factory=set)  # models that have answered
     is_tested: bool = False
     retired: list[EngineAdapter] = field(default_factory=list)  # closed when no call can be using them any more
@@ -101,6 +102,7 @@ class _Built(NamedTuple):
     version: datetime
     model: str
     patient: bool  # with the server's first answer
+    payer: Any  # whose key it has; None: the engine's own
 
 
 class Engines:
@@ -118,14 +120,14 @@ class Engines:
         with self._lock:
             state = self._state(engine)
             patient = _is_cold(engine, model, state)
-        key = _Built(engine.pk, engine.updated_at, model, patient)
+        key = _Built(engine.pk, engine.version, model, patient, engine.payer)
         with self._building:
             if key not in self._adapters:
                 config = _config(engine, model)
                 if patient:
                     config = replace(config, timeout=max(config.timeout, probing.MODEL_LOADS))
                 adapter = self.build(config)
-                self._retire(engine, lambda old: old.model == model and (old.patient or old.version != key.version))
+                self._retire(engine, lambda old: _replaces(key, old))
                 self._adapters[key] = adapter
                 if isinstance(adapter, Learner):
                     adapter.on_learnt = partial(_keep, engine, config.model)
@@ -175,7 +177,7 @@ class Engines:
     def _places(self, state: _State, engine: Engine) -> int:
         if state.is_tested or time.monotonic() < state.rest_until:
             return 0
-        if state.refusal is not None or state.breaker.holds:
+        if engine.lacks or engine.payer in state.refusals or state.breaker.holds:
             return 0
         if state.breaker.is_open:
             return max(0, 1 - state.probes)
@@ -255,7 +257,8 @@ class Engines:
         """The key was refused: no call before a person has changed something."""
         with self._lock:
             state = self._state(engine)
-            state.refusal, state.refused = said, engine.updated_at
+            state.refusals[engine.payer] = said
+            state.refused[engine.payer] = engine.version
             if not _is_local(engine):
                 state.start_low()
 
@@ -307,17 +310,17 @@ class Engines:
         """Set while not even a probe may start."""
         with self._lock:
             state = self._state(engine)
-            if state.refusal is not None:
-                return Hold(PauseReason.CREDENTIALS, state.refusal)
+            if engine.lacks or engine.payer in state.refusals:
+                return Hold(PauseReason.CREDENTIALS, engine.lacks or state.refusals[engine.payer])
             if state.breaker.holds:
                 message = _("%(host)s does not answer") % {"host": host(engine)}
                 return Hold(PauseReason.ENDPOINT, message, state.breaker.probe_in)
         return None
 
     def refused_version(self, engine: Engine) -> datetime | None:
-        """The version of the engine whose key was refused last."""
+        """The version of engine and key that was refused last."""
         with self._lock:
-            return self._state(engine).refused
+            return self._state(engine).refused.get(engine.payer)
 
     def probe_delay(self, engine: Engine) -> float | None:
         """Seconds between probes; None: the endpoint is thought to answer."""
@@ -353,7 +356,7 @@ class Engines:
         """A person started or resumed a batch: it is tried, with one call."""
         with self._lock:
             state = self._state(engine)
-            state.refusal = None
+            state.refusals.pop(engine.payer, None)
             state.breaker.try_now()
 
     def close(self) -> None:
@@ -378,7 +381,7 @@ class Engines:
         if state.version is None:
             state.version = engine.updated_at
         elif engine.updated_at > state.version:  # an administrator has saved it: what was known may be over
-            state.version, state.refusal = engine.updated_at, None
+            state.version, state.refusals = engine.updated_at, {}
             state.breaker.try_now()
         return state
 
@@ -395,6 +398,11 @@ def _keep(engine: Engine, model: str, found: dict[str, Any]) -> None:
         engine.learn(model, found)
     except (DatabaseError, Engine.DoesNotExist):
         log.warning("Engine %s: what it takes could not be kept.", engine.name, exc_info=True)
+
+
+def _replaces(new: _Built, old: _Built) -> bool:
+    same = (old.model, old.payer) == (new.model, new.payer)
+    return same and (old.patient or old.version != new.version)
 
 
 def _is_cold(engine: Engine, model: str, state: _State) -> bool:

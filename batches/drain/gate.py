@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -22,8 +23,13 @@ from ocr.errors import CallWithheld
 from ocr.models import Engine
 
 _SQL = (
-    "SELECT e.rest_until > %s, e.place, b.options"
+    "SELECT e.rest_until > %s, e.place, b.options,"
+    " CASE WHEN c.rereading_id IS NULL THEN b.key_of_id ELSE r.key_of_id END, u.is_active"
     " FROM batches_card c JOIN batches_batch b ON b.id = c.batch_id JOIN ocr_engine e ON e.id = %s"
+    " LEFT JOIN batches_rereading r ON r.id = c.rereading_id"
+    " LEFT JOIN ocr_ownkey k ON k.engine_id = e.id AND k.address = e.address"
+    " AND k.user_id = CASE WHEN c.rereading_id IS NULL THEN b.key_of_id ELSE r.key_of_id END"
+    " LEFT JOIN accounts_user u ON u.id = k.user_id"
     " LEFT JOIN batches_spending s ON s.engine_id = e.id AND s.month = %s"
     " WHERE c.id = %s AND c.worker_id = %s AND c.claim = %s AND c.status IN ('pending', 'processing')"
     " AND b.status = 'running' AND b.deleted_at IS NULL"
@@ -55,6 +61,7 @@ class Call(NamedTuple):
     worker_id: int
     claim: int
     engine_id: int
+    payer: uuid.UUID | None = None  # whose key it is made with; None: the engine's own
 
 
 class Gate(Protocol):
@@ -67,7 +74,7 @@ class Gate(Protocol):
 
 def look(call: Call) -> None:
     """Raises EngineRests in a rest, and CallWithheld where nobody wants the call any more: the batch does not run, the
-    card is another's, a budget is used up, or the scan would leave the house and must not.
+    card is another's, another key is meant, a budget is used up, or the scan would leave the house and must not.
     """
     now = timezone.now()
     asked_at = connection.ops.adapt_datetimefield_value(now)
@@ -77,9 +84,12 @@ def look(call: Call) -> None:
         found = cursor.fetchone()
     if found is None:
         raise CallWithheld
-    rests, place, options = found
+    rests, place, options, key_of, payer_is_active = found
     if place == Engine.Place.OUTSIDE and json.loads(options).get("stay_inside"):
         raise CallWithheld  # whoever hands out cards says why
+    payer = uuid.UUID(str(key_of)) if key_of else None
+    if payer != call.payer or (payer is not None and not payer_is_active):
+        raise CallWithheld  # another key is meant by now, or there is none any more
     if rests:
         raise EngineRests
 

@@ -42,8 +42,9 @@ class Outages:
         paused = {batch: engines.needed(batch) for batch in self._paused()}
         self._end_waits([*active, *paused])
         busy = {engine for batch in active for engine in engines.needed(batch)} if paused else set()
-        for engine in {engine: None for needed in paused.values() for engine in needed}:
-            waiting = [batch for batch, needed in paused.items() if engine in needed]
+        callers = {engine.caller: engine for needed in paused.values() for engine in needed}
+        for caller, engine in callers.items():
+            waiting = [batch for batch, needed in paused.items() if caller in {one.caller for one in needed}]
             free = [batch for batch in waiting if not any(map(self._engines.hold, set(paused[batch]) - {engine}))]
             for batch in self._changed_key(engine, waiting) or self._reachable(engine, free, busy=engine in busy):
                 self._refused.pop((batch.pk, engine.pk), None)  # refused before the next look, it is of what was saved
@@ -52,7 +53,7 @@ class Outages:
 
     def _hold(self, batch: Batch) -> tuple[Engine, Hold] | None:
         """Of an engine that it waits for; whether it waits for its own is asked only where that one is held."""
-        for engine in filter(None, dict.fromkeys((batch.reader, batch.engine))):
+        for engine in filter(None, (batch.keyed_reader, batch.keyed_engine if batch.rereading else None)):
             hold = self._engines.hold(engine)
             if hold is not None and (engine == batch.reader or engines.waits_for_its_own(batch)):
                 return engine, hold
@@ -71,7 +72,7 @@ class Outages:
         paused = Batch.objects.filter(status=BatchStatus.PAUSED, pause_reason__in=_BY_ITSELF, deleted_at=None)
         if self._batch_id is not None:
             paused = paused.filter(pk=self._batch_id)
-        found = list(paused.select_related("engine", "rereading__engine").order_by("pk"))
+        found = list(paused.select_related("engine", "key_of", "rereading__engine", "rereading__key_of").order_by("pk"))
         keys = {batch.pk for batch in found if batch.pause_reason == PauseReason.CREDENTIALS}
         self._refused = {of: version for of, version in self._refused.items() if of[0] in keys}
         return found
@@ -84,9 +85,9 @@ class Outages:
                 continue
             key = batch.pk, engine.pk
             if key not in self._refused:
-                seen = engine.updated_at if engine.updated_at <= batch.changed_at else None
+                seen = engine.version if engine.version <= batch.changed_at else None
                 self._refused[key] = self._engines.refused_version(engine) or seen
-            if engine.updated_at != self._refused[key] and not house.refusal(batch, engine):
+            if engine.version != self._refused[key] and not engine.lacks and not house.refusal(batch, engine):
                 going.append(batch)
         return going
 

@@ -37,10 +37,11 @@ Key = tuple[int, int | None]  # batch and re-reading
 def _runs_of(batch: Batch) -> list[tuple[Key, Engine]]:
     """Beside cards that are read again there may be others, which a retry sent back."""
     runs: list[tuple[Key, Engine]] = []
-    if batch.engine is not None:  # the start makes sure of one
-        runs.append(((batch.pk, None), batch.engine))
-    if batch.rereading is not None:
-        runs.append(((batch.pk, batch.rereading.pk), batch.rereading.engine))
+    own, reader = batch.keyed_engine, batch.keyed_reader
+    if own is not None:  # the start makes sure of one
+        runs.append(((batch.pk, None), own))
+    if batch.rereading is not None and reader is not None:
+        runs.append(((batch.pk, batch.rereading.pk), reader))
     return runs
 
 
@@ -172,8 +173,9 @@ class Scheduler:
         active = active.filter(compared_upto=None)
         if self._batch_id is not None:
             active = active.filter(pk=self._batch_id)
-        means = ("engine", "template_version", "rereading__engine", "rereading__template_version")
-        batches = list(active.select_related(*means).order_by("pk"))
+        means = ("engine", "key_of", "template_version")
+        again = ("rereading__engine", "rereading__key_of", "rereading__template_version")
+        batches = list(active.select_related(*means, *again).order_by("pk"))
         wanted = {key: (batch, engine) for batch in batches for key, engine in _runs_of(batch)}
         for key, run in list(self._runs.items()):
             if key not in wanted:

@@ -19,6 +19,7 @@ from batches.models import Batch, Card, TryCard, Worker
 from batches.queries import trying
 from batches.queries.means import Setup, setup_of
 from batches.states import BatchStatus
+from ocr import people
 from ocr.errors import BrokenOff, CallWithheld, EngineBusy, EngineMissing, EngineUnreachable, ExtractionError
 from ocr.models import Engine
 
@@ -149,7 +150,8 @@ class Trying:
         elif refused := trying.refusal(batch, batch.engine):
             self._end(row, CallWithheld(refused))
         else:
-            self._ask(row, card, setup_of(batch, batch.engine))
+            asks = people.payer(row.tryout.asked_by, batch.engine)
+            self._ask(row, card, setup_of(batch, people.keyed(batch.engine, asks)))
 
     def _ask(self, row: TryCard, card: Card, setup: Setup) -> None:
         engine = setup.engine

@@ -102,7 +102,7 @@ class Reader:
 
     def _read(self, job: Job, outcome: Outcome) -> Reading:
         card = job.card
-        call = gate.Call(job.batch.pk, card.pk, card.worker_id or 0, card.claim, job.engine.pk)
+        call = gate.Call(job.batch.pk, card.pk, card.worker_id or 0, card.claim, job.engine.pk, job.engine.payer)
         if job.card.error == UnreadableImage.reason:
             self._gate.look(call)
             raise UnreadableImage(job.card.error_message)

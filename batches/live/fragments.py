@@ -92,6 +92,7 @@ def context(batch: Batch, viewer: Viewer) -> dict[str, Any]:
         "again": again,
         "held_up_by": held_up_by,
         "kept_inside": house.refusal(batch, held_up_by),
+        "lacks_key": held_up_by.lacks if held_up_by else "",
         "used_up": budgets.used_up(batch, engine) if batch.pause_reason == PauseReason.BUDGET else "",
         "month": expected.month(batch, engine) if engine else None,
         **rights.shown(viewer.role),

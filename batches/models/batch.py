@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from batches.states import BatchStatus, PauseReason
+from ocr import people
 from ocr.fields import FieldSpec
 from ocr.models import Engine
 from templates_app import sharing
@@ -75,6 +76,10 @@ class Batch(models.Model):
     prompt = models.TextField(blank=True)  # as frozen by the start
     engine = models.ForeignKey(Engine, null=True, blank=True, on_delete=models.PROTECT, related_name="batches")
     model = models.CharField(max_length=200, blank=True)
+    # Whose key its cards are read with, as frozen by the start; null: the engine's own.
+    key_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     options = models.JSONField(default=dict, blank=True)  # see DEFAULT_OPTIONS
 
     # One number per visible change, stamped on the changed rows: what makes the live pages lossless.
@@ -168,6 +173,17 @@ class Batch(models.Model):
     def reader(self) -> Engine | None:
         """The engine that its cards are read with now."""
         return self.rereading.engine if self.rereading else self.engine
+
+    @property
+    def keyed_engine(self) -> Engine | None:
+        """Its engine, to be called with the key that the start has frozen."""
+        return people.keyed(self.engine, self.key_of) if self.engine else None
+
+    @property
+    def keyed_reader(self) -> Engine | None:
+        """The engine that its cards are read with now, with the key that goes with it."""
+        again = self.rereading
+        return people.keyed(again.engine, again.key_of) if again else self.keyed_engine
 
     def specs(self, *, active_only: bool = True) -> list[FieldSpec]:
         specs = [FieldSpec.from_dict(data) for data in self.fields]

@@ -107,6 +107,7 @@ class Rereading(models.Model):
     fields = models.JSONField(default=list)  # that are asked for: FieldSpec.to_dict() each, in order
     instruction = models.TextField(blank=True)
     prompt = models.TextField(blank=True)
+    key_of = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     only_new = models.BooleanField(default=False)  # the fields alone that the cards do not have yet
     total = models.PositiveIntegerField(default=0)
     equal = models.PositiveIntegerField(default=0)

@@ -19,9 +19,10 @@ BEGINS_WITHIN = timedelta(seconds=15)
 
 def needed(batch: Batch) -> list[Engine]:
     """Those that its cards wait for: beside a re-reading there may be a retry, which the batch's own engine reads."""
-    if batch.engine is None or batch.reader is None:
+    reader, own = batch.keyed_reader, batch.keyed_engine
+    if own is None or reader is None:
         return []
-    return [batch.reader, *([batch.engine] if waits_for_its_own(batch) else [])]
+    return [reader, *([own] if waits_for_its_own(batch) else [])]
 
 
 def waits_for_its_own(batch: Batch) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 
 from batches.models import Batch, Card, Rereading
-from ocr import prompts, schema
+from ocr import people, prompts, schema
 from ocr.engines.base import ReadOptions, ReadTask
 from ocr.fields import FieldSpec
 from ocr.models import Engine
@@ -43,7 +43,7 @@ def setup_again(batch: Batch, rereading: Rereading) -> Setup:
     task = replace(
         read_task(batch), fields=tuple(spec for spec in specs if spec.active), instruction=rereading.instruction
     )
-    engine = rereading.engine
+    engine = people.keyed(rereading.engine, rereading.key_of)
     made = _setup(engine, rereading.model or engine.model, task, rereading.template_version)
     return replace(made, rereading_id=rereading.pk)
 

@@ -13,7 +13,7 @@ from batches.actions import problems as actions
 from batches.live import feed
 from batches.models import Batch
 from batches.queries import problems
-from batches.views import run
+from batches.views import keys, run
 from batches.views.results import editable, may, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -50,14 +50,15 @@ def batch_problems(request: SignedInRequest, pk: int) -> HttpResponse:
 @login_required
 def problems_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     """All cards of these causes, again, perhaps turned. Answers the live page's panel, or the page one came from."""
+    batch = editable(request, pk)
     turned = int(request.POST["turn"]) if request.POST.get("turn") in {"90", "180", "270"} else 0
 
     def retry(batch: Batch) -> str:
-        causes = request.POST.getlist("cause")
-        number = sum(actions.retry_cause(batch, cause, request.user, turned=turned) for cause in causes)
+        causes, key = request.POST.getlist("cause"), keys.meant(request)
+        number = sum(actions.retry_cause(batch, cause, request.user, turned=turned, key=key) for cause in causes)
         return ngettext("%(n)s card is read again.", "%(n)s cards are read again.", number) % {"n": number}
 
-    return run.act(request, editable(request, pk), retry)
+    return keys.ask(request, batch, "problems_retry") or run.act(request, batch, retry)
 
 
 @require_POST

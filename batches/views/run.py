@@ -26,6 +26,7 @@ from batches.models import Batch, Card
 from batches.queries import live, outlook, rights, statistics, trying
 from batches.queries.asked import whole_number
 from batches.states import BatchStatus
+from batches.views import keys
 from batches.views.results import correctable
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -95,7 +96,10 @@ def batch_pause(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def batch_resume(request: SignedInRequest, pk: int) -> HttpResponse:
-    return act(request, _editable(request, pk), partial(runs.resume, by=request.user))
+    batch, key = _editable(request, pk), keys.meant(request)
+    return keys.ask(request, batch, "batch_resume") or act(
+        request, batch, partial(runs.resume, by=request.user, key=key)
+    )
 
 
 @require_POST
@@ -110,10 +114,11 @@ def batch_retry(request: SignedInRequest, pk: int) -> HttpResponse:
     """Every card that could not be read, again."""
 
     def retry(batch: Batch) -> str:
-        number = runs.retry_all(batch, request.user)
+        number = runs.retry_all(batch, request.user, key=keys.meant(request))
         return ngettext("%(n)s card is read again.", "%(n)s cards are read again.", number) % {"n": number}
 
-    return act(request, _editable(request, pk), retry)
+    batch = _editable(request, pk)
+    return keys.ask(request, batch, "batch_retry") or act(request, batch, retry)
 
 
 @require_POST
@@ -124,10 +129,10 @@ def card_retry(request: SignedInRequest, pk: int, card_pk: int) -> HttpResponse:
     card = get_object_or_404(batch.cards, pk=card_pk)
 
     def retry(_batch: Batch) -> str:
-        runs.retry_card(card, request.user)
+        runs.retry_card(card, request.user, key=keys.meant(request))
         return _("“%(file)s” is read again.") % {"file": card.display_name}
 
-    return act(request, batch, retry, card)
+    return keys.ask(request, batch, "card_retry", card) or act(request, batch, retry, card)
 
 
 @require_POST

@@ -42,6 +42,7 @@ PAGES = {
     "run": "/batches/{batch}/",
     "settings": "/batches/{batch}/settings/",
     "no batch": "/batches/?q=nothing-like-this",
+    "whose key": "/batches/{batch}/key/?do=batch_resume",
     "rest": "/batches/{batch}/rest/",
     "stop": "/batches/{batch}/?stop=1",
     "review": "/batches/{batch}/review/?queue=&card={card}",

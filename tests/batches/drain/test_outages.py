@@ -298,6 +298,7 @@ def test_the_next_try_of_one_is_the_next_try_of_all(make, reader, engines, setti
 def test_who_is_quicker_than_the_look_wins(make, reader, engines):
     batch = make(1)
     seen = SimpleNamespace(pk=batch.pk, status=BatchStatus.RUNNING, reader=reader, engine=reader)
+    seen.keyed_reader, seen.keyed_engine, seen.rereading = reader, reader, None
     engines.refuse(reader, "402")
     assert Outages(engines).look([seen]) is False
     paused = pause_for(batch, PauseReason.ENDPOINT)

@@ -91,7 +91,7 @@ RULES = {
         card_move cards_choose rest_read cards_remove card_remove batch_pairs pairs_part scan_replace batch_sheets
         sheets_look sheets_cut sheets_whole sheet_detail field_add field_restore fields_from_template field_save
         field_move field_remove batch_engine batch_try batch_try_stop batch_scans alike_decide blank_read card_turn
-        card_not_blank batch_budget batch_start batch_pause batch_resume batch_cancel batch_retry card_retry
+        card_not_blank batch_budget batch_start batch_pause batch_resume batch_cancel batch_retry card_retry batch_key
         batch_reread card_skip card_read notice_done problems_retry problems_skip""",
     "own": """card_erase batch_share batch_delete trash_restore trash_empty""",
     "see, correct": """card_detail""",
