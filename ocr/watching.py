@@ -10,7 +10,7 @@ from django.db.models.signals import post_delete, post_save, pre_save
 
 from cardocr_site.accounts import audit
 from ocr.addresses import host_of
-from ocr.models import Engine
+from ocr.models import Engine, OwnKey
 
 _WATCHED = (
     *("name", "kind", "address", "model", "place", "enabled", "is_default", "ca_bundle", "max_in_flight", "timeout"),
@@ -23,6 +23,21 @@ def connect() -> None:
     pre_save.connect(_remember, sender=Engine, dispatch_uid="audit")
     post_save.connect(_saved, sender=Engine, dispatch_uid="audit")
     post_delete.connect(_deleted, sender=Engine, dispatch_uid="audit")
+    post_save.connect(_own_key_saved, sender=OwnKey, dispatch_uid="audit")
+    post_delete.connect(_own_key_deleted, sender=OwnKey, dispatch_uid="audit")
+
+
+def _own_key_saved(instance: Any, created: bool, raw: bool, **_: Any) -> None:
+    if not raw:
+        _own_key(instance, "set" if created else "changed")
+
+
+def _own_key_deleted(instance: Any, **_: Any) -> None:
+    _own_key(instance, "removed")
+
+
+def _own_key(own: Any, how: str) -> None:
+    audit.record("key", of=own.engine, details={"what": "own key", "how": how, "user": own.user.get_username()})
 
 
 def _remember(instance: Any, update_fields: Iterable[str] | None, raw: bool, **_: Any) -> None:

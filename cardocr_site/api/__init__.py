@@ -11,6 +11,7 @@ from ninja.operation import Operation
 
 from batches.api import router as batches
 from cardocr_site.accounts.api import router as accounts
+from cardocr_site.accounts.audit_api import router as audit_log
 from cardocr_site.accounts.authentication import Authentication
 from cardocr_site.api import errors, openapi
 from cardocr_site.api.idempotency import once
@@ -37,6 +38,7 @@ api = Api(
 errors.add_to(api)
 api.add_decorator(once)
 api.add_router("", accounts)
+api.add_router("", audit_log)
 api.add_router("", oneself)
 api.add_router("", batches)
 api.add_router("", templates)

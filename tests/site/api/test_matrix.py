@@ -41,7 +41,7 @@ RULES = {
     ],
     "own": ["delete_batch", "erase_card", "delete_template"],
     "make": ["create_batch", "create_template", "import_template"],
-    "administrator": ["test_engine"],
+    "administrator": ["list_audit", "test_engine"],
 }
 # Tried where their own topic is: what their address names belongs to one person, or is there in some states alone.
 ELSEWHERE = {
