@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from cardocr_site.accounts import audit
 from cardocr_site.accounts.requests import SignedInRequest, operator_required
 from ocr.fields import FieldSpec
 from templates_app import editing, field_views, scans, versions
@@ -142,6 +143,9 @@ def template_share(request: SignedInRequest, pk: int) -> HttpResponse:
         return render(request, "templates_app/template_form.html", context, status=422)
     FieldTemplate.objects.filter(pk=pk).update(everybody=share.cleaned_data["everybody"])
     set_groups(template, share.chosen())
+    groups = {group.name: str(way) for group, way in share.chosen().items()}
+    told = {"everybody": share.cleaned_data["everybody"], "groups": groups}
+    audit.record("sharing", by=request.user, of=template, details=told)
     messages.success(request, _("Saved."))
     return redirect("template_detail", pk=pk)
 

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
-from cardocr_site.accounts.models import User
+from cardocr_site.accounts.models import AuditEntry, User
 from ocr.fields import FieldSpec
 from templates_app import versions
 from templates_app.models import FieldTemplate
@@ -61,3 +61,11 @@ def test_its_owner_shares_it(client: Client, user: User, template: FieldTemplate
     assert client.post(address, {"everybody": "x"}).status_code == 422
     template.refresh_from_db()
     assert (template.everybody, template.shares.get().group) == ("none", group)
+
+
+def test_the_audit_log_tells_with_whom(client: Client, user: User):
+    template = versions.create(user, "Own", [FieldSpec("author", "Author")])
+    client.force_login(user)
+    client.post(f"/templates/{template.pk}/share/", {"everybody": "read"})
+    told = AuditEntry.objects.get(act="sharing")
+    assert (told.actor, told.object_id, told.details["everybody"]) == (user.pk, str(template.pk), "read")
