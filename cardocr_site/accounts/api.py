@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
+from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -77,7 +78,7 @@ def register(request: HttpRequest, data: Registration) -> Any:
     """Make an account of one's own, where the site lets people do that."""
     if not self_registration():
         raise Refused("PERMISSION_DENIED", _("Accounts are made by an administrator here."))
-    user = User(username=data.username, email=data.email)
+    user = User(username=data.username, email=data.email, role=settings.DEFAULT_ROLE)
     problems = _problems(user, data)
     if problems:
         raise Refused("VALIDATION_ERROR", _("Some of what was sent is not right: see the details."), problems)

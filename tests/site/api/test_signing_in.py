@@ -199,3 +199,11 @@ def test_what_is_wrong_with_an_account_is_told_by_input(anonymous, user, setting
     settings.SELF_REGISTRATION = True
     assert list(anonymous.refused("VALIDATION_ERROR", "post", "/auth/register", NEW | change)) == [name]
     assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("role", ["", "viewer"])
+def test_whoever_makes_an_account_gets_the_role_of_the_setting(anonymous, db, settings, role):
+    settings.SELF_REGISTRATION, settings.DEFAULT_ROLE = True, role
+    body = {"username": "astrid", "email": "astrid@example.org", "password": "a long sentence of mine"}
+    assert anonymous("post", "/auth/register", body).status_code == 201
+    assert User.objects.get(username="astrid").role == role
