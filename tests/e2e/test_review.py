@@ -262,7 +262,7 @@ def test_a_key_laid_elsewhere(page: Page, first: str) -> None:
     flag.press("Alt+j")  # pressed, it writes itself
     expect(flag).to_have_value("Alt+J")
     page.get_by_label("card is right, next card").fill("F8")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#messages")).to_contain_text("saved")
     try:
         page.goto(first)

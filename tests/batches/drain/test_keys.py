@@ -10,6 +10,7 @@ from batches.models import Batch, Card
 from batches.queries.rereading import Means
 from batches.states import BatchStatus, PauseReason
 from ocr import people
+from ocr.engines.base import sending
 from ocr.errors import CredentialsRefused
 from ocr.models import Engine
 from tests.batches.drain.adapters import Scripted
@@ -36,9 +37,10 @@ class Noting(Scripted):
         self.of, self.key, self.refused = of, key, refused
 
     def read(self, image, task):
-        if self.key in self.refused:
-            raise CredentialsRefused("401 of the endpoint")
-        self.of.setdefault(self.key, []).append(image.path.name)
+        with sending():  # as every request does on its way out
+            if self.key in self.refused:
+                raise CredentialsRefused("401 of the endpoint")
+            self.of.setdefault(self.key, []).append(image.path.name)
         return super().read(image, task)
 
 
