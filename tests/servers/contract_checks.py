@@ -15,7 +15,11 @@ FIELDS = {"fields", "instruction"}
 MADE_OF = {"template_id", "engine_id", "model", "tags", "options"}
 SAYS_MORE: dict[str, set[str]] = {
     "create_batch": {*FIELDS, *MADE_OF, ""},
-    "change_batch": {"tags", "budget"},
+    "change_batch": {"tags", "budget", "sharing"},
+    "change_me": {"preferred_model", "preferred_engine", "email"},
+    "set_my_key": {"key"},
+    "create_webhook": {"address"},
+    "change_webhook": {"address"},
     "delete_batch": {"confirm"},
     "set_fields": FIELDS,
     "set_selection": {"chosen", "left_out"},

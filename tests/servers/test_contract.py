@@ -13,7 +13,7 @@ from tests.servers import programs
 pytestmark = [pytest.mark.servers, pytest.mark.processes]
 
 # logout would end the run; streams never end by themselves
-LEFT_OUT = ("logout", "stream_progress")
+LEFT_OUT = ("logout", "follow_batch")
 ACCEPTED = [
     "2xx",
     "3xx",
