@@ -13,7 +13,7 @@ from batches.api import router as batches
 from cardocr_site.accounts.api import router as accounts
 from cardocr_site.accounts.audit_api import router as audit_log
 from cardocr_site.accounts.authentication import Authentication
-from cardocr_site.api import errors, openapi
+from cardocr_site.api import errors, health, openapi
 from cardocr_site.api.idempotency import once
 from ocr.api import router as oneself
 from templates_app.api import router as templates
@@ -37,6 +37,7 @@ api = Api(
 )
 errors.add_to(api)
 api.add_decorator(once)
+api.add_router("", health.router)
 api.add_router("", accounts)
 api.add_router("", audit_log)
 api.add_router("", oneself)

@@ -39,7 +39,8 @@ def test_each_answer_has_the_envelope(described):
 
 def test_each_call_that_needs_a_sign_in_says_so_and_how_it_may_be_refused(described):
     open_to_all = {name for name, call in calls(described) if not call.get("security")}
-    assert open_to_all == {"post /api/v1/auth/login", "post /api/v1/auth/register"}
+    health = {"get /api/v1/health", "get /api/v1/health/ready"}
+    assert open_to_all == {"post /api/v1/auth/login", "post /api/v1/auth/register", *health}
     for name, call in calls(described):
         wanted = {"422", "429", "500"} if name in open_to_all else {"401", "403", "404", "422", "429", "500"}
         assert wanted <= set(call["responses"]), name
@@ -60,4 +61,4 @@ def test_no_call_is_left_without_a_sign_in_by_mistake():
         for view in router.path_operations.values():
             for operation in view.operations:
                 name = operation.view_func.__name__
-                assert operation.auth_callbacks or name in {"login", "register"}, name
+                assert operation.auth_callbacks or name in {"login", "register", "get_health", "get_ready"}, name
