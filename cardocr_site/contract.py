@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from pydantic_core import core_schema
 
 T = TypeVar("T")
@@ -81,6 +81,13 @@ def _iso(text: object) -> object:
     return text
 
 
+def _point(text: object) -> object:
+    """Raises ValueError for a bare number, as above."""
+    if isinstance(text, str) and not _DAY.match(text):
+        raise ValueError(_("Write a point in time as 2026-11-20T14:05:00Z."))
+    return text
+
+
 # What the description says of them is what no generated client checks, and what testers of contracts go by.
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
@@ -88,6 +95,7 @@ Name = Annotated[
     str, AfterValidator(_named), Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"})
 ]
 Day = Annotated[date, BeforeValidator(_iso)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_point)]
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 
 

@@ -9,11 +9,10 @@ from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
-from pydantic import AwareDatetime
 
 from cardocr_site.accounts.authentication import need_administrator
 from cardocr_site.accounts.models import AuditEntry, User
-from cardocr_site.contract import Listed, Paging, Reply, Text, cursor_of, fails, invalid, reply, values_of
+from cardocr_site.contract import Listed, Moment, Paging, Reply, Text, cursor_of, fails, invalid, reply, values_of
 
 router = Router(tags=["Audit log"])
 
@@ -22,8 +21,8 @@ class AuditAsked(Paging):
     actor: Text = Field("", max_length=150, description="A user name, or a user's id.")
     act: Text = Field("", max_length=24, examples=["start"])
     object: Text = Field("", max_length=90, description="Kind and id.", examples=["batch:12"])
-    since: AwareDatetime | None = Field(None, alias="from", description="From this moment on.")
-    until: AwareDatetime | None = Field(None, alias="to", description="Before this moment.")
+    since: Moment | None = Field(None, alias="from", description="From this moment on.")
+    until: Moment | None = Field(None, alias="to", description="Before this moment.")
 
 
 class AuditOut(Schema):

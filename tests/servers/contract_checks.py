@@ -18,6 +18,7 @@ SAYS_MORE: dict[str, set[str]] = {
     "change_batch": {"tags", "budget", "sharing"},
     "change_me": {"preferred_model", "preferred_engine", "email"},
     "set_my_key": {"key"},
+    "list_audit": {"object"},
     "create_webhook": {"address"},
     "change_webhook": {"address"},
     "delete_batch": {"confirm"},

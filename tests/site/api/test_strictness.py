@@ -54,3 +54,8 @@ def test_a_template_without_fields_is_exported_and_not_imported(api, user):
     exported = api("get", f"/templates/{made}/export").data
     assert list(api.refused("VALIDATION_ERROR", "post", "/templates/import", exported)) == ["fields"]
     assert FieldTemplate.objects.count() == 1
+
+
+def test_a_bare_number_is_no_point_in_time(admins_api):
+    assert list(admins_api.refused("VALIDATION_ERROR", "get", "/audit?to=0.5")) == ["to"]
+    assert admins_api("get", "/audit?from=2026-11-01T00:00:00Z").status_code == 200
