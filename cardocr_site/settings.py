@@ -226,6 +226,7 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "cardocr_site.accounts.backends.SlowingBackend",
     "cardocr_site.accounts.backends.ProxyBackend",
+    "cardocr_site.accounts.backends.OutsideBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -235,6 +236,18 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# Single sign-on by OpenID Connect: only where it is set is any of it loaded.
+OIDC_URL = env.str("CARDOCR_OIDC_URL", default="").strip()
+OIDC_CLIENT_ID = env.str("CARDOCR_OIDC_CLIENT_ID", default="").strip()
+OIDC_CLIENT_SECRET = env.str("CARDOCR_OIDC_CLIENT_SECRET", default="").strip()
+OIDC_NAME = env.str("CARDOCR_OIDC_NAME", default="").strip() or "OpenID Connect"
+OIDC_NAME_CLAIM = env.str("CARDOCR_OIDC_NAME_CLAIM", default="").strip() or "preferred_username"
+OIDC_GROUPS_CLAIM = env.str("CARDOCR_OIDC_GROUPS_CLAIM", default="").strip() or "groups"
+if OIDC_URL or OIDC_CLIENT_ID or OIDC_CLIENT_SECRET:
+    SOCIALACCOUNT_PROVIDERS = signon.oidc(OIDC_URL, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_NAME)
+    SOCIALACCOUNT_ADAPTER = "cardocr_site.accounts.oidc.Takes"
+    INSTALLED_APPS = [*signon.OIDC_APPS, *INSTALLED_APPS]
+    MIDDLEWARE = [*MIDDLEWARE, signon.OIDC_MIDDLEWARE]
 TOKEN_HOURS = env.int("CARDOCR_TOKEN_HOURS", default=24)  # how long a program's sign-in holds
 SELF_REGISTRATION = env.bool("CARDOCR_SELF_REGISTRATION", default=False)
 LOGIN_URL = "login"

@@ -1,5 +1,9 @@
 """What the settings of single sign-on say: which role a group from outside brings, and who gets none by a group."""
 
+import importlib.util
+from typing import Any
+from urllib.parse import urlsplit
+
 from django.core.exceptions import ImproperlyConfigured
 
 NONE = "none"
@@ -38,3 +42,39 @@ def _role(setting: str, text: str) -> str:
         words = ", ".join([NONE, *LADDER[1:]])
         raise ImproperlyConfigured(f"{setting}: “{text.strip()}” is not a role. There are {words}.")
     return role
+
+
+OIDC_PROVIDER = "oidc"
+OIDC_APPS = [
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+]
+OIDC_MIDDLEWARE = "allauth.account.middleware.AccountMiddleware"
+
+
+def need(module: str, setting: str, extra: str) -> None:
+    """That the packages of an extra are there."""
+    if importlib.util.find_spec(module) is None:
+        raise ImproperlyConfigured(
+            f"{setting} is set, but what it needs is not installed: "
+            f".venv/bin/python -m pip install -r requirements-{extra}.lock"
+        )
+
+
+def oidc(url: str, client_id: str, client_secret: str, name: str) -> dict[str, Any]:
+    """allauth's settings for the one provider."""
+    if not (url and client_id and client_secret):
+        raise ImproperlyConfigured(
+            "CARDOCR_OIDC_URL, CARDOCR_OIDC_CLIENT_ID and CARDOCR_OIDC_CLIENT_SECRET belong together: "
+            "set all three, or none."
+        )
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}):
+        raise ImproperlyConfigured("CARDOCR_OIDC_URL must start with https://: what comes from there opens accounts.")
+    need("allauth", "CARDOCR_OIDC_URL", "oidc")
+    app = {"provider_id": OIDC_PROVIDER, "name": name, "client_id": client_id, "secret": client_secret}
+    return {
+        "openid_connect": {"APPS": [app | {"settings": {"server_url": url.rstrip("/"), "oauth_pkce_enabled": True}}]}
+    }

@@ -1,7 +1,11 @@
+from contextlib import suppress
 from typing import Any
 
 from django import forms
+from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.exceptions import NotRegistered
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
@@ -80,3 +84,15 @@ class AuditEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscr
 
     def has_delete_permission(self, request: HttpRequest, obj: AuditEntry | None = None) -> bool:
         return False
+
+
+if settings.OIDC_URL:
+    # What ties an account to the provider may be looked at and removed; the rest of allauth's tables is not used.
+    for unused in (
+        "account.EmailAddress",
+        "account.EmailConfirmation",
+        "socialaccount.SocialApp",
+        "socialaccount.SocialToken",
+    ):
+        with suppress(LookupError, NotRegistered):
+            admin.site.unregister(apps.get_model(unused))

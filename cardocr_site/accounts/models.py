@@ -23,6 +23,7 @@ class User(AbstractUser):
 
         HERE = "", _("here, by a password")
         PROXY = "proxy", _("the proxy in front, by a header")
+        OIDC = "oidc", _("by OpenID Connect")
 
     class Theme(models.TextChoices):
         AUTO = "auto", _("As the system has it")

@@ -1,6 +1,7 @@
 """People whom somebody else vouches for: their accounts are made at their first sign-in."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -11,15 +12,27 @@ from django.utils.translation import gettext as _
 from cardocr_site import signon
 from cardocr_site.accounts.models import User
 
+# What a person is called, by claim, and how long it may be: taken over at the first sign-in alone.
+TOLD = {"first_name": ("given_name", 150), "last_name": ("family_name", 150), "email": ("email", 254)}
+
 
 class Turned(Exception):
     """Away, with a sentence for the person."""
 
 
-def take(name: str, source: User.Source, groups: Collection[str] | None = None) -> User:
+def take(
+    name: str, source: User.Source, groups: Collection[str] | None = None, told: Mapping[str, Any] | None = None
+) -> User:
     """The account of this name, made where there is none, as its groups say (None: nothing is said). Raises Turned."""
     _need_name(name)
-    user = _find(name, source) or _make(name, source)
+    return again(_find(name, source) or _make(name, source, told or {}), source, groups)
+
+
+def again(user: User, source: User.Source, groups: Collection[str] | None) -> User:
+    """At each sign-in of an account that is known. Raises Turned."""
+    name = user.username
+    if user.source != source:
+        raise Turned(_("The account “%(name)s” signs in another way. Ask an administrator.") % {"name": name})
     if not user.is_active:
         raise Turned(_("The account “%(name)s” has been deactivated. Ask an administrator.") % {"name": name})
     if groups is not None:
@@ -53,8 +66,10 @@ def _find(name: str, source: User.Source) -> User | None:
     return user
 
 
-def _make(name: str, source: User.Source) -> User:
+def _make(name: str, source: User.Source, told: Mapping[str, Any]) -> User:
     user = User(username=name, source=source, role=settings.DEFAULT_ROLE)
+    for field, (claim, longest) in TOLD.items():
+        setattr(user, field, str(told.get(claim) or "")[:longest])
     user.set_unusable_password()
     try:
         with transaction.atomic():

@@ -1,9 +1,10 @@
+from django.conf import settings
 from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import URLPattern, path
 
 from cardocr_site.accounts import token_views, views
 
-urlpatterns = [
+urlpatterns: list[URLPattern] = [
     path("login/", views.SignInView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", views.ChangePasswordView.as_view(), name="password_change"),
@@ -13,3 +14,11 @@ urlpatterns = [
     path("tokens/<int:token_id>/revoke/", token_views.token_revoke, name="token_revoke"),
     path("forgotten/", views.password_forgotten, name="password_forgotten"),
 ]
+
+if settings.OIDC_URL:
+    from cardocr_site.accounts import oidc
+
+    urlpatterns += [
+        path("oidc/", oidc.sign_in, name="oidc"),
+        path("oidc/callback/", oidc.callback, name="oidc_callback"),
+    ]

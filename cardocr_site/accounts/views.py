@@ -29,7 +29,10 @@ class SignInView(views.LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            vouched_for=remote_user.named(self.request), go_on=self.get_success_url(), **kwargs
+            oidc=settings.OIDC_URL and settings.OIDC_NAME,
+            vouched_for=remote_user.named(self.request),
+            go_on=self.get_success_url(),
+            **kwargs,
         )
 
     def form_valid(self, form: Any) -> HttpResponse:

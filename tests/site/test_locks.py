@@ -11,6 +11,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = "tests/servers/requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+OURS = ["requirements.lock", *(f"requirements-{name}.lock" for name in ("dev", *EXTRAS))]
 
 
 def locked(name: str) -> dict[str, str]:
@@ -23,6 +25,11 @@ def locked(name: str) -> dict[str, str]:
     [
         ("requirements.lock", PROJECT["project"]["dependencies"]),
         ("requirements-dev.lock", PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]),
+        ("requirements-dev.lock", EXTRAS["oidc"]),
+        *(
+            (f"requirements-{name}.lock", PROJECT["project"]["dependencies"] + wanted)
+            for name, wanted in EXTRAS.items()
+        ),
     ],
 )
 def test_the_lock_satisfies_pyproject(lock: str, wanted: list[str]):
@@ -34,9 +41,15 @@ def test_the_lock_satisfies_pyproject(lock: str, wanted: list[str]):
         assert requirement.specifier.contains(version), f"{text} against {version} in {lock}: make locks"
 
 
-def test_both_locks_agree():
-    plain, dev = locked("requirements.lock"), locked("requirements-dev.lock")
-    assert plain == {name: dev.get(name) for name in plain}
+@pytest.mark.parametrize("name", ["dev", *EXTRAS])
+def test_the_locks_agree(name: str):
+    plain, more = locked("requirements.lock"), locked(f"requirements-{name}.lock")
+    assert plain == {package: more.get(package) for package in plain}
+
+
+@pytest.mark.parametrize("package", ["django-allauth", "django-auth-ldap", "python-ldap"])
+def test_the_plain_product_has_no_extra(package: str):
+    assert package not in locked("requirements.lock")
 
 
 def of_servers(kind: str) -> list[str]:
@@ -51,7 +64,9 @@ def test_the_lock_of_a_server_satisfies_what_is_wanted(wanted: str):
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), f"{text}: make locks"
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", *of_servers("lock")])
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", *(f"requirements-{name}.lock" for name in ("dev", *EXTRAS)), *of_servers("lock")]
+)
 def test_every_pin_has_a_hash_and_no_address_is_named(lock: str):
     text = (ROOT / lock).read_text()
     assert "://" not in text
