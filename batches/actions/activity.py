@@ -25,6 +25,7 @@ TOLD = {
     "format",
     "which",
     "everybody",
+    "groups",
     "collection",
     "do",
     "cause",

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from batches.actions import bulk, runs, trash
+from batches.actions import settings as settings_of_batch
 from batches.models import Batch, Card
 from batches.queries import grid
 from cardocr_site.accounts import audit, tokens
@@ -233,3 +234,8 @@ def test_nothing_secret_is_in_it(client: Client, user: User, administrator: User
     assert AuditEntry.objects.count() > 5
     assert "canary" not in everything
     assert token not in everything
+
+
+def test_with_whom_a_batch_is_shared(batch: Batch, user: User):
+    settings_of_batch.share(batch, user, "read", {Group.objects.create(name="Music"): "edit"})
+    assert "Music" in told("sharing").details["groups"]

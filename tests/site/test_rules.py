@@ -25,6 +25,7 @@ UNPACKS_CODE = {"pickle", "marshal", "shelve", "dill", "yaml"}
 _WHO, _OUT = "objects_are_fetched_through_who_may", "engines_are_called_through_the_transport"
 EXPLAINED = {
     (_WHO, "cardocr_site/accounts/tokens.py"): "the row was found by the token itself, one line before",
+    (_WHO, "cardocr_site/accounts/oidc.py"): "the row is the provider’s mark of who signs in this moment",
     (_WHO, "cardocr_site/accounts/watching.py"): "what a row was before it is saved, for the log of what matters",
     (_WHO, "batches/api/following.py"): "only whether it is there, for the code with which a socket is closed",
     (_WHO, "batches/api/setup.py"): "engines in use are there for everybody who makes batches; no key is in them",
@@ -32,6 +33,7 @@ EXPLAINED = {
     (_WHO, "batches/views/statistics.py"): "the batch was fetched through who may see it, above",
     (_WHO, "templates_app/presets.py"): "templates that are shipped, made at the start; nobody asks for them",
     (_WHO, "templates_app/views.py"): "the template was fetched through who owns it, above",
+    (_OUT, "cardocr_site/accounts/oidc.py"): "only the errors of allauth’s client; its address is the setting’s",
     (_OUT, "cardocr_site/management/commands/serve.py"): "asks its own web process whether it answers yet",
     (_OUT, "batches/drain/telling.py"): "a client around the transport, without redirects and proxies of its own",
 }
