@@ -6,12 +6,12 @@ report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 trap 'kill "$waiting" 2>/dev/null; exit 130' INT TERM
 
-"$BIN/python" -m pytest -p no:cacheprovider tests/processes tests/e2e >"$report" 2>&1 &
+"$BIN/python" -m pytest -p no:cacheprovider tests/processes tests/servers tests/e2e >"$report" 2>&1 &
 waiting=$!
-"$BIN/python" -m pytest --ignore=tests/processes --ignore=tests/e2e
+"$BIN/python" -m pytest --ignore=tests/processes --ignore=tests/servers --ignore=tests/e2e
 others=$?
 wait "$waiting"
 waited=$?
-printf '\n== Processes and browser\n'
+printf '\n== Processes, servers of others and browser\n'
 cat "$report"
 [ "$others" -eq 0 ] && [ "$waited" -eq 0 ]

@@ -153,7 +153,7 @@ def test_a_session_that_ends_asks_over_the_page_and_saves_then(page: Page, first
     answer = held[0].fetch(max_redirects=0)  # one is signed in, and the page does not know it: its token is the old one
     page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")  # which asks for the lease
     held[0].fulfill(response=answer)
-    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible(timeout=40_000)
     page.keyboard.press("PageUp")
     expect(page.get_by_role("textbox", name="Author")).to_have_value("Typed before")
     console.ignore(r"403 .*/save/")
