@@ -9,6 +9,7 @@ from datetime import date
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Field, Schema
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
@@ -172,6 +173,16 @@ class Listed(Schema, Generic[T]):
 
 def reply(data: Any) -> dict[str, Any]:
     return {"success": True, "data": data}
+
+
+def tell_secret(request: HttpRequest, data: Any) -> dict[str, Any]:
+    """A reply with something that is told this once, and is kept nowhere in the clear."""
+    request._tells_secret = True  # type: ignore[attr-defined]
+    return reply(data)
+
+
+def tells_secret(request: HttpRequest) -> bool:
+    return getattr(request, "_tells_secret", False)
 
 
 def fails(*codes: str) -> dict[int, type[Failure]]:

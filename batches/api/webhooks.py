@@ -9,7 +9,19 @@ from ninja import Field, Query, Router, Schema, Status
 
 from batches.actions import webhooks as actions
 from batches.models import Delivery, Webhook
-from cardocr_site.contract import Closed, Listed, Paging, Refused, Reply, Text, invalid, listed, not_found, reply
+from cardocr_site.contract import (
+    Closed,
+    Listed,
+    Paging,
+    Refused,
+    Reply,
+    Text,
+    invalid,
+    listed,
+    not_found,
+    reply,
+    tell_secret,
+)
 
 router = Router(tags=["Webhooks"])
 
@@ -98,7 +110,7 @@ def create_webhook(request: HttpRequest, data: WebhookIn) -> Any:
         row, secret = actions.add(user, data.address, data.events, data.batches)
     except actions.Unusable as error:
         raise invalid(error.name, str(error)) from error
-    return Status(201, reply(_out(row) | {"secret": secret}))
+    return Status(201, tell_secret(request, _out(row) | {"secret": secret}))
 
 
 @router.patch("/webhooks/{int:webhook_id}", response=Reply[WebhookOut])

@@ -15,9 +15,21 @@ from ninja import Field, Query, Router, Schema, Status
 
 from cardocr_site.accounts import audit, tokens, tries, watching
 from cardocr_site.accounts.addresses import client_address
-from cardocr_site.accounts.authentication import need_scope, self_registration
+from cardocr_site.accounts.authentication import need_scope
 from cardocr_site.accounts.models import AccessToken, User
-from cardocr_site.contract import Closed, Listed, Paging, Refused, Reply, fails, invalid, listed, not_found, reply
+from cardocr_site.contract import (
+    Closed,
+    Listed,
+    Paging,
+    Refused,
+    Reply,
+    fails,
+    invalid,
+    listed,
+    not_found,
+    reply,
+    tell_secret,
+)
 
 router = Router(tags=["Signing in"])
 
@@ -76,7 +88,7 @@ class Registered(Schema):
 @router.post("/auth/register", auth=None, response={201: Reply[Registered], **fails("PERMISSION_DENIED")})
 def register(request: HttpRequest, data: Registration) -> Any:
     """Make an account of one's own, where the site lets people do that."""
-    if not self_registration():
+    if not settings.SELF_REGISTRATION:
         raise Refused("PERMISSION_DENIED", _("Accounts are made by an administrator here."))
     user = User(username=data.username, email=data.email, role=settings.DEFAULT_ROLE)
     problems = _problems(user, data)
@@ -142,7 +154,7 @@ def create_token(request: HttpRequest, data: TokenIn) -> Any:
     user: Any = request.user
     row, token = tokens.make(user, data.name.strip(), data.scope, data.days)
     told = {field: getattr(row, field) for field in TokenOut.model_fields}
-    return Status(201, reply(told | {"token": token}))
+    return Status(201, tell_secret(request, told | {"token": token}))
 
 
 @router.delete("/tokens/{int:token_id}", response={200: Reply[None]})

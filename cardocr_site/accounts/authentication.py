@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.security.base import AuthBase
@@ -76,7 +75,3 @@ def need_administrator(request: HttpRequest) -> None:
     if not user.is_administrator:
         raise Refused("PERMISSION_DENIED", _("That is for administrators."))
     need_scope(request, AccessToken.Scope.ADMIN)
-
-
-def self_registration() -> bool:
-    return bool(settings.SELF_REGISTRATION)

@@ -13,9 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from cardocr_site.accounts.models import IdempotentReply, User
-from cardocr_site.contract import Refused, invalid
+from cardocr_site.contract import Refused, invalid, tells_secret
+from ocr import sealing
+from ocr.errors import EngineMissing
 
 HEADER = "Idempotency-Key"
+SEALED = "sealed:"  # before an answer that told a secret, which lies nowhere in the clear
 KEPT = datetime.timedelta(hours=24)
 GIVEN_UP = datetime.timedelta(minutes=5)  # whoever worked on it has died
 
@@ -59,13 +62,23 @@ def _take(user: User, key: str, sent: str) -> IdempotentReply | HttpResponse:
     if row is not None and row.request != sent:
         raise invalid(HEADER, _("This key was sent with another request: take a new one."))
     if row is not None and row.status is not None:
-        response = HttpResponse(row.body, status=row.status, content_type="application/json; charset=utf-8")
+        response = HttpResponse(_opened(row.body), status=row.status, content_type="application/json; charset=utf-8")
         response.headers["Idempotent-Replayed"] = "true"
         return response
     if row is None or row.created_at < now - GIVEN_UP:
         IdempotentReply.objects.filter(user=user, key=key, status=None).delete()
         return _take(user, key, sent)
     raise Refused("RATE_LIMIT_EXCEEDED", _("The first request with this key is still worked on."), retry_after=1)
+
+
+def _opened(body: str) -> str:
+    """Raises Refused where the encryption key has changed since."""
+    if not body.startswith(SEALED):
+        return body
+    try:
+        return sealing.unseal(body.removeprefix(SEALED))
+    except EngineMissing as error:
+        raise invalid(HEADER, _("The answer to this key cannot be told again: take a new one.")) from error
 
 
 class IdempotencyMiddleware:
@@ -83,5 +96,7 @@ class IdempotencyMiddleware:
             row.delete()
         else:
             row.status, row.body = response.status_code, response.content.decode()
+            if tells_secret(request):
+                row.body = SEALED + sealing.seal(row.body)
             row.save(update_fields=["status", "body"])
         return response

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from cryptography.fernet import Fernet
 
 from cardocr_site.accounts.models import AccessToken, IdempotentReply
 from cardocr_site.contract import cursor_of
@@ -136,3 +137,12 @@ def test_what_was_refused_is_refused_the_same_again(api):
     for _ in range(2):
         assert post(api, "k1", {"name": " "}).status_code == 422
     assert json.loads(IdempotentReply.objects.get().body)["error"]["code"] == "VALIDATION_ERROR"
+
+
+def test_a_secret_that_was_told_lies_nowhere_in_the_clear_and_is_told_the_same(api, settings):
+    first = post(api, "k1", {"name": "x"})
+    kept = IdempotentReply.objects.get().body
+    assert first.data["token"] not in kept
+    assert post(api, "k1", {"name": "x"}).content == first.content
+    settings.ENCRYPTION_KEY = Fernet.generate_key().decode()
+    assert post(api, "k1", {"name": "x"}).error["code"] == "VALIDATION_ERROR"
