@@ -63,7 +63,7 @@ class User(AbstractUser):
     @property
     def sees(self) -> bool:
         """What is shared with this person."""
-        return self.is_active and bool(self.role)
+        return self.is_active and (self.corrects or self.role == self.Role.VIEWER)
 
     @property
     def corrects(self) -> bool:
