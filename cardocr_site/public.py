@@ -1,5 +1,6 @@
-"""What follows from CARDOCR_URL: hosts, origins, the path in front, whether all of it is https."""
+"""What follows from CARDOCR_URL: hosts, origins, the path in front, whether all of it is https. And who is trusted."""
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -46,6 +47,16 @@ def site(addresses: Sequence[str]) -> Site:
         path=paths.pop(),
         secure=all(part.scheme == "https" for part in parts),
     )
+
+
+def networks(setting: str, texts: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Addresses and networks as they are written in a setting. Raises ImproperlyConfigured."""
+    try:
+        return [ipaddress.ip_network(text.strip(), strict=False) for text in texts if text.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{setting}: {error}. Give addresses or networks like 192.0.2.7 or 10.1.0.0/16, with commas."
+        ) from error
 
 
 def refuse_debug(site: Site) -> None:

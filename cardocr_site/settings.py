@@ -38,6 +38,8 @@ ALLOWED_HOSTS = list(SITE.hosts)
 CSRF_TRUSTED_ORIGINS = list(SITE.origins)
 FORCE_SCRIPT_NAME = SITE.path or None
 TRUSTED_PROXIES = env.list("CARDOCR_TRUSTED_PROXIES", default=[])
+public.networks("CARDOCR_TRUSTED_PROXIES", TRUSTED_PROXIES)
+METRICS_ADDRESSES = public.networks("CARDOCR_METRICS_ADDRESSES", env.list("CARDOCR_METRICS_ADDRESSES", default=[]))
 # Single sign-on: the proxy in front says who it is.
 REMOTE_USER_HEADER = env.str("CARDOCR_REMOTE_USER_HEADER", default="").strip()
 if REMOTE_USER_HEADER and not TRUSTED_PROXIES:

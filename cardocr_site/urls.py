@@ -6,6 +6,7 @@ from batches.views import failures
 from cardocr_site.accounts.views import admin_login, set_language
 from cardocr_site.api import health
 from cardocr_site.api import urls as api
+from cardocr_site.api.metrics import metrics
 from cardocr_site.views import favicon
 
 admin.site.site_url = f"{settings.SITE.path}/"
@@ -14,6 +15,7 @@ urlpatterns = [
     path("favicon.ico", favicon, name="favicon"),
     path("health", health.health, name="health"),
     path("health/ready", health.ready, name="health_ready"),
+    path("metrics", metrics, name="metrics"),
     path("accounts/profile/", include("ocr.urls")),
     path("accounts/", include("cardocr_site.accounts.urls")),
     path("i18n/setlang/", set_language, name="set_language"),

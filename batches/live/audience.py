@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
@@ -68,6 +68,7 @@ class Audience(Generic[Key]):
 
     def join(self, seat: Seat[Key]) -> None:
         self.seats.add(seat)
+        _all_seats.add(seat)
         self._poked.set()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=self.group)
@@ -77,6 +78,7 @@ class Audience(Generic[Key]):
         if seat not in self.seats:
             return
         self.seats.discard(seat)
+        _all_seats.discard(seat)
         if seat.sending is not None:
             seat.sending.cancel()
         if not self.seats and self._task is not None:
@@ -212,4 +214,10 @@ class Audience(Generic[Key]):
             logger.debug("A socket was gone before it was closed")
 
 
+_all_seats: set[Seat[Any]] = set()
 _farewells: set[asyncio.Task[None]] = set()  # held, or the loop would forget them
+
+
+def seated() -> int:
+    """How many follow anything in this process: pages and programs."""
+    return len(_all_seats)

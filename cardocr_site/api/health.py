@@ -67,7 +67,7 @@ PARTS: dict[str, Callable[[], bool]] = {
 }
 
 
-def _state(part: str) -> str:
+def state_of(part: str) -> str:
     try:
         return "ok" if PARTS[part]() else "failed"
     except Exception:
@@ -77,7 +77,7 @@ def _state(part: str) -> str:
 
 def _ready() -> dict[str, Any]:
     """Raises Refused."""
-    states = {part: _state(part) for part in PARTS}
+    states = {part: state_of(part) for part in PARTS}
     if set(states.values()) != {"ok"}:
         raise Refused("NOT_READY", _("Not ready: see the details, and “manage.py doctor”."), states, retry_after=AGAIN)
     return reply(states)

@@ -195,7 +195,7 @@ def test_django_s_own_flags_follow_the_role(user: User) -> None:
 
 def test_a_role_that_does_not_exist_is_none(user: User) -> None:
     user.role = "none"  # written by a script, past the forms
-    assert not (user.sees or user.corrects or user.runs or user.is_administrator)
+    assert [user.sees, user.corrects, user.runs, user.is_administrator] == [False] * 4
 
 
 def test_a_flag_alone_makes_nobody_an_administrator(user: User) -> None:

@@ -27,7 +27,7 @@ RULES = {
         batch_list_live engine_models site_activity news_list news_bell news_seen view_save site_search
         review_home help_keys statistics_site collection_list trash_list template_list pattern_test""",
     "make": "batch_new batch_sample template_new template_import",
-    "administrator": "admin_errors admin_error engine_test api:openapi-view",
+    "administrator": "admin_errors admin_error engine_test metrics api:openapi-view",
 }
 # Of a template and a collection that an address names, as for batches in tests/batches/views/test_every_route.py.
 NAMED = {

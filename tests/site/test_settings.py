@@ -257,3 +257,13 @@ def test_the_version_stands_in_one_form_everywhere():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == __version__
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("setting", ["CARDOCR_TRUSTED_PROXIES", "CARDOCR_METRICS_ADDRESSES"])
+def test_what_is_no_network_is_refused_at_the_start(setting: str):
+    assert [str(network) for network in public.networks(setting, ["10.1.2.3/16", " ::1", ""])] == [
+        "10.1.0.0/16",
+        "::1/128",
+    ]
+    with pytest.raises(ImproperlyConfigured, match=f"{setting}: 'proxy.example.org'.*Give addresses or networks"):
+        public.networks(setting, ["10.0.0.1", "proxy.example.org"])
