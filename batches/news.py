@@ -1,15 +1,18 @@
 """What people are told in the bell, written in the transaction in which it happens, under the batch's lock.
 
 Whoever did it is not told. Something that happens again before it was seen is told once, with its last time.
-Which sentence it is said in: templatetags/bell.py.
+What befalls the server itself is told to administrators, each outage in one row until it is over.
+Which sentence it is said in: news_words.py.
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from batches.models import Batch, Card, News
@@ -20,6 +23,7 @@ from cardocr_site.accounts.models import User
 KEPT = timedelta(days=90)
 MUST_STAY_INSIDE = "inside"  # the cause of a pause, beside PauseReason
 LONGEST = 200  # characters of what somebody wrote
+NEARLY_FULL, FULL, GONE = "nearly_full", "full", "gone"  # how the disk, or the consumer, stands where it is not well
 # A batch whose engine is down is let go on, as a probe, every minute: who has seen that, is not told each time.
 _TRIED_AGAIN = {PauseReason.ENDPOINT}
 _ONE_OUTAGE = timedelta(hours=1)
@@ -51,8 +55,49 @@ def told(batch: Batch, text: str, by: User) -> None:
 
 def from_inbox(batch: Batch) -> None:
     """Administrators see to it that it gets to somebody; whom the inbox belongs to, is told, too."""
-    administrators = User.objects.filter(is_active=True, role=User.Role.ADMINISTRATOR).values_list("pk", flat=True)
-    _tell({batch.owner_id, *administrators}, Kind.INBOX, batch, {})
+    _tell({batch.owner_id, *_administrators()}, Kind.INBOX, batch, {})
+
+
+def server(kind: Kind, cause: str, **what: Any) -> None:
+    """How it stands with the server: `cause` is empty where all is well. Asked often, it tells each change once."""
+    going_on = {one.user_id: one for one in News.objects.filter(batch=None, kind=kind).exclude(cause=News.OVER)}
+    if not cause and not going_on:
+        return
+    people = set(_administrators())
+    mailed = _mailed(people)
+    for pk in people | set(going_on):
+        _tell_outage(pk, kind, cause, what, going_on.get(pk), mailed=pk in mailed)
+
+
+def _tell_outage(
+    pk: UUID, kind: Kind, cause: str, what: Mapping[str, Any], known: News | None, *, mailed: bool
+) -> None:
+    """Several processes may look at the same moment: the row as it was, and a constraint, let one of them tell."""
+    now = timezone.now()
+    if known is None:
+        before = News.objects.filter(user=pk, batch=None, kind=kind, cause=News.OVER, at__gte=now - _ONE_OUTAGE)
+        known = before.first()  # it has come again
+    if known is None:
+        said = {**what, "since": now.isoformat(), "times": 1}
+        mail_at = now + MAIL_AFTER if mailed else None
+        fresh = News(user_id=pk, kind=kind, cause=cause, at=now, mail_at=mail_at, what=said)
+        News.objects.bulk_create([fresh], ignore_conflicts=True)
+    elif known.cause != (cause or News.OVER):
+        again = known.cause == News.OVER
+        said = {**known.what, **what, "times": known.what.get("times", 1) + again}
+        to: dict[str, Any] = {"cause": cause or News.OVER, "what": said}
+        if not cause:
+            said["until"] = now.isoformat()
+        if (known.cause, cause) != (FULL, NEARLY_FULL):  # what is less bad than it was rings no bell
+            unsent = known.mail_at is not None and known.mail_tries == 0
+            to |= {"at": now, "seen_at": None, "mail_tries": 0}
+            to["mail_at"] = now + MAIL_AFTER if mailed and (cause or not unsent) else None
+        with suppress(IntegrityError), transaction.atomic():
+            News.objects.filter(pk=known.pk, cause=known.cause).update(**to)
+
+
+def _administrators() -> Collection[UUID]:
+    return User.objects.filter(is_active=True, role=User.Role.ADMINISTRATOR).values_list("pk", flat=True)
 
 
 def _tell(

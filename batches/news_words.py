@@ -2,13 +2,22 @@
 
 from collections.abc import Callable
 
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from batches.models import News
-from batches.news import MUST_STAY_INSIDE
+from batches.news import FULL, MUST_STAY_INSIDE
 from batches.states import BatchStatus, PauseReason
+
+
+def about(news: News) -> str:
+    """What it happened to."""
+    return news.batch.name if news.batch else _("This server")
 
 
 def sentence(news: News) -> str:
@@ -20,11 +29,39 @@ def detail(news: News) -> str:
     """What else is known of it."""
     if news.kind == News.Kind.FINISHED:
         return _what_is_left(_number(news, "to_check"), _number(news, "failed"))
+    if news.batch is None:
+        return _of_the_server(news)
     if news.kind == News.Kind.PAUSED and news.batch.status != BatchStatus.PAUSED:
         return _("It is not paused any more.")
     if news.kind == News.Kind.INBOX and not news.batch.is_draft:
         return _("It was started since.")
     return ""
+
+
+def _of_the_server(news: News) -> str:
+    """What is to be done; once it is over, how long it went on."""
+    if news.cause == News.OVER:
+        times = {"since": _moment(news, "since"), "until": _moment(news, "until")}
+        return _("From %(since)s to %(until)s.") % times
+    if news.kind == News.Kind.CONSUMER:
+        n = _number(news, "batches")
+        waiting = ngettext("%(n)s batch waits for it.", "%(n)s batches wait for it.", n) % {"n": n}
+        advice = _(
+            "It is started by “manage.py serve” (or “manage.py serve --only worker”), whose log says why it ended; "
+            "“manage.py doctor” looks at the rest."
+        )
+        return f"{waiting} {advice}"
+    said = [_("%(left)s were free when this was told.") % {"left": filesizeformat(_number(news, "free"))}]
+    if news.cause == FULL:
+        said.append(_("No file is taken any more."))
+    return " ".join(
+        [*said, _("Make room: empty the trash, delete batches that nobody needs, or move the data folder.")]
+    )
+
+
+def _moment(news: News, name: str) -> str:
+    at = parse_datetime(str(news.what.get(name, "")))
+    return date_format(timezone.localtime(at), "SHORT_DATETIME_FORMAT") if at else "?"
 
 
 def _number(news: News, name: str) -> int:
@@ -67,10 +104,24 @@ def _flagged(news: News) -> str:
     return ngettext("%(who)s flagged %(n)s card", "%(who)s flagged %(n)s cards", times) % words
 
 
+def _disk(news: News) -> str:
+    if news.cause == News.OVER:
+        return _("There is room on the disk again")
+    return _("The disk is full") if news.cause == FULL else _("The disk is nearly full")
+
+
+def _consumer(news: News) -> str:
+    if news.cause == News.OVER:
+        return _("Cards are read again: the consumer runs")
+    return _("No cards are read: the consumer does not run")
+
+
 _SENTENCES: dict[str, Callable[[News], str]] = {
     News.Kind.FINISHED: _finished,
     News.Kind.PAUSED: _paused,
     News.Kind.FLAGGED: _flagged,
     News.Kind.TOLD: lambda news: _who(news),
     News.Kind.INBOX: lambda news: _("Its scans wait for somebody to set them up"),
+    News.Kind.DISK: _disk,
+    News.Kind.CONSUMER: _consumer,
 }

@@ -101,6 +101,7 @@ MAX_ZIP_RATIO = env.int("CARDOCR_MAX_ZIP_RATIO", default=200)
 INBOX_DIR = Path(env.str("CARDOCR_INBOX_DIR", default="") or DATA_DIR / "inbox").resolve()
 INBOX_OWNER = env.str("CARDOCR_INBOX_OWNER", default="").strip()
 MIN_FREE_BYTES = env.int("CARDOCR_MIN_FREE_MB", default=500) * 1_000_000
+LOW_DISK_BYTES = env.int("CARDOCR_LOW_DISK_MB", default=5500) * 1_000_000
 MAX_IMAGE_PIXELS = env.int("CARDOCR_MAX_IMAGE_MPX", default=60) * 1_000_000
 # The decoders of WebP and AVIF hold a whole image several times over: 16 bytes a pixel at their peak.
 MAX_WEBP_PIXELS = min(MAX_IMAGE_PIXELS, env.int("CARDOCR_MAX_WEBP_MPX", default=25) * 1_000_000)

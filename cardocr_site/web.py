@@ -105,7 +105,8 @@ def run(host: str, port: int) -> None:
 
     from cardocr_site.asgi import application
 
-    from batches.intake import store  # isort: skip  (models load after Django is set up)
+    from batches.drain.watch import Watch  # isort: skip  (models load after Django is set up)
+    from batches.intake import store  # isort: skip
 
     replace_request()
 
@@ -115,6 +116,7 @@ def run(host: str, port: int) -> None:
                 scope[handler.BODY] = protocol.give_body()
             return super().create_application(protocol, scope)
 
+    Watch().start()
     tempfile.tempdir = str(store.part().parent)  # bodies on their way: not in memory, where that is what /tmp is
     OurServer(
         application,

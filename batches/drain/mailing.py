@@ -1,4 +1,7 @@
-"""What the bell tells is mailed to those who want it, in a thread of the consumer's. The bell's rows are the queue."""
+"""What the bell tells is mailed to those who want it, in a thread of the consumer's. The bell's rows are the queue.
+
+Where no consumer runs, the web process mails what concerns the server: see watch.py.
+"""
 
 import logging
 import smtplib
@@ -6,7 +9,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,7 +18,7 @@ from django.utils.translation import override
 from batches.drain.telling import BACK_OFF
 from batches.drain.threads import Rounds
 from batches.models import News
-from batches.news_words import detail, sentence
+from batches.news_words import about, detail, sentence
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +36,9 @@ class Mailing:
     def stop(self, timeout: float) -> None:
         self._rounds.stop(timeout)
 
-    def mail_all(self) -> None:
-        due = News.objects.filter(mail_at__lte=timezone.now()).select_related("user", "batch", "by")
+    def mail_all(self, of: QuerySet[News] | None = None) -> None:
+        found = News.objects.all() if of is None else of
+        due = found.filter(mail_at__lte=timezone.now()).select_related("user", "batch", "by")
         for news in due.order_by("mail_at")[:100]:
             if self._rounds.is_stopping:
                 return
@@ -66,11 +70,11 @@ def _send(news: News, tries: int) -> None:
 def message(news: News) -> EmailMessage:
     """Plain text, in the person's language."""
     with override(news.user.language or settings.LANGUAGE_CODE):
-        about = settings.SITE.origins[0] + reverse("batch_detail", args=[news.batch_id])
+        page = reverse("batch_detail", args=[news.batch_id]) if news.batch else reverse("news_list")
         profile = settings.SITE.origins[0] + reverse("profile")
         why = _("You get this because mail is switched on in your profile: %(address)s") % {"address": profile}
-        name = " ".join(news.batch.name.split())
-        said = [f"{name}: {sentence(news)}.", detail(news), about, f"-- \n{why}"]
+        name = " ".join(about(news).split())
+        said = [f"{name}: {sentence(news)}.", detail(news), settings.SITE.origins[0] + page, f"-- \n{why}"]
         return EmailMessage(
             f"{name}: {sentence(news)}"[:200], "\n\n".join(filter(None, said)) + "\n", to=[news.user.email]
         )

@@ -15,14 +15,20 @@ from batches.models.batch import Batch
 
 class NewsQuerySet(models.QuerySet["News"]):
     def visible_to(self, user: Any) -> NewsQuerySet:
-        """The person's own, of batches that they may still look at."""
+        """The person's own, of batches that they may still look at; of the server itself, administrators' own."""
         if not user.is_authenticated:
             return self.none()
-        return self.filter(user=user, batch__in=Batch.objects.visible_to(user))
+        seen = Q(batch__in=Batch.objects.visible_to(user))
+        return self.filter(seen | Q(batch=None) if user.is_administrator else seen, user=user)
 
 
 class News(models.Model):
-    """Something that happened to a batch, for one person. Written by batches/news.py alone."""
+    """Something that happened to a batch, or to the server, for one person. Written by batches/news.py alone.
+
+    Of the server, an outage is one row: its cause is how it stands now, and OVER in the end.
+    """
+
+    OVER = "over"
 
     class Kind(models.TextChoices):
         FINISHED = "finished", _("Finished")
@@ -30,11 +36,13 @@ class News(models.Model):
         FLAGGED = "flagged", _("Flagged")
         TOLD = "told", _("Message")
         INBOX = "inbox", _("From the inbox")
+        DISK = "disk", _("Disk")
+        CONSUMER = "consumer", _("Consumer")
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="news", db_index=False)
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="news", db_index=False)
+    batch = models.ForeignKey(Batch, null=True, on_delete=models.CASCADE, related_name="news", db_index=False)
     kind = models.CharField(max_length=12, choices=Kind)
-    cause = models.CharField(max_length=12, blank=True)  # of a pause: its PauseReason
+    cause = models.CharField(max_length=12, blank=True)  # of a pause: its PauseReason; of an outage: see above
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     what = models.JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)  # of the last time, while nobody had seen it
@@ -54,6 +62,11 @@ class News(models.Model):
             models.Index(fields=("batch", "user"), name="news_batch"),
             models.Index(fields=("at",), name="news_age"),
             models.Index(fields=("mail_at",), condition=~Q(mail_at=None), name="news_mail"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user", "kind"), condition=Q(batch=None) & ~Q(cause="over"), name="news_one_outage"
+            ),
         )
 
     def __str__(self) -> str:

@@ -6,14 +6,13 @@ from urllib.parse import urlsplit
 
 from django.utils import timezone
 
-from batches.models import Batch, Card, Worker
-from batches.queries import house
+from batches.models import Batch, Card
+from batches.queries import consumers, house
 from batches.states import CardStatus
 from ocr import probing
 from ocr.models import Engine, Probe
 from ocr.probing import Kept
 
-SEEN_WITHIN = timedelta(seconds=30)  # three heartbeats
 BEGINS_WITHIN = timedelta(seconds=15)
 
 
@@ -64,5 +63,4 @@ class Tested:
 
 def tested(engine: Engine) -> Tested:
     going_on = Probe.objects.filter(engine=engine).first()
-    lives = Worker.objects.filter(seen_at__gte=timezone.now() - SEEN_WITHIN).exists()
-    return Tested(engine, going_on, probing.newest(engine), lives)
+    return Tested(engine, going_on, probing.newest(engine), consumers.lives())

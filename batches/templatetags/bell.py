@@ -9,6 +9,7 @@ from batches.models import News
 register = template.Library()
 register.filter(news_words.sentence)
 register.filter(news_words.detail)
+register.filter(news_words.about)
 
 _KEPT = "_unseen_news"
 
@@ -19,6 +20,8 @@ LOOKS: dict[str, tuple[str, str]] = {
     News.Kind.FLAGGED: ("warn", "flag"),
     News.Kind.TOLD: ("warn", "alert"),
     News.Kind.INBOX: ("run", "plus"),
+    News.Kind.DISK: ("warn", "alert"),
+    News.Kind.CONSUMER: ("warn", "alert"),
 }
 
 
@@ -36,4 +39,4 @@ def unseen_news(context: RequestContext) -> int:
 
 @register.filter
 def look(news: News) -> tuple[str, str]:
-    return LOOKS.get(news.kind, ("plain", "bell"))
+    return ("ok", "check") if news.cause == News.OVER else LOOKS.get(news.kind, ("plain", "bell"))

@@ -18,7 +18,7 @@ from cardocr_site.accounts.requests import SignedInRequest
 @login_required
 @never_cache
 def news_list(request: SignedInRequest) -> HttpResponse:
-    """What happened to one's batches, newest first."""
+    """What happened to one's batches, to administrators also to the server, newest first."""
     found = News.objects.visible_to(request.user).select_related("batch", "by")
     page = keyset.page(found, request.GET.get("before", ""))
     context = {"entries": page.entries, "older": page.older, "newest": "before" not in request.GET}
@@ -49,6 +49,8 @@ def news_open(request: SignedInRequest, news_pk: int) -> HttpResponse:
 
 
 def _about(entry: News) -> str:
+    if entry.batch is None:
+        return reverse("trash_list" if entry.kind == News.Kind.DISK else "batch_list")
     if entry.kind != News.Kind.FLAGGED:
         return reverse("batch_detail", args=[entry.batch_id])
     to_review = reverse("batch_review", args=[entry.batch_id])

@@ -8,17 +8,15 @@ from typing import Any, Literal
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from huey.contrib.djhuey import HUEY
 from ninja import Router, Schema
 
-from batches.models import Worker
+from batches.queries import consumers
 from cardocr_site.accounts.models import User
 from cardocr_site.api.errors import answer
 from cardocr_site.contract import Refused, Reply, fails, reply
-from cardocr_site.doctor.records import SEEN_WITHIN
 
 log = logging.getLogger(__name__)
 router = Router(tags=["Health"])
@@ -48,10 +46,6 @@ def _queue() -> bool:
     return True
 
 
-def _consumer() -> bool:
-    return Worker.objects.filter(seen_at__gte=timezone.now() - SEEN_WITHIN).exists()
-
-
 def _disk() -> bool:
     return (
         os.access(settings.DATA_DIR, os.W_OK | os.X_OK)
@@ -62,7 +56,7 @@ def _disk() -> bool:
 PARTS: dict[str, Callable[[], bool]] = {
     "database": _database,
     "queue": _queue,
-    "consumer": _consumer,
+    "consumer": consumers.lives,
     "disk": _disk,
 }
 

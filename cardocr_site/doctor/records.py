@@ -1,21 +1,18 @@
 """The database, the queue, and whether somebody works it off."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from huey.contrib.djhuey import HUEY
 
-from batches.models import Batch, Worker
-from batches.states import BatchStatus
+from batches.models import Worker
+from batches.queries import consumers
 from cardocr_site.doctor.told import Told, failed, fine, some, warning
 
-SEEN_WITHIN = timedelta(seconds=30)  # three heartbeats
 MANY_DOORBELLS = 1000
 
 
@@ -87,11 +84,10 @@ def queue() -> Iterator[Told]:
 
 def consumer() -> Iterator[Told]:
     about = _("consumer")
-    newest = Worker.objects.order_by("-seen_at").first()
-    if newest is not None and newest.seen_at >= timezone.now() - SEEN_WITHIN:
-        yield fine(about, _("It runs (%(worker)s).") % {"worker": newest})
+    if consumers.lives():
+        yield fine(about, _("It runs (%(worker)s).") % {"worker": Worker.objects.order_by("-seen_at").first()})
         return
-    waiting = Batch.objects.filter(status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING], deleted_at=None).count()
+    waiting = consumers.waiting()
     advice = _("Start “manage.py serve” (or “manage.py serve --only worker”).")
     if waiting:
         told = _("It does not run, and %(n)s batches wait for it.") % {"n": waiting}

@@ -19,7 +19,6 @@ from cardocr_site.doctor.told import Told, failed, fine, some, warning
 from ocr.errors import UnreadableImage
 from ocr.probe import drawn
 
-LITTLE = 5_000_000_000  # bytes, beyond those from which on files are refused
 SLOW = 1.0  # seconds for a small file to be on the disk
 
 
@@ -62,7 +61,7 @@ def space() -> Iterator[Told]:
     if free <= settings.MIN_FREE_BYTES:
         refused = _("No file is taken any more (CARDOCR_MIN_FREE_MB is %(n)d).")
         yield failed(_("disk space"), f"{told} {refused % {'n': settings.MIN_FREE_BYTES // 1_000_000}}", advice)
-    elif free < settings.MIN_FREE_BYTES + LITTLE:
+    elif free < settings.LOW_DISK_BYTES:
         yield warning(_("disk space"), told, advice)
     else:
         yield fine(_("disk space"), told)
