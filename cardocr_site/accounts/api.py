@@ -3,17 +3,13 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from django.conf import settings
 from django.contrib.auth import authenticate
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
-from cardocr_site.accounts import audit, tokens, tries, watching
+from cardocr_site.accounts import audit, joining, tokens, tries, watching
 from cardocr_site.accounts.addresses import client_address
 from cardocr_site.accounts.authentication import need_scope
 from cardocr_site.accounts.models import AccessToken, User
@@ -88,31 +84,14 @@ class Registered(Schema):
 @router.post("/auth/register", auth=None, response={201: Reply[Registered], **fails("PERMISSION_DENIED")})
 def register(request: HttpRequest, data: Registration) -> Any:
     """Make an account of one's own, where the site lets people do that."""
-    if not settings.SELF_REGISTRATION:
-        raise Refused("PERMISSION_DENIED", _("Accounts are made by an administrator here."))
-    user = User(username=data.username, email=data.email, role=settings.DEFAULT_ROLE)
-    problems = _problems(user, data)
-    if problems:
-        raise Refused("VALIDATION_ERROR", _("Some of what was sent is not right: see the details."), problems)
-    user.set_password(data.password)
-    user.save()
+    try:
+        user = joining.register(data.username, data.email, data.password)
+    except joining.Closed as error:
+        raise Refused("PERMISSION_DENIED", _("Accounts are made by an administrator here.")) from error
+    except joining.Unfit as error:
+        message = _("Some of what was sent is not right: see the details.")
+        raise Refused("VALIDATION_ERROR", message, error.problems) from error
     return Status(201, reply({"user_id": str(user.pk), "token": tokens.sign_in(user)[0]}))
-
-
-def _problems(user: User, data: Registration) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    try:
-        user.clean_fields(exclude=["password"])
-        validate_email(data.email)
-    except ValidationError as error:
-        found |= error.message_dict if hasattr(error, "error_dict") else {"email": list(error.messages)}
-    try:
-        validate_password(data.password, user)
-    except ValidationError as error:
-        found["password"] = list(error.messages)
-    if User.objects.filter(username__iexact=data.username).exists():
-        found["username"] = [_("This name is taken.")]
-    return found
 
 
 class TokenOut(Schema):

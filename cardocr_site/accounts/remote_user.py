@@ -15,7 +15,14 @@ from cardocr_site.accounts.addresses import from_trusted_proxy
 from cardocr_site.accounts.models import User
 
 BACKEND = "cardocr_site.accounts.backends.ProxyBackend"
-LEFT_ALONE = {"login", "logout", "set_language", "oidc", "oidc_callback"}  # so that local accounts have a door, too
+LEFT_ALONE = {
+    "login",
+    "logout",
+    "register",
+    "set_language",
+    "oidc",
+    "oidc_callback",
+}  # so that local accounts have a door, too
 
 
 def named(request: HttpRequest) -> str:

@@ -2,7 +2,7 @@ from django.conf import settings
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, path
 
-from cardocr_site.accounts import token_views, views
+from cardocr_site.accounts import joining_views, token_views, views
 
 urlpatterns: list[URLPattern] = [
     path("login/", views.SignInView.as_view(), name="login"),
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("profile/theme/", views.profile_theme, name="profile_theme"),
     path("tokens/", token_views.token_make, name="token_make"),
     path("tokens/<int:token_id>/revoke/", token_views.token_revoke, name="token_revoke"),
+    path("register/", joining_views.register, name="register"),
     path("forgotten/", views.password_forgotten, name="password_forgotten"),
 ]
 

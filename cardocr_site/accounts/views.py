@@ -32,6 +32,7 @@ class SignInView(views.LoginView):
             oidc=settings.OIDC_URL and settings.OIDC_NAME,
             vouched_for=remote_user.named(self.request),
             go_on=self.get_success_url(),
+            registration=settings.SELF_REGISTRATION,
             **kwargs,
         )
 

@@ -22,7 +22,7 @@ from templates_app.models import FieldTemplate
 
 # open: everybody; self: whoever is signed in, about oneself or what is seen anyway; make: operators; administrator.
 RULES = {
-    "open": "favicon health health_ready login password_forgotten set_language api:openapi-json",
+    "open": "favicon health health_ready login register password_forgotten set_language api:openapi-json",
     "self": """profile profile_theme profile_engine profile_key password_change token_make home batch_list
         batch_list_live engine_models site_activity news_list news_bell news_seen view_save site_search
         review_home help_keys statistics_site collection_list trash_list template_list pattern_test""",
