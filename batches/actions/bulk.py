@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 
 from batches import changes, rows, tasks
 from batches.actions import activity, runs, turning
+from batches.actions import keys as whose
 from batches.drain import blocks, candidates
 from batches.models import ActedCard, Activity, Batch, Card
 from batches.queries import grid, results
@@ -51,12 +52,15 @@ def meant(batch: Batch, filters: grid.Filters, name: str) -> QuerySet[Card]:
     return grid.narrowed(batch, filters).filter(ACTS[name].meant)
 
 
-def begin(batch: Batch, user: User, filters: grid.Filters, name: str) -> Activity:
-    """Do as much of it as one second allows. Raises NothingToDo, and TransitionRefused in a draft."""
-    return go_on(enter(batch, user, filters, name))
+def begin(batch: Batch, user: User, filters: grid.Filters, name: str, key: str = whose.BATCH) -> Activity:
+    """Do as much of it as one second allows. `key`: whose cards are read with.
+
+    Raises NothingToDo, and TransitionRefused in a draft.
+    """
+    return go_on(enter(batch, user, filters, name, key))
 
 
-def enter(batch: Batch, user: User, filters: grid.Filters, name: str) -> Activity:
+def enter(batch: Batch, user: User, filters: grid.Filters, name: str, key: str = whose.BATCH) -> Activity:
     """Note what is to be done, and for which cards; nothing is done yet. Raises as `begin`."""
     act = ACTS[name]
     if act.kind == "retry":
@@ -75,6 +79,7 @@ def enter(batch: Batch, user: User, filters: grid.Filters, name: str) -> Activit
             count=0,
             what={
                 "do": name,
+                "key": key,
                 "query": filters.query(),
                 "total": total,
                 "upto": change.batch.version,
@@ -235,6 +240,7 @@ def _put_marks_back(change: changes.Change, acted: Sequence[Acted]) -> None:
 def _retry(change: changes.Change, cards: Sequence[Card], entry: Activity) -> list[Before]:
     noted = [_failure(card) for card in cards]
     change.move_cards(_some([card.pk for card in cards]), S.PENDING, **blocks.AFRESH)
+    whose.choose(change, entry.by, entry.what.get("key", whose.BATCH))
     runs.go_on(change)
     return noted
 

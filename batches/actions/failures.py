@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from batches import changes, news
-from batches.actions import activity, runs
+from batches.actions import activity, keys, runs
 from batches.drain import blocks
 from batches.models import Batch, Card, Notice
 from batches.states import CardStatus
@@ -17,8 +17,11 @@ BLOCK = 1000
 UNREADABLE = "marked_unreadable"
 
 
-def retry(cards: Iterable[tuple[int, int]], by: User) -> int:
-    """Read them again, batch by batch; return how many. Cards as (batch, card). One that has moved on is left."""
+def retry(cards: Iterable[tuple[int, int]], by: User, *, key: str = keys.BATCH) -> int:
+    """Read them again, batch by batch; return how many. Cards as (batch, card). One that has moved on is left.
+
+    `key`: whose they are read with.
+    """
     number = 0
     for batch_id, ids in _blocks(cards):
         blocks.finish_stop(batch_id)
@@ -27,6 +30,7 @@ def retry(cards: Iterable[tuple[int, int]], by: User) -> int:
             moved = change.move_cards(failed, CardStatus.PENDING, **blocks.AFRESH)
             if moved:
                 activity.record(change.batch, by, "retry", moved)
+                keys.choose(change, by, key)
                 runs.go_on(change)
                 runs.ring(batch_id)
         number += moved

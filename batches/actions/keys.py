@@ -1,5 +1,7 @@
 """Whose key a batch is read with: as its start has frozen it, until somebody who reads on takes one's own."""
 
+from collections.abc import Iterable
+
 from batches import changes
 from batches.models import Batch
 from cardocr_site.accounts.models import User
@@ -8,11 +10,19 @@ from ocr import people
 BATCH, MINE = "batch", "mine"
 
 
-def differs(batch: Batch, user: User) -> bool:
+def differing(batches: Iterable[Batch], user: User) -> list[Batch]:
     """Somebody who reads on is to say whose key is meant. The key of a re-reading is the one of who asked for it."""
-    if batch.reader is None:
-        return False
-    return people.payer(user, batch.reader) != frozen(batch)
+    payers: dict[int, User | None] = {}
+    found = []
+    for batch in batches:
+        reader = batch.reader
+        if reader is None:
+            continue
+        if reader.pk not in payers:
+            payers[reader.pk] = people.payer(user, reader)
+        if payers[reader.pk] != frozen(batch):
+            found.append(batch)
+    return found
 
 
 def frozen(batch: Batch) -> User | None:

@@ -22,6 +22,7 @@ from batches.models import Batch
 from batches.queries import activity, grid, queue, rights
 from batches.queries.asked import whole_number
 from batches.templatetags.activity_words import GROUPS, sentence, undone
+from batches.views import keys
 from batches.views.results import correctable, may, visible
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -57,13 +58,15 @@ def cards_act(request: SignedInRequest, pk: int) -> HttpResponse:
         return redirect(f"{reverse(ELSEWHERE[name], args=[pk])}?{filters.query()}")
     if name not in bulk.ACTS or not _may(request, batch, name):
         raise Http404
-    if request.method == "POST":
+    whose = keys.whose(request, [batch]) if name == "retry" and "key" not in data else None
+    if request.method == "POST" and not whose:
         return _do(request, batch, filters, name)
     number = bulk.meant(batch, filters, name).count()
     total = len(filters.cards) if filters.cards else grid.number(batch, filters)
     context = {
         "batch": batch,
         **may(request, batch),
+        "whose": whose,
         "do": name,
         "asked": question(name, number),
         "means": means(name),
@@ -94,7 +97,7 @@ def _table(pk: int, filters: grid.Filters) -> str:
 
 def _do(request: SignedInRequest, batch: Batch, filters: grid.Filters, name: str) -> HttpResponse:
     try:
-        entry = bulk.begin(batch, request.user, filters, name)
+        entry = bulk.begin(batch, request.user, filters, name, keys.meant(request))
     except bulk.NothingToDo:
         messages.warning(request, _("There is no card among them that this could change."))
         return _back(batch.pk, filters)

@@ -20,6 +20,7 @@ from batches.models import Activity
 from batches.queries import collections, grid
 from batches.queries.asked import whole_number
 from batches.queries.rights import Role
+from batches.views import keys
 from batches.views.acts import chosen, means, needed, question
 from batches.views.collections import batches_of, shared_of
 from cardocr_site.accounts.requests import SignedInRequest
@@ -50,11 +51,13 @@ def collection_act(request: SignedInRequest, name: str) -> HttpResponse:
         return redirect(f"{reverse(ELSEWHERE[do], args=[name])}?{filters.query()}")
     if do not in bulk.ACTS:
         raise Http404
-    if request.method == "POST":
+    whose = keys.whose(request, [batch for batch, _own in meant]) if do == "retry" and "key" not in data else None
+    if request.method == "POST" and not whose:
         return _do(request, name, meant, filters, do)
     number = collections.narrowed(mine, filters).filter(bulk.ACTS[do].meant).count()
     total = len(filters.cards) or sum(collections.numbers(read, filters).values())
     context = shared | {
+        "whose": whose,
         "do": do,
         "asked": question(do, number),
         "means": means(do),
@@ -87,7 +90,7 @@ def _do(
     entries = []
     for batch, own in meant:
         try:
-            entries.append(bulk.enter(batch, request.user, own, do))
+            entries.append(bulk.enter(batch, request.user, own, do, keys.meant(request)))
         except (bulk.NothingToDo, TransitionRefused):
             continue  # the others are done all the same, and the number says so
     if not entries:

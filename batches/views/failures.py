@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -22,6 +23,7 @@ from batches.models import Batch, Card
 from batches.queries import failures
 from batches.queries.asked import whole_number
 from batches.queries.failures import Asked
+from batches.views import keys
 from cardocr_site.accounts.requests import SignedInRequest
 
 LONGEST = 2000  # characters of a notice
@@ -48,6 +50,8 @@ def admin_errors(request: SignedInRequest) -> HttpResponse:
     """Failed cards of the last days by cause, and one by one. What is done concerns what the page is narrowed to."""
     asked = Asked.from_query(request.POST if request.method == "POST" else request.GET)
     if request.method == "POST":
+        if (whose := _whose(request, asked)) is not None:
+            return render(request, "admin/errors_key.html", _of_the_question(request, asked, whose))
         _act(request, asked)
         return redirect(f"{reverse('admin_errors')}?{asked.query()}")
     page = Paginator(failures.listed(asked), failures.PER_PAGE).get_page(request.GET.get("page"))
@@ -65,14 +69,32 @@ def admin_errors(request: SignedInRequest) -> HttpResponse:
     return render(request, "admin/errors.html", context)
 
 
-def _act(request: SignedInRequest, asked: Asked) -> None:
+def _chosen(request: SignedInRequest, asked: Asked) -> QuerySet[Card]:
     chosen = failures.failed(asked)
-    if card := request.POST.get("card", ""):
-        chosen = chosen.filter(pk=whole_number(card) or 0)
-    pairs = list(chosen.order_by("batch", "pk").values_list("batch", "pk"))
+    card = request.POST.get("card", "")
+    return chosen.filter(pk=whole_number(card) or 0) if card else chosen
+
+
+def _whose(request: SignedInRequest, asked: Asked) -> keys.Whose | None:
+    """Where somebody else would pay for the retry and it has not been said who shall."""
+    if request.POST.get("action") != "retry" or "key" in request.POST:
+        return None
+    batches = Batch.objects.filter(pk__in=_chosen(request, asked).order_by().values("batch"))
+    return keys.whose(request, batches.select_related("engine", "key_of", "rereading__engine", "rereading__key_of"))
+
+
+def _of_the_question(request: SignedInRequest, asked: Asked, whose: keys.Whose) -> dict[str, Any]:
+    number = _chosen(request, asked).count()
+    title = ngettext("Read %(n)s card again?", "Read %(n)s cards again?", number) % {"n": number}
+    card = whole_number(request.POST.get("card"))
+    return admin.site.each_context(request) | {"title": title, "asked": asked, "card": card, "whose": whose}
+
+
+def _act(request: SignedInRequest, asked: Asked) -> None:
+    pairs = list(_chosen(request, asked).order_by("batch", "pk").values_list("batch", "pk"))
     action = request.POST.get("action", "")
     if action == "retry":
-        number = actions.retry(pairs, request.user)
+        number = actions.retry(pairs, request.user, key=keys.meant(request))
         said = ngettext("%(n)s card is read again.", "%(n)s cards are read again.", number)
     elif action == "unreadable":
         number = actions.mark_unreadable(pairs, request.user)

@@ -1,5 +1,7 @@
 """Whose key is meant, where somebody reads on a batch that is read with another one than his."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
@@ -27,12 +29,37 @@ def meant(request: SignedInRequest) -> str:
 
 def ask(request: SignedInRequest, batch: Batch, act: str, card: Card | None = None) -> HttpResponse | None:
     """The page that asks; None where there is nothing to ask, or it has been answered."""
-    if "key" in request.POST or not keys.differs(batch, request.user):
+    if "key" in request.POST or not keys.differing([batch], request.user):
         return None
     sent = [(name, value) for name in sorted(KEPT) for value in request.POST.getlist(name)]
     query = [("do", act), *([("card", str(card.pk))] if card else []), *sent]
     address = f"{reverse('batch_key', args=[batch.pk])}?{urlencode(query)}"
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """What batches/_whose_key.html says of batches that are read with another key than one's own."""
+
+    people: list[str]
+    of_the_house: bool
+    has_own: bool
+
+    @property
+    def several(self) -> bool:
+        return len(self.people) + self.of_the_house > 1
+
+
+def whose(request: SignedInRequest, batches: Iterable[Batch]) -> Whose | None:
+    """None where there is nothing to ask."""
+    found = keys.differing(batches, request.user)
+    if not found:
+        return None
+    payers = [keys.frozen(batch) for batch in found]
+    people_ = {payer.pk: payer.get_full_name() or payer.username for payer in payers if payer}
+    engines = {batch.reader.pk: batch.reader for batch in found if batch.reader}
+    has_own = any(people.own_key(request.user, engine) for engine in engines.values())
+    return Whose(sorted(people_.values()), None in payers, has_own)
 
 
 @require_safe

@@ -92,6 +92,54 @@ def test_the_page_of_a_batch_says_that_a_key_is_missing(client, paused, user, en
     assert "Resume it with another key." in page
 
 
+def retry_all(admin: Client, address: str, **more: str) -> str:
+    return admin.post(address, {"do": "retry", "all": "1", "filter": "failed"} | more, follow=True).text
+
+
+@pytest.mark.parametrize("where", ["batches/{pk}/cards/act", "collections/Archive/cards/act"])
+def test_the_retry_of_chosen_cards_asks_too(admin, paused, user, administrator, engine, where):
+    Batch.objects.update(collection="Archive")
+    address = f"/{where.format(pk=paused.pk)}/"
+    people.set_key(administrator, engine, "sk-admin")
+    for page in (
+        admin.get(address, {"do": "retry", "all": "1", "filter": "failed"}).text,
+        retry_all(admin, address),
+    ):
+        assert "They are read with the key of Ingrid Solberg." in page
+        assert 'value="batch">With the key of Ingrid Solberg<' in page
+        assert 'value="mine">With my key<' in page
+        assert "Do it" not in page
+    assert "whom the key belongs" not in admin.get(address, {"do": "skip", "all": "1", "filter": "failed"}).text
+    assert Batch.objects.get().failed == 1, "nothing happens before"
+    retry_all(admin, address, key="mine")
+    assert (Batch.objects.get().failed, key_of(paused)) == (0, administrator)
+
+
+def test_chosen_cards_keep_the_key_of_their_batch_where_that_is_meant(admin, paused, user):
+    retry_all(admin, f"/batches/{paused.pk}/cards/act/", key="batch")
+    assert (Batch.objects.get().failed, key_of(paused)) == (0, user)
+
+
+def test_whose_own_batch_it_is_is_not_asked(client, paused, user):
+    client.force_login(user)
+    retry_all(client, f"/batches/{paused.pk}/cards/act/")
+    assert (Batch.objects.get().failed, key_of(paused)) == (0, user)
+
+
+def test_the_page_of_errors_asks_too(admin, paused, user, administrator, engine):
+    card = paused.cards.get(status=CardStatus.FAILED)
+    sent = {"days": "0", "cause": "engine_timeout", "card": card.pk, "action": "retry"}
+    page = admin.post("/admin/errors/", sent).text
+    assert "Read 1 card again?" in page
+    assert "They are read with the key of Ingrid Solberg." in page
+    assert f'name="card" value="{card.pk}"' in page
+    assert Batch.objects.get().failed == 1
+    admin.post("/admin/errors/", sent | {"action": "unreadable"})
+    assert paused.cards.get(pk=card.pk).error == "marked_unreadable", "nobody pays for that"
+    admin.post("/admin/errors/", sent | {"cause": "", "key": "mine"})
+    assert (Batch.objects.get().failed, key_of(paused)) == (0, None), "the house's: they have none of their own"
+
+
 def test_calls_read_on_with_the_key_of_the_batch_unless_they_say_mine(
     admins_api, api, paused, user, administrator, engine
 ):
