@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from cardocr_site import handler, lifeline
+from cardocr_site import handler, lifeline, slow_readers
 
 IN_MEMORY = 100_000  # bytes; larger bodies lie on the disk
 BESIDE = 16_000_000  # bytes of a request that are no file
@@ -95,20 +95,21 @@ def replace_request() -> None:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "parsePOSTFormSubmission": False})
 
+        def finish(self) -> None:
+            if self.producer is not None:
+                self.unregisterProducer()
+            super().finish()
+
     http_protocol.WebRequest = Request
 
 
-def run(host: str, port: int) -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cardocr_site.settings")
+def server(application: Any, host: str, port: int) -> Any:
+    """Daphne's, with bodies that lie on the disk, and never more on its way than is read."""
     from daphne.endpoints import build_endpoint_description_strings
     from daphne.server import Server
 
-    from cardocr_site.asgi import application
-
-    from batches.drain.watch import Watch  # isort: skip  (models load after Django is set up)
-    from batches.intake import store  # isort: skip
-
     replace_request()
+    paces = slow_readers.Paces()
 
     class OurServer(Server):  # type: ignore[misc]
         def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
@@ -116,9 +117,15 @@ def run(host: str, port: int) -> None:
                 scope[handler.BODY] = protocol.give_body()
             return super().create_application(protocol, scope)
 
-    Watch().start()
-    tempfile.tempdir = str(store.part().parent)  # bodies on their way: not in memory, where that is what /tmp is
-    OurServer(
+        async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+            if protocol not in self.connections or self.connections[protocol].get("disconnected"):
+                return
+            pace = paces.before(protocol, message)
+            await super().handle_reply(protocol, message)
+            if pace is not None and not await pace.taken():
+                slow_readers.cut_off(protocol)
+
+    return OurServer(
         application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
         server_name="cardocr",
@@ -126,7 +133,20 @@ def run(host: str, port: int) -> None:
         # What a browser may send is limited by the frame size, and again by the consumers.
         websocket_max_message_size=8 * 1024 * 1024,
         websocket_max_frame_size=16 * 1024,
-    ).run()
+    )
+
+
+def run(host: str, port: int) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cardocr_site.settings")
+
+    from cardocr_site.asgi import application
+
+    from batches.drain.watch import Watch  # isort: skip  (models load after Django is set up)
+    from batches.intake import store  # isort: skip
+
+    Watch().start()
+    tempfile.tempdir = str(store.part().parent)  # bodies on their way: not in memory, where that is what /tmp is
+    server(application, host, port).run()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from channels.layers import get_channel_layer
 
 BEAT_EVERY = 20.0  # seconds; a page that hears nothing for 45 s opens its socket again
 CHECK_EVERY = 30.0  # permission, asked anew; promised within 60 s
-SEND_SECONDS = 5.0  # for one frame to one viewer
+SEND_SECONDS = 30.0  # for one frame to one viewer: up to 4 MB, perhaps over a slow line
 REJOIN_EVERY = 3600.0  # a channel layer forgets members of a group after a day
 AFTER_AN_ERROR = 1.0
 NOT_TAKEN = 4408
