@@ -168,6 +168,8 @@ class Probe(models.Model):
     asked_at = models.DateTimeField(auto_now_add=True)
     begun_at = models.DateTimeField(null=True)
     worker = models.CharField(max_length=32, blank=True)  # the uid of the process that does it
+    # With whose key; null: the engine's own.
+    key_of = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
     def __str__(self) -> str:
         return f"{self.engine} · {self.model}"

@@ -7,7 +7,8 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from ocr import discovery
+from cardocr_site.accounts.models import User
+from ocr import discovery, people
 from ocr.discovery import Offered
 from ocr.errors import EngineTimeout, ExtractionError, ReplyInvalid, RequestRefused, of_reason
 from ocr.models import Engine
@@ -48,9 +49,12 @@ def attributes(engine: Engine) -> dict[str, str]:
     }
 
 
-def of(engine: Engine) -> Offer:
-    """Takes twelve seconds at most; what was found is remembered until the engine is changed."""
-    key = f"offer:{engine.pk}:{engine.updated_at.timestamp()}"
+def of(engine: Engine, user: User) -> Offer:
+    """Asked with this person's own key, where there is one. Takes twelve seconds at most; what was found is remembered
+    until the engine, or the key, is changed.
+    """
+    engine = people.keyed(engine, people.payer(user, engine))
+    key = f"offer:{engine.pk}:{engine.payer or ''}:{engine.version.timestamp()}"
     offer: Offer | None = cache.get(key)
     if offer is None:
         offer = _asked(engine)

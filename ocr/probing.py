@@ -30,6 +30,7 @@ class Kept:
     tokens_out: int | None
     together: int | None
     no_more: bool
+    key_of: str = ""  # whose key it was tested with; empty: the engine's own
 
     @property
     def works(self) -> bool:
@@ -71,12 +72,16 @@ def keep(engine: Engine, model: str, report: Report) -> None:
     """Written by queryset alone: `updated_at` tells that a person has changed the engine."""
     model = model or engine.model
     takes = report.profile.to_dict() if report.profile is not None else {}
-    engine.learn(model, {**takes, PART: _part(report)})
+    engine.learn(model, {**takes, PART: _part(report, _payer(engine))})
     if report.seconds is not None:
         Engine.objects.filter(pk=engine.pk, model=model).update(seconds_per_card=report.seconds)
 
 
-def _part(report: Report) -> dict[str, Any]:
+def _payer(engine: Engine) -> str:
+    return (engine.own_key.user.get_full_name() or engine.own_key.user.username) if engine.own_key else ""
+
+
+def _part(report: Report, key_of: str) -> dict[str, Any]:
     return {
         "at": timezone.now().isoformat(),
         "findings": [finding.to_dict() for finding in report.findings],
@@ -86,6 +91,7 @@ def _part(report: Report) -> dict[str, Any]:
         "together": report.together,
         "no_more": report.no_more,
         "calls": report.calls,
+        "key_of": key_of,
     }
 
 
@@ -126,4 +132,5 @@ def _kept(model: str, part: dict[str, Any]) -> Kept:
         tokens_out=part["tokens_out"],
         together=part["together"],
         no_more=bool(part["no_more"]),
+        key_of=str(part.get("key_of", "")),
     )

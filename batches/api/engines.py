@@ -1,6 +1,6 @@
 """What reads cards: the engines, their models, a test. No address and no key is ever told."""
 
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -62,7 +62,8 @@ def list_models(request: HttpRequest, engine_id: int) -> Any:
     engine = _engine(engine_id)
     if engine.kind == Engine.Kind.LOCAL:
         return reply({"items": [], "next": None, "total": 0})
-    offer = offers.of(engine)
+    user: Any = request.user
+    offer = offers.of(engine, user)
     if offer.failure:
         code = "API_KEY_INVALID" if offer.failure == CredentialsRefused.reason else "ENGINE_UNAVAILABLE"
         raise Refused(code, offer.why, {"reason": offer.failure}, retry_after=round(offers.FAILURE_KEPT))
@@ -72,6 +73,7 @@ def list_models(request: HttpRequest, engine_id: int) -> Any:
 
 class TestIn(Closed):
     model: Text = Field("", max_length=200)
+    key: Literal["engine", "mine"] = Field("engine", description="mine: with your own key, where you have one.")
 
 
 class TestOut(Schema):
@@ -85,4 +87,6 @@ def test_engine(request: HttpRequest, engine_id: int, data: TestIn) -> Any:
     engine = _engine(engine_id, also_unused=True)
     if not data.model.isprintable():
         raise Refused("VALIDATION_ERROR", _("This is not the name of a model."), {"model": [data.model]})
-    return Status(202, reply({"asked": actions.ask_test(engine, data.model.strip())}))
+    user: Any = request.user
+    asked = actions.ask_test(engine, data.model.strip(), user, own_key=data.key == "mine")
+    return Status(202, reply({"asked": asked}))

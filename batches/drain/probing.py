@@ -9,7 +9,7 @@ from batches.drain import spending
 from batches.drain.engines import Engines
 from batches.drain.threads import Rounds
 from batches.models import Worker
-from ocr import probing
+from ocr import people, probing
 from ocr.errors import ExtractionError
 from ocr.models import Engine, Probe
 from ocr.probe.findings import Report, Stopped
@@ -51,7 +51,7 @@ class Probing:
 
     def probe_all(self) -> None:
         self._end_the_broken_off()
-        for asked in Probe.objects.filter(worker="").select_related("engine").order_by("asked_at"):
+        for asked in Probe.objects.filter(worker="").select_related("engine", "key_of").order_by("asked_at"):
             if self._rounds.is_stopping:
                 return
             mine = Probe.objects.filter(pk=asked.pk, worker="")
@@ -66,7 +66,7 @@ class Probing:
 
         try:
             with self._engines.set_aside(asked.engine, is_stopped):
-                examine(asked.engine, asked.model, is_stopped=is_stopped)
+                examine(people.keyed(asked.engine, asked.key_of), asked.model, is_stopped=is_stopped)
         except Stopped:
             mine.update(worker="", begun_at=None)
             return

@@ -20,12 +20,12 @@ LONGEST_NAME = 200  # of a model
 @require_GET
 @login_required
 def engine_models(request: SignedInRequest, pk: int) -> HttpResponse:
-    """The models of an endpoint, to choose from; names alone, never its address. Asked of it as this is."""
+    """The models of an endpoint, to choose from; names alone, never its address. Asked with one's own key, if any."""
     engines = Engine.objects.exclude(kind=Engine.Kind.LOCAL)
     if not request.user.is_administrator:
         engines = engines.filter(enabled=True)
     engine = get_object_or_404(engines, pk=pk)
-    context = {"engine": engine, "offer": offers.of(engine)}
+    context = {"engine": engine, "offer": offers.of(engine, request.user)}
     return render(request, "batches/_engine_models.html", context)
 
 
@@ -41,6 +41,6 @@ def engine_test(request: SignedInRequest, pk: int) -> HttpResponse:
     model = request.POST.get("model", "").replace("\x00", "").strip()
     if len(model) > LONGEST_NAME or not model.isprintable():
         messages.error(request, _("This is not the name of a model."))
-    elif not actions.ask_test(engine, model):
+    elif not actions.ask_test(engine, model, request.user, own_key="own_key" in request.POST):
         messages.info(request, _("This engine is being tested already."))
     return redirect(f"{reverse('admin:ocr_engine_change', args=[pk])}#test")

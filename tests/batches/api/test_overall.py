@@ -4,7 +4,7 @@ import pytest
 
 from batches.models import Attempt, Batch, Card, FieldRevision
 from batches.states import BatchStatus, CardStatus
-from ocr import offers
+from ocr import offers, people
 from ocr.discovery import Offered
 from ocr.models import Engine, Probe
 from tests.batches.reading import give_result, stored
@@ -55,6 +55,14 @@ def test_a_test_is_asked_for_by_administrators(api, admins_api, endpoint):
     assert admins_api("post", f"/engines/{endpoint.pk}/test", {}).data == {"asked": True}
     assert admins_api("post", f"/engines/{endpoint.pk}/test", {}).data == {"asked": False}
     admins_api.refused("VALIDATION_ERROR", "post", f"/engines/{endpoint.pk}/test", {"model": "a\nb"})
+
+
+@pytest.mark.parametrize(("body", "mine"), [({}, False), ({"key": "engine"}, False), ({"key": "mine"}, True)])
+def test_a_test_may_be_made_with_ones_own_key(admins_api, administrator, endpoint, body, mine):
+    people.set_key(administrator, endpoint, "sk-admin")
+    admins_api("post", f"/engines/{endpoint.pk}/test", body)
+    assert (Probe.objects.get().key_of == administrator) is mine
+    admins_api.refused("VALIDATION_ERROR", "post", f"/engines/{endpoint.pk}/test", {"key": "yours"})
 
 
 # -- search

@@ -20,7 +20,7 @@ from batches.drain.threads import Rounds
 from batches.intake import adding
 from batches.models import Batch, Spending
 from cardocr_site.accounts.models import User
-from ocr import probing
+from ocr import people, probing, sealing
 from ocr.engines.base import EngineConfig
 from ocr.engines.profile import Profile
 from ocr.models import Engine, Probe
@@ -133,6 +133,24 @@ def test_a_test_during_a_run_keeps_to_the_engines_calls_at_a_time(
         assert len(server.calls) == 8 + 4, "the cards', and the test's"
     finally:
         service.stop(5)
+
+
+def test_it_is_made_with_the_key_of_who_asked_where_that_was_meant(
+    endpoint: Engine, presence: Presence, server: vlm_server.Server, user: User
+) -> None:
+    people.set_key(user, endpoint, "sk-ingrid")
+    server.key = "sk-ingrid"
+    ask_test(endpoint, "", user)
+    Probing(presence.worker, Engines()).probe_all()
+    found = kept(endpoint)
+    assert found is not None
+    assert (found.works, found.key_of) == (True, "Ingrid Solberg")
+    Engine.objects.update(sealed_key=sealing.seal("sk-house"))
+    ask_test(Engine.objects.get(), "", user)
+    Probing(presence.worker, Engines()).probe_all()
+    found = kept(endpoint)
+    assert found is not None
+    assert (found.works, found.key_of) == (False, "")
 
 
 def test_two_clicks_are_one_test(endpoint: Engine, presence: Presence, server: vlm_server.Server) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from batches.models import Batch, Worker
 from cardocr_site.accounts.models import User
-from ocr import probing
+from ocr import people, probing
 from ocr.models import Engine, Probe
 from ocr.probe.findings import Check, Finding, Report, State
 from tests import vlm_server
@@ -90,6 +90,17 @@ def test_the_list_is_remembered_until_the_engine_is_changed(
     assert "fresh" in models(ingrid, endpoint).text
 
 
+def test_the_list_is_asked_for_with_ones_own_key(
+    client: Client, ingrid: Client, endpoint: Engine, server: vlm_server.Server, user: User, administrator: User
+) -> None:
+    server.key = "sk-ingrid"
+    assert "refuses our key" in models(ingrid, endpoint).text
+    people.set_key(user, endpoint, "sk-ingrid")
+    assert "plain-7b" in models(ingrid, endpoint).text
+    client.force_login(administrator)
+    assert "refuses our key" in models(client, endpoint).text, "what one person was told is not the next one's"
+
+
 def test_nobody_asks_before_signing_in(client: Client, endpoint: Engine) -> None:
     assert models(client, endpoint).status_code == 302
 
@@ -137,6 +148,22 @@ def test_the_button_asks_for_a_test(admin: Client, endpoint: Engine, worker: Wor
     assert "Look again" in text
     Probe.objects.update(begun_at=timezone.now())
     assert "Being tested since" in panel(admin, endpoint)
+
+
+def test_who_has_a_key_may_have_that_tested(admin: Client, endpoint: Engine, administrator: User) -> None:
+    assert "With my own key" not in panel(admin, endpoint)
+    people.set_key(administrator, endpoint, "sk-admin")
+    assert 'name="own_key">' in panel(admin, endpoint)
+    press(admin, endpoint)
+    assert Probe.objects.get().key_of is None, "others are to find what it finds"
+    Probe.objects.all().delete()
+    press(admin, endpoint, own_key="on")
+    assert Probe.objects.get().key_of == administrator
+    Probe.objects.all().delete()
+    Engine.objects.filter(pk=endpoint.pk).update(sealed_key="")
+    assert 'name="own_key" checked>' in panel(admin, endpoint)
+    press(admin, endpoint)
+    assert Probe.objects.get().key_of == administrator, "there is no other"
 
 
 def test_a_second_click_says_that_it_is_going_on(admin: Client, endpoint: Engine) -> None:
