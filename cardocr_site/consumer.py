@@ -23,7 +23,8 @@ def run() -> None:
 def relax(database: dict[str, Any]) -> None:
     """What the consumer writes last is read again after a power cut; what a person was told is saved is not."""
     options = database["OPTIONS"]
-    options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=NORMAL")
+    if "init_command" in options:  # SQLite's
+        options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=NORMAL")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from cardocr_site import mail, public, secrets, signon
+from cardocr_site import databases, mail, public, secrets, signon
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -181,20 +181,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "cardocr.sqlite3",
-        "CONN_MAX_AGE": None,  # making one costs as much as ten queries
-        "OPTIONS": {
-            "timeout": 20,
-            "transaction_mode": "IMMEDIATE",
-            # secure_delete: what is deleted is overwritten, so that an erased card is gone.
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
-        },
-        "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
-    }
-}
+DATABASES = {"default": databases.settings_of("", DATA_DIR, EXTRACTION_THREADS)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 HUEY = {

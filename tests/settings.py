@@ -33,12 +33,19 @@ OIDC = {"URL": "http://127.0.0.1:1", "CLIENT_ID": "cardocr", "CLIENT_SECRET": "o
 if importlib.util.find_spec("allauth"):
     os.environ |= {f"CARDOCR_OIDC_{name}": value for name, value in OIDC.items()}
 
+from cardocr_site import databases  # noqa: E402
 from cardocr_site.settings import *  # noqa: E402, F403
+from cardocr_site.settings import DATA_DIR, EXTRACTION_THREADS  # noqa: E402
 from cardocr_site.settings import STORAGES as SITE_STORAGES  # noqa: E402
 
 for name in OIDC:
     os.environ.pop(f"CARDOCR_OIDC_{name}", None)
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+if os.environ.get("CARDOCR_TEST_DATABASE_URL"):
+    # The whole suite on a PostgreSQL: make test-postgres.
+    DATABASES = {
+        "default": databases.settings_of(os.environ["CARDOCR_TEST_DATABASE_URL"], DATA_DIR, EXTRACTION_THREADS)
+    }
 STORAGES = SITE_STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 ALLOW_PRIVATE_ENGINES = ["127.0.0.1"]  # tests/vlm_server.py

@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
+from cardocr_site import databases
 from cardocr_site.accounts import first
 from ocr.models import Engine
 from templates_app import presets
@@ -21,13 +22,16 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        call_command("migrate", interactive=False, verbosity=0)
-        with transaction.atomic():
-            password = first.make_administrator()
-            prepare_engines()
-            presets.install()
+        try:
+            databases.refuse_unfit(connection)
+        except databases.Unfit as unfit:
+            raise CommandError(str(unfit)) from None
+        with databases.prepared_by_one(connection):
+            call_command("migrate", interactive=False, verbosity=0)
+            with transaction.atomic():
+                password = first.make_administrator()
+                prepare_engines()
+                presets.install()
 
         if password is not None:
             self.tell(password, talk=verbosity > 0)

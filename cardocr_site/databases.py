@@ -1,0 +1,151 @@
+"""What follows from DATABASE_URL, and whether the PostgreSQL behind it is one that cards can be kept in."""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, NotSupportedError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+EMBEDDED = ("", "sqlite")
+SCHEMES = ("postgres", "postgresql")
+# Of the query string: what libpq is told about the way to the server, and nothing that changes what cardocr does there.
+OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "target_session_attrs", "channel_binding")
+OLDEST = 14  # Django's floor
+# Connections of a process beside those of its reading threads: pages, the collector, the sweeper, what prepares scans.
+BESIDE = 32
+PATIENCE = 20  # seconds for a free connection, as SQLite waits for its lock
+PREPARING = 20_261_128  # the number of the lock under which tables are made
+BYTEWISE = ("C", "POSIX", "C.UTF-8", "C.utf8", "C.UTF8")
+UNICODE = "und-x-icu"  # the collation by whose rules text is folded
+
+
+def settings_of(url: str, data: Path, threads: int) -> dict[str, Any]:
+    """The entry of DATABASES. What is wrong is said without the address, which may hold a password."""
+    return _embedded(data) if url in EMBEDDED else _postgres(url, threads)
+
+
+def _embedded(data: Path) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": data / "cardocr.sqlite3",
+        "CONN_MAX_AGE": None,  # making one costs as much as ten queries
+        "OPTIONS": {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            # secure_delete: what is deleted is overwritten, so that an erased card is gone.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
+        },
+        "TEST": {"NAME": data / "test.sqlite3"},
+    }
+
+
+def _postgres(url: str, threads: int) -> dict[str, Any]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        told = parse_qsl(parts.query, strict_parsing=True) if parts.query else []
+    except ValueError:
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read: its port must be a number, and special characters of a password "
+            "are written as in %40 for @."
+        ) from None
+    name = unquote(parts.path.removeprefix("/"))
+    if parts.scheme not in SCHEMES or not name or "/" in name:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be like postgres://user:password@db.example.org:5432/cardocr, "
+            "or sqlite for the embedded database."
+        )
+    unknown = sorted({key for key, _value in told} - {*OPTIONS, "host"})
+    if unknown:
+        raise ImproperlyConfigured(f"DATABASE_URL has options that are not known: {', '.join(unknown)}.")
+    _need_driver()
+    options = dict(told)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", "") or unquote(parts.hostname or ""),  # ?host=/run/postgresql: a socket
+        "PORT": port or "",
+        "CONN_MAX_AGE": 0,  # the pool keeps them
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 10,
+            "application_name": "cardocr",
+            **options,
+            "pool": {"min_size": 1, "max_size": threads + BESIDE, "timeout": PATIENCE},
+        },
+    }
+
+
+def _need_driver() -> None:
+    if not (importlib.util.find_spec("psycopg") and importlib.util.find_spec("psycopg_pool")):
+        raise ImproperlyConfigured(
+            "DATABASE_URL names a PostgreSQL database, but its driver is not installed: "
+            "pip install --require-hashes -r requirements-postgres.lock"
+        )
+
+
+class Unfit(Exception):
+    """The database cannot be used as it is; said in a sentence for whoever set it up."""
+
+
+def refuse_unfit(connection: BaseDatabaseWrapper) -> None:
+    """Raises Unfit. Of the embedded database there is nothing to ask."""
+    if connection.vendor != "postgresql":
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_encoding_to_char(encoding), datcollate,"
+                " EXISTS (SELECT 1 FROM pg_collation WHERE collname = %s),"
+                " EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm')"
+                " FROM pg_database WHERE datname = current_database()",
+                [UNICODE],
+            )
+            found: Any = cursor.fetchone()
+    except NotSupportedError as error:
+        raise Unfit(f"The PostgreSQL of DATABASE_URL is too old, {OLDEST} or later is needed: {error}") from None
+    except (DatabaseError, _pool_timeout()) as error:
+        raise Unfit(f"The PostgreSQL of DATABASE_URL cannot be used: {' '.join(str(error).split())[:300]}") from None
+    refuse(*found)
+
+
+def _pool_timeout() -> type[Exception]:
+    from psycopg_pool import PoolTimeout
+
+    return PoolTimeout
+
+
+def refuse(encoding: str, collation: str, has_icu: bool, has_trigrams: bool) -> None:
+    if encoding != "UTF8" or collation not in BYTEWISE:
+        raise Unfit(
+            f"The database of DATABASE_URL has the encoding {encoding} and sorts by {collation}. cardocr needs one "
+            "that sorts as it does itself: CREATE DATABASE cardocr TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
+        )
+    if not has_icu:
+        raise Unfit("This PostgreSQL was built without ICU, by which text is searched without accents and case.")
+    if not has_trigrams:
+        raise Unfit("This PostgreSQL has no pg_trgm, by which text is searched: install its contrib modules.")
+
+
+@contextmanager
+def prepared_by_one(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Two machines that start at once make the tables one after the other."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARING])
