@@ -53,7 +53,11 @@ def django_db_setup(django_db_setup: None) -> None:
 
     def sql_flush(*args: Any, **kwargs: Any) -> list[str]:
         """The audit log cannot be emptied; its triggers are set up again by what follows a flush."""
-        return [*(f"DROP TRIGGER IF EXISTS {name}" for name in audit.TRIGGERS), *emptied(*args, **kwargs)]
+        if connection.vendor == "postgresql":
+            drop = [f"DROP TRIGGER IF EXISTS {name} ON {audit.TABLE};" for name in audit.POSTGRES_TRIGGERS]
+        else:
+            drop = [f"DROP TRIGGER IF EXISTS {name}" for name in audit.TRIGGERS]
+        return [*drop, *emptied(*args, **kwargs)]
 
     connection.ops.sql_flush = sql_flush  # type: ignore[method-assign]
 

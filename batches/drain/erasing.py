@@ -3,7 +3,8 @@
 Rows go first, with a tombstone that names the files; the files at once after the commit, and once more when whoever
 was writing them meanwhile is done. What SQLite has deleted stands on in three places: unused space of its pages, which
 `secure_delete` overwrites; the full-text tables, which merely note that a word is gone until they are merged; and the
-write-ahead log, until it is cut.
+write-ahead log, until it is cut. PostgreSQL keeps deleted rows until it is told to clean up; its own log and the copies
+made of it are in the hands of whoever runs the server.
 """
 
 import logging
@@ -19,7 +20,7 @@ from django.utils import timezone
 
 from batches import changes
 from batches.intake import store
-from batches.models import Batch, CardScan, ErasedCard, indexing
+from batches.models import Batch, CardScan, ErasedCard, indexing, indexing_postgres
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,25 @@ def clean(now: Any = None) -> int:
                 log.warning("Files of an erased card of batch %s could not be deleted: %s", erased.batch_id, error)
                 return 0
             ErasedCard.objects.filter(pk=erased.pk).update(files={})
-    if not due or not _merged() or not _rewritten():
+    if not due or not _forgotten():
         return 0
     return ErasedCard.objects.filter(pk__in=[one.pk for one in due]).update(cleaned_at=timezone.now())
+
+
+def _forgotten() -> bool:
+    """Whether the database holds nothing of it any more, wherever that is in its hands."""
+    if connection.vendor == "sqlite":
+        return _merged() and _rewritten()
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = 5000")
+        try:
+            for table in indexing_postgres.WITH_TEXT:
+                cursor.execute(f"VACUUM {table}")
+        except OperationalError:  # somebody else is cleaning it
+            return False
+        finally:
+            cursor.execute("RESET lock_timeout")
+    return True
 
 
 def _merged() -> bool:

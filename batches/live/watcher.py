@@ -3,30 +3,47 @@
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any, Protocol
 
 from django.db import connections
 
 from batches.live import events
 from batches.models import Batch
+from batches.models.indexing_postgres import CHANNEL
 
 EVERY = 0.1  # seconds
+ANYWAY = 2.0  # seconds after which PostgreSQL is asked though it told nothing: proxies may keep that to themselves
 AFTER_AN_ERROR = 1.0
 
 logger = logging.getLogger(__name__)
 
 
-class Eye:
-    """A raw connection, looked through from one thread alone. Two threads on one connection crash the process."""
+class Eye(Protocol):
+    """A connection of its own, looked through from one thread alone: two on one connection crash the process."""
+
+    def look(self, batch_ids: Collection[int], *, anyway: bool) -> dict[int, int] | None:
+        """The versions of these batches, -1 for one that is gone; None where nothing was committed since."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def _eye() -> Eye:
+    return PostgresEye() if connections["default"].vendor == "postgresql" else SqliteEye()
+
+
+class SqliteEye:
+    """SQLite counts commits of other connections in `data_version`; that costs microseconds to ask."""
 
     def __init__(self) -> None:
         self._connection: sqlite3.Connection | None = None
         self._data_version = -1
 
     def look(self, batch_ids: Collection[int], *, anyway: bool) -> dict[int, int] | None:
-        """The versions of these batches, -1 for one that is gone; None where nothing was committed since."""
         if self._connection is None:
             name = str(connections["default"].settings_dict["NAME"])
             self._connection = sqlite3.connect(name, timeout=5, isolation_level=None, check_same_thread=False)
@@ -47,12 +64,45 @@ class Eye:
         self._connection, self._data_version = None, -1
 
 
+class PostgresEye:
+    """PostgreSQL tells each commit that changes a batch, by a trigger, to whoever listens."""
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+        self._asked = 0.0
+
+    def look(self, batch_ids: Collection[int], *, anyway: bool) -> dict[int, int] | None:
+        if self._connection is None:
+            self._connection, anyway = self._listening(), True
+        told = list(self._connection.notifies(timeout=0))
+        if not (told or anyway or time.monotonic() - self._asked > ANYWAY):
+            return None
+        rows = self._connection.execute(
+            f"SELECT id, version FROM {Batch._meta.db_table} WHERE deleted_at IS NULL AND id = ANY(%s)",  # noqa: S608
+            [list(batch_ids)],
+        ).fetchall()
+        self._asked = time.monotonic()
+        return dict.fromkeys(batch_ids, -1) | dict(rows)
+
+    @staticmethod
+    def _listening() -> Any:
+        import psycopg
+
+        connection = psycopg.connect(autocommit=True, **connections["default"].get_connection_params())
+        connection.execute(f"LISTEN {CHANNEL}")
+        return connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
 class Watcher:
     """One task in the server's loop, alive while somebody watches.
 
-    SQLite counts commits of other connections in `data_version`; that costs microseconds to ask. It stays on a raw
-    connection of its own in a thread of its own, and the pokes are sent from the loop: from another thread they
-    arrive up to 250 ms late.
+    It looks by an eye in a thread of its own, and the pokes are sent from the loop: from another thread they arrive
+    up to 250 ms late.
     """
 
     def __init__(self) -> None:
@@ -92,7 +142,7 @@ class Watcher:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         executor = ThreadPoolExecutor(1, thread_name_prefix="watcher")
-        eye = Eye()  # of this run: the one before may still be closing its own
+        eye = _eye()  # of this run: the one before may still be closing its own
         try:
             while True:
                 pause = EVERY

@@ -4,7 +4,7 @@
 of readings, of file names with why a card was not read, and of notes, and each three letters in a row of readings and
 file names, to look inside words; without a copy of the text.
 A migration of these tables may drop triggers with a table that is made anew, so they are laid aside before one and set
-up after it, with everything indexed again.
+up after it, with everything indexed again. How PostgreSQL keeps the same stands in `indexing_postgres`.
 """
 
 import logging
@@ -12,8 +12,11 @@ from typing import Any
 
 from django.db import connections
 
+from batches.models import indexing_postgres
 from batches.models.folding import fold
+from batches.models.sort_keys import FOLDED, LONGEST, OF_TEXT, SURE, TEXT_AFTER_NUMBERS
 
+__all__ = ["FOLDED", "SURE", "TEXT_AFTER_NUMBERS", "add_functions", "lay_aside", "set_up"]
 log = logging.getLogger(__name__)
 
 WORDS = "batches_resultwords"  # rowid: a CardResult's key
@@ -22,10 +25,6 @@ NOTES = "batches_notewords"  # rowid: a Note's key
 PARTS = "batches_resultparts"  # of the same as WORDS
 NAME_PARTS = "batches_cardnameparts"
 PART = 3  # characters in a row, of which an index of parts consists
-TEXT_AFTER_NUMBERS = 1e300  # `number` of what is no number
-SURE = ""  # the key under which a card's confidence is sorted; no field has it
-LONGEST = 80  # characters of a value that it is sorted by
-FOLDED = "cardocr_folded"  # fold(), as a function of the database
 
 _NUMBER = (
     "CASE WHEN j.value GLOB '*[0-9]' AND j.value NOT GLOB '*[^0-9.-]*' AND j.value NOT GLOB '?*-*'"
@@ -78,6 +77,7 @@ def _words(table: str, of: str, columns: tuple[str, ...]) -> dict[str, tuple[str
     }
 
 
+# SQLite folds parts by itself only from 3.45 on, so they are taken from text that is folded already.
 # Where a part stands in a text is not kept: it takes a third of the space, and what is found is looked at anyway.
 _AS_WORDS = "tokenize='unicode61 remove_diacritics 2'"
 _AS_PARTS = "tokenize='trigram', detail=none, columnsize=0"
@@ -90,23 +90,22 @@ FULL_TEXT = {
 }
 for _table, (_of, _columns, _how) in FULL_TEXT.items():
     _TRIGGERS |= _words(_table, _of, _columns)
-# SQLite folds parts by itself only from 3.45 on, so they are taken from text that is folded already.
-_FOLDED = {"batches_cardresult": ("search", "search"), "batches_card": ("folded_name", "original_name")}
 
 
 def add_functions(sender: Any, connection: Any, **_: Any) -> None:
     """To each new connection; no trigger uses them, so that other programs can write, too."""
-    connection.connection.create_function(FOLDED, 1, fold, deterministic=True)
+    if connection.vendor == "sqlite":
+        connection.connection.create_function(FOLDED, 1, fold, deterministic=True)
 
 
 def lay_aside(sender: Any, using: str, plan: Any, **_: Any) -> None:
     """Before a migration of the tables: it may make one anew, which triggers of another table stand in the way of."""
     if any(migration.app_label == "batches" for migration, _backwards in plan):
         with connections[using].cursor() as cursor:
-            _drop_triggers(cursor)
+            _lay_aside(cursor) if connections[using].vendor == "sqlite" else indexing_postgres.lay_aside(cursor)
 
 
-def _drop_triggers(cursor: Any) -> None:
+def _lay_aside(cursor: Any) -> None:
     for name in _TRIGGERS:
         cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
 
@@ -115,27 +114,36 @@ def set_up(sender: Any, using: str, **_: Any) -> None:
     """Where anything of it is missing: all of it, with every card indexed."""
     connection = connections[using]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master")
-        there = {name for (name,) in cursor.fetchall()}
-        cursor.execute("SELECT name FROM pragma_table_info('batches_card')")
-        earlier = "batches_cardvalue" not in there or ("folded_name",) not in cursor.fetchall()
-        if earlier or {*_TRIGGERS, *FULL_TEXT} <= there:  # migrated back, to tables of which this knows nothing
-            return
-        log.info("Indexing the cards for searching and sorting.")
-        _drop_triggers(cursor)
-        for table, (column, text) in _FOLDED.items():
-            folded = f"{FOLDED}({text})"
-            cursor.execute(f"UPDATE {table} SET {column} = {folded} WHERE {column} <> {folded}")  # noqa: S608
-        for table, (of, columns, how) in FULL_TEXT.items():
-            cursor.execute(f"DROP TABLE IF EXISTS {table}")
-            cursor.execute(
-                f"CREATE VIRTUAL TABLE {table} USING"
-                f" fts5({', '.join(columns)}, content='{of}', content_rowid='id', {how})"
-            )
-            cursor.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")  # noqa: S608
-        cursor.execute("DELETE FROM batches_cardvalue")
-        for statement in _of_cards("1").split(";"):
-            if statement.strip():
-                cursor.execute(statement)
-        for name, (when, body) in _TRIGGERS.items():
-            cursor.execute(f"CREATE TRIGGER {name} {when} BEGIN {body} END")
+        there, make = (_is_set_up, _set_up)
+        if connection.vendor == "postgresql":
+            there, make = (indexing_postgres.is_set_up, indexing_postgres.set_up)
+        if not there(cursor):
+            log.info("Indexing the cards for searching and sorting.")
+            make(cursor)
+
+
+def _is_set_up(cursor: Any) -> bool:
+    cursor.execute("SELECT name FROM sqlite_master")
+    there = {name for (name,) in cursor.fetchall()}
+    cursor.execute("SELECT name FROM pragma_table_info('batches_card')")
+    earlier = "batches_cardvalue" not in there or ("folded_name",) not in cursor.fetchall()
+    return earlier or {*_TRIGGERS, *FULL_TEXT} <= there  # migrated back, to tables of which this knows nothing
+
+
+def _set_up(cursor: Any) -> None:
+    _lay_aside(cursor)
+    for table, (column, text) in OF_TEXT.items():
+        folded = f"{FOLDED}({text})"
+        cursor.execute(f"UPDATE {table} SET {column} = {folded} WHERE {column} <> {folded}")  # noqa: S608
+    for table, (of, columns, how) in FULL_TEXT.items():
+        cursor.execute(f"DROP TABLE IF EXISTS {table}")
+        cursor.execute(
+            f"CREATE VIRTUAL TABLE {table} USING fts5({', '.join(columns)}, content='{of}', content_rowid='id', {how})"
+        )
+        cursor.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")  # noqa: S608
+    cursor.execute("DELETE FROM batches_cardvalue")
+    for statement in _of_cards("1").split(";"):
+        if statement.strip():
+            cursor.execute(statement)
+    for name, (when, body) in _TRIGGERS.items():
+        cursor.execute(f"CREATE TRIGGER {name} {when} BEGIN {body} END")

@@ -11,12 +11,14 @@ import re
 from functools import reduce
 from operator import and_
 
+from django.db import connection
 from django.db.models import Expression, Func, Q, TextField
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Contains
 
 from batches.models import indexing
 from batches.models.folding import fold
+from batches.queries import words_postgres, words_sqlite
 
 INSIDE = "*"
 _WORDS = re.compile(r'"([^"]+)"|(\S+)')
@@ -32,19 +34,18 @@ def parts(text: str) -> list[str]:
 
 def matching(text: str) -> Q:
     """A condition on cards. Words of the readings that hold, or of the file's name with its folder."""
-    wanted = _match(text)
-    if wanted is not None:
-        return _among(_FOUND, [wanted] * 4)
+    index = words_postgres if connection.vendor == "postgresql" else words_sqlite
+    words = _words(text)
+    if words is not None:
+        return _among(index.of_words(words))
     inside = fold(text.removeprefix(INSIDE).strip())
     if len(inside) < indexing.PART:
-        told = _among(_TOLD_INSIDE, [inside] * 3)
-        return Q(result__search__contains=inside) | Q(folded_name__contains=inside) | told
-    wanted = _match_parts(inside)
-    return _among(f"{_FOUND_INSIDE} UNION {_TOLD_INSIDE}", [wanted, inside] * 2 + [inside] * 3)
+        return Q(result__search__contains=inside) | Q(folded_name__contains=inside) | _among(index.told(inside))
+    return _among(index.inside(inside))
 
 
-def _among(keys: str, values: list[str]) -> Q:
-    return Q(pk__in=RawSQL(keys, values))  # noqa: S611
+def _among(keys: tuple[str, list[str]]) -> Q:
+    return Q(pk__in=RawSQL(*keys))  # noqa: S611
 
 
 def within(value: Expression, text: str) -> Q:
@@ -60,54 +61,7 @@ def stands_in(value: str, text: str) -> bool:
     return any(fold(part) in there for part in parts(text))
 
 
-# What had been read of cards that failed all the same: a person gave them up.
-_GIVEN_UP = (
-    "SELECT c.id FROM batches_card c INDEXED BY card_given_up CROSS JOIN batches_cardresult r ON r.card_id = c.id"
-    " WHERE c.status = 'failed' AND c.looked_at IS NOT NULL"
-)
-_FOUND = (
-    f"SELECT c.id FROM {indexing.WORDS} w JOIN batches_card c ON c.result_id = w.rowid WHERE {indexing.WORDS} MATCH %s"  # noqa: S608
-    f" UNION SELECT rowid FROM {indexing.NAMES} WHERE {indexing.NAMES} MATCH %s"
-    f" UNION SELECT n.card_id FROM {indexing.NOTES} w JOIN batches_note n ON n.id = w.rowid"
-    f" WHERE {indexing.NOTES} MATCH %s AND n.closed_at IS NULL"
-    f" UNION {_GIVEN_UP} AND +r.id IN (SELECT rowid FROM {indexing.WORDS} WHERE {indexing.WORDS} MATCH %s)"
-)
-# The index says in which texts all parts stand, not whether they do one behind the other.
-_FOUND_INSIDE = (
-    f"SELECT c.id FROM {indexing.PARTS} p JOIN batches_card c ON c.result_id = p.rowid"  # noqa: S608
-    f" JOIN batches_cardresult r ON r.id = p.rowid WHERE {indexing.PARTS} MATCH %s AND instr(r.search, %s)"
-    f" UNION SELECT c.id FROM {indexing.NAME_PARTS} p JOIN batches_card c ON c.id = p.rowid"
-    f" WHERE {indexing.NAME_PARTS} MATCH %s AND instr(c.folded_name, %s)"
-)
-# Why cards were not read is said in few ways, and notes are few: they are gone through.
-_TOLD_INSIDE = (
-    "SELECT id FROM batches_card INDEXED BY card_failed WHERE status = 'failed' AND error_message IN"  # noqa: S608
-    " (WITH why AS MATERIALIZED (SELECT DISTINCT error_message AS told FROM batches_card WHERE status = 'failed')"
-    f" SELECT told FROM why WHERE instr({indexing.FOLDED}(told), %s))"
-    f" UNION SELECT card_id FROM batches_note WHERE closed_at IS NULL AND instr({indexing.FOLDED}(text), %s)"
-    f" UNION {_GIVEN_UP} AND instr(r.search, %s)"
-)
-
-
-def _match(text: str) -> str | None:
-    """As FTS5 takes it; None: no word index can tell."""
+def _words(text: str) -> list[str] | None:
+    """None: no word index can tell."""
     words = [word for word in parts(text) if any(letter.isalnum() for letter in word)]
-    if text.startswith(INSIDE) or not words or _UNSPACED.search(text):
-        return None
-    return " AND ".join(_begins(word) for word in words)
-
-
-def _begins(word: str) -> str:
-    """Readings are written folded, names as they are; only where case is more than case ("ß") does that differ."""
-    spellings = [word] if word.lower() == word.casefold() else [word, fold(word)]
-    return f"({' OR '.join(f'{_quoted(one)}*' for one in spellings)})"
-
-
-def _match_parts(inside: str) -> str:
-    """All that an index of parts can tell of a folded text."""
-    starts = range(len(inside) - indexing.PART + 1)
-    return " AND ".join(_quoted(part) for part in dict.fromkeys(inside[n : n + indexing.PART] for n in starts))
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+    return None if text.startswith(INSIDE) or not words or _UNSPACED.search(text) else words

@@ -24,6 +24,13 @@ TRIGGERS = {
     # INSERT OR REPLACE deletes without a word to the other trigger.
     "audit_not_replaced": f"BEFORE INSERT ON {TABLE} WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id)",  # noqa: S608
 }
+# There INSERT … ON CONFLICT DO UPDATE is an update to triggers. Emptying a table is none of the three.
+POSTGRES_TRIGGERS = {
+    "audit_not_changed": f"BEFORE UPDATE ON {TABLE}",
+    "audit_not_deleted": f"BEFORE DELETE ON {TABLE}",
+    "audit_not_emptied": f"BEFORE TRUNCATE ON {TABLE}",
+}
+_REFUSE = "cardocr_audit_refuse"
 
 
 def record(
@@ -65,9 +72,26 @@ def _who(request: HttpRequest | None) -> User | None:
 
 def set_up(sender: Any, using: str, **_: Any) -> None:
     """After each migration."""
-    with connections[using].cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE name = %s", [TABLE])
-        if cursor.fetchone() is None:  # migrated back, to before there was one
+    connection = connections[using]
+    if TABLE not in connection.introspection.table_names():  # migrated back, to before there was one
+        return
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            _set_up_postgres(cursor)
             return
         for trigger, when in TRIGGERS.items():
             cursor.execute(f"CREATE TRIGGER IF NOT EXISTS {trigger} {when} BEGIN SELECT RAISE(ABORT, '{_WHY}'); END")
+
+
+def _set_up_postgres(cursor: Any) -> None:
+    cursor.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s)", [TABLE])
+    there = {name for (name,) in cursor.fetchall()}
+    if there >= {*POSTGRES_TRIGGERS}:
+        return
+    cursor.execute(
+        f"CREATE OR REPLACE FUNCTION {_REFUSE}() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $body$ BEGIN RAISE EXCEPTION '{_WHY}'; END $body$"
+    )
+    for trigger, when in POSTGRES_TRIGGERS.items():
+        if trigger not in there:
+            cursor.execute(f"CREATE TRIGGER {trigger} {when} FOR EACH STATEMENT EXECUTE FUNCTION {_REFUSE}()")
