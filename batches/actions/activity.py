@@ -18,8 +18,10 @@ from ocr.models import Engine
 
 AUDITED = {
     *("start", "pause", "resume", "stop", "retry", "reread", "try", "unreadable"),
-    *("delete", "restore", "sharing", "export", "export_collection", "erase_card"),
+    *("delete", "restore", "sharing", "export", "export_collection", "erase_card", "remove_scans", "replace_scan"),
+    *("read_skipped", "read_rest"),
 }
+READ = {"retry", "read_skipped", "read_rest"}  # cards go to the batch's engine once more
 TOLD = {
     "engine",
     "format",
@@ -74,18 +76,22 @@ def _audit(batch: Batch | int, by: User, kind: str, count: int | None, what: dic
         told = {name: str(value) for name, value in what.items() if name in TOLD}
         of = Batch.objects.get(pk=batch) if isinstance(batch, int) else batch
         audit.record(kind, by=by, of=of, details=told | ({} if count is None else {"count": count}))
+        if kind in READ:
+            sent_out(of, by, of.engine, count)
 
 
 def bulk(batch: Batch, by: User, do: str, count: int, *, undone: bool = False) -> None:
     """An act on many cards at once, of which actions/bulk.py keeps the entry."""
     audit.record("bulk_undone" if undone else "bulk", by=by, of=batch, details={"do": do, "count": count})
+    if do in READ and not undone:
+        sent_out(batch, by, batch.engine, count)
 
 
-def sent_out(batch: Batch, by: User | None, engine: Engine | None, cards: int) -> None:
-    """So many cards of the batch go to an engine outside the house, from now on."""
+def sent_out(batch: Batch, by: User | None, engine: Engine | None, cards: int | None) -> None:
+    """So many cards of the batch go to an engine outside the house, from now on; None: nobody has counted them."""
     if engine is not None and engine.place == Engine.Place.OUTSIDE and engine.kind != Engine.Kind.LOCAL:
-        told = {"engine": engine.name, "host": addresses.host_of(engine.address), "cards": cards}
-        audit.record("sent_out", by=by, of=batch, details=told)
+        told = {"engine": engine.name, "host": addresses.host_of(engine.address)}
+        audit.record("sent_out", by=by, of=batch, details=told | ({} if cards is None else {"cards": cards}))
 
 
 def _last(batch_id: int, by: User, kind: str) -> Activity | None:

@@ -117,15 +117,16 @@ def create_webhook(request: HttpRequest, data: WebhookIn) -> Any:
 def change_webhook(request: HttpRequest, webhook_id: int, data: WebhookChange) -> Any:
     """Switch it off or on. Off, it hears of nothing; what was waiting is sent once it is on again."""
     row = _visible(request, webhook_id)
-    row.enabled = data.enabled
-    row.save(update_fields=["enabled"])
+    user: Any = request.user
+    actions.switch(row, user, data.enabled)
     return reply(_out(row))
 
 
 @router.delete("/webhooks/{int:webhook_id}", response={200: Reply[None]})
 def delete_webhook(request: HttpRequest, webhook_id: int) -> Any:
     """With what it was told, and what it was still to be told."""
-    _visible(request, webhook_id).delete()
+    user: Any = request.user
+    actions.remove(_visible(request, webhook_id), user)
     return reply(None)
 
 
@@ -145,6 +146,7 @@ def replay_delivery(request: HttpRequest, webhook_id: int, delivery_id: int) -> 
     row = rows.filter(pk=delivery_id).first() if delivery_id < 2**63 else None
     if row is None:
         raise not_found()
-    actions.replay(row)
+    user: Any = request.user
+    actions.replay(row, user)
     row.refresh_from_db()
     return Status(202, reply(_delivery(row)))

@@ -71,8 +71,7 @@ def webhook_detail(request: SignedInRequest, webhook_pk: int) -> HttpResponse:
 @login_required
 def webhook_switch(request: SignedInRequest, webhook_pk: int) -> HttpResponse:
     hook = _found(request, webhook_pk)
-    hook.enabled = request.POST.get("enabled") == "1"
-    hook.save(update_fields=["enabled"])
+    actions.switch(hook, request.user, request.POST.get("enabled") == "1")
     messages.success(request, _("It is switched on.") if hook.enabled else _("It is switched off."))
     return redirect("webhook_detail", hook.pk)
 
@@ -84,7 +83,7 @@ def webhook_delete(request: SignedInRequest, webhook_pk: int) -> HttpResponse:
     """Asks first."""
     hook = _found(request, webhook_pk)
     if request.method == "POST":
-        hook.delete()
+        actions.remove(hook, request.user)
         messages.success(request, _("The webhook is removed."))
         return redirect("webhook_list")
     return render(request, "batches/webhook_delete.html", {"hook": hook})
@@ -94,6 +93,6 @@ def webhook_delete(request: SignedInRequest, webhook_pk: int) -> HttpResponse:
 @login_required
 def delivery_replay(request: SignedInRequest, webhook_pk: int, delivery_pk: int) -> HttpResponse:
     hook = _found(request, webhook_pk)
-    actions.replay(get_object_or_404(Delivery, webhook=hook, pk=delivery_pk))
+    actions.replay(get_object_or_404(Delivery, webhook=hook, pk=delivery_pk), request.user)
     messages.success(request, _("It is sent again in a few seconds."))
     return redirect("webhook_detail", hook.pk)

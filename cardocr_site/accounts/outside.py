@@ -17,7 +17,11 @@ TOLD = {"first_name": ("given_name", 150), "last_name": ("family_name", 150), "e
 
 
 class Turned(Exception):
-    """Away, with a sentence for the person."""
+    """Away, with a sentence for the person, and a word for the audit log."""
+
+    def __init__(self, sentence: str, why: str = "name") -> None:
+        super().__init__(sentence)
+        self.why = why
 
 
 def take(
@@ -32,9 +36,10 @@ def again(user: User, source: User.Source, groups: Collection[str] | None) -> Us
     """At each sign-in of an account that is known. Raises Turned."""
     name = user.username
     if user.source != source:
-        raise Turned(_("The account “%(name)s” signs in another way. Ask an administrator.") % {"name": name})
+        raise Turned(_("The account “%(name)s” signs in another way. Ask an administrator.") % {"name": name}, "source")
     if not user.is_active:
-        raise Turned(_("The account “%(name)s” has been deactivated. Ask an administrator.") % {"name": name})
+        message = _("The account “%(name)s” has been deactivated. Ask an administrator.")
+        raise Turned(message % {"name": name}, "inactive")
     if groups is not None:
         with transaction.atomic():
             _follow(user, set(groups))
@@ -59,7 +64,7 @@ def _find(name: str, source: User.Source) -> User | None:
             "There is an account “%(name)s” here already that signs in another way. "
             "An administrator can give it another name, or say under Administration, Users, that it signs in this way."
         )
-        raise Turned(message % {"name": user.username})
+        raise Turned(message % {"name": user.username}, "source")
     if user.username != name:
         message = _("You are called “%(name)s”, and there is an account “%(other)s” here. Ask an administrator.")
         raise Turned(message % {"name": name, "other": user.username})

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
-from cardocr_site.accounts import outside
+from cardocr_site.accounts import outside, watching
 from cardocr_site.accounts.addresses import from_trusted_proxy
 from cardocr_site.accounts.models import User
 
@@ -28,6 +28,12 @@ LEFT_ALONE = {
 def named(request: HttpRequest) -> str:
     """Whom the proxy vouches for; empty where no header is set, none came, or somebody else sent it."""
     return _sent(request, settings.REMOTE_USER_HEADER)
+
+
+def claimed(request: HttpRequest) -> str:
+    """Whom somebody names who may not."""
+    header = settings.REMOTE_USER_HEADER
+    return "" if not header or from_trusted_proxy(request) else request.headers.get(header, "").strip()
 
 
 def _groups(request: HttpRequest) -> list[str] | None:
@@ -58,10 +64,15 @@ class RemoteUserMiddleware(MiddlewareMixin):
         if by_proxy and not self._still(request.user, name):
             logout(request)
         # A session of a local account goes on, and a program that sends a token is whom the token names.
-        if not name or request.user.is_authenticated or request.headers.get("Authorization", "").startswith("Bearer "):
+        said = name or claimed(request)
+        if not said or request.user.is_authenticated or request.headers.get("Authorization", "").startswith("Bearer "):
             return
-        if match is None or match.view_name not in LEFT_ALONE:
+        if match is not None and match.view_name in LEFT_ALONE:
+            return
+        if name:
             self._sign_in(request, name)
+        else:
+            watching.turned_away(said, "untrusted", request)
 
     def _still(self, user: Any, name: str) -> bool:
         return user.is_authenticated and (user.get_username(), user.source) == (name, User.Source.PROXY)
@@ -70,5 +81,6 @@ class RemoteUserMiddleware(MiddlewareMixin):
         try:
             user = outside.take(name, User.Source.PROXY, _groups(request))
         except outside.Turned as turned:
+            watching.turned_away(name, turned.why, request)
             raise PermissionDenied(str(turned)) from turned
         login(request, user, backend=BACKEND)

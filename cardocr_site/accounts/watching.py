@@ -1,16 +1,22 @@
 """Signing in and out, and what changes what a person may do, however it is done: each has an entry in the audit log."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.utils import timezone
 
 from cardocr_site.accounts import audit
-from cardocr_site.accounts.models import AccessToken, User
+from cardocr_site.accounts.addresses import client_address
+from cardocr_site.accounts.models import AccessToken, AuditEntry, User
 
-RIGHTS = ("username", "role", "is_active")
+RIGHTS = ("username", "role", "is_active", "source")
+VOUCHED = {User.Source.PROXY: "header", User.Source.OIDC: "provider"}  # who signs in so, does so in no other way
+ONCE_IN = timedelta(minutes=10)
 _M2M = {"post_add": "added", "post_remove": "taken", "post_clear": "all_taken"}
 
 
@@ -27,9 +33,12 @@ def connect() -> None:
 
 
 def _signed_in(request: Any, user: Any, **_: Any) -> None:
-    audit.record(
-        "sign_in", by=user, of=user, kind="user", name=user.get_username(), request=request, details={"by": "page"}
-    )
+    details = _in_by("page", user)
+    audit.record("sign_in", by=user, of=user, kind="user", name=user.get_username(), request=request, details=details)
+
+
+def _in_by(face: str, user: User) -> dict[str, str]:
+    return {"by": VOUCHED.get(User.Source(user.source), face)}
 
 
 def _signed_out(request: Any, user: Any, **_: Any) -> None:
@@ -53,6 +62,25 @@ def refused(name: str, request: Any = None) -> None:
         request=request,
         details={"known": user is not None},
     )
+
+
+def turned_away(name: str, why: str, request: Any) -> None:
+    """Somebody whom a header names: each request says so again, and it is told once in ten minutes.
+
+    A proxy that is trusted names people, and its word is kept; from elsewhere it may be anything.
+    """
+    user = User.objects.filter(username=name).first()
+    kept = user.get_username() if user else name[:150] if why != "untrusted" else ""
+    address, details = client_address(request), {"by": "header", "why": why}
+    since = timezone.now() - ONCE_IN
+    told = AuditEntry.objects.filter(act="sign_in", at__gte=since, outcome=audit.Outcome.REFUSED, address=address)
+    told = told.filter(details=details) if why == "untrusted" else told.filter(details=details, object_name=kept)
+    if told.exists():
+        return
+    with transaction.atomic():
+        if not told.exists():  # the pictures of a page ask at the same time
+            outcome = audit.Outcome.REFUSED
+            audit.record("sign_in", of=user, kind="user", name=kept, outcome=outcome, request=request, details=details)
 
 
 def _remember(instance: Any, update_fields: Iterable[str] | None, raw: bool, **_: Any) -> None:
@@ -92,7 +120,8 @@ def _token_made(instance: Any, created: bool, raw: bool, **_: Any) -> None:
         return
     user = instance.user
     if instance.kind == AccessToken.Kind.SIGN_IN:
-        audit.record("sign_in", by=user, of=user, kind="user", name=user.get_username(), details={"by": "program"})
+        details = _in_by("program", user)
+        audit.record("sign_in", by=user, of=user, kind="user", name=user.get_username(), details=details)
     else:
         audit.record(
             "token_made",

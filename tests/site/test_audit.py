@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from batches.actions import bulk, runs, trash
 from batches.actions import settings as settings_of_batch
-from batches.models import Batch, Card
+from batches.models import Batch, Card, Delivery, Webhook
 from batches.queries import grid
 from cardocr_site.accounts import audit, tokens
 from cardocr_site.accounts.models import AuditEntry, Unchangeable, User
@@ -239,3 +239,46 @@ def test_nothing_secret_is_in_it(client: Client, user: User, administrator: User
 def test_with_whom_a_batch_is_shared(batch: Batch, user: User):
     settings_of_batch.share(batch, user, "read", {Group.objects.create(name="Music"): "edit"})
     assert "Music" in told("sharing").details["groups"]
+
+
+# -- webhooks, whose addresses may hold a secret
+
+
+def test_webhooks_made_switched_replayed_and_removed(client: Client, api: Any, administrator: User, user: User):
+    made = api("post", "/webhooks", {"address": "http://127.0.0.1:9/canary-secret?token=canary-too"}).data
+    hook = Webhook.objects.get()
+    delivery = Delivery.objects.create(webhook=hook, event="batch.paused", payload={}, status="given_up")
+    api("patch", f"/webhooks/{made['id']}", {"enabled": False})
+    api("patch", f"/webhooks/{made['id']}", {"enabled": False})
+    api("post", f"/webhooks/{made['id']}/deliveries/{delivery.pk}/replay")
+    client.force_login(administrator)
+    client.post(f"/webhooks/{made['id']}/switch/", {"enabled": "1"})
+    client.post(f"/webhooks/{made['id']}/deliveries/{delivery.pk}/replay/")
+    client.post(f"/webhooks/{made['id']}/delete/")
+    told = AuditEntry.objects.filter(object_kind="webhook").order_by("id")
+    assert [(one.act, one.actor_name) for one in told] == [
+        ("webhook_made", "ingrid"),
+        ("webhook_off", "ingrid"),
+        ("webhook_replayed", "ingrid"),
+        ("webhook_on", "admin"),
+        ("webhook_replayed", "admin"),
+        ("webhook_removed", "admin"),
+    ]
+    assert {(one.object_id, one.object_name) for one in told} == {(str(made["id"]), "127.0.0.1")}
+    assert told[2].details == {"event": "batch.paused", "delivery": str(delivery.uid)}
+    assert told[5].details == {"user": "ingrid"}
+    everything = json.dumps(list(AuditEntry.objects.values()), default=str)
+    assert "canary" not in everything
+    assert made["secret"] not in everything
+
+
+def test_cards_that_are_read_again_go_out_again(batch: Batch, make_cards: Callable[..., list[Card]], user: User):
+    one, *_two = make_cards(3, "failed")
+    engine = Engine.objects.create(name="Far", kind="openai_compatible", address="https://llm.example.org", model="m")
+    Batch.objects.update(status="completed", label="drawer", engine=engine)
+    batch.refresh_from_db()
+    runs.retry_card(one, user)
+    bulk.begin(batch, user, grid.Filters(), "retry")
+    sent = AuditEntry.objects.filter(act="sent_out").order_by("id")
+    assert [entry.details["cards"] for entry in sent] == [1, 2]
+    assert {entry.details["host"] for entry in sent} == {"llm.example.org"}

@@ -1,12 +1,14 @@
 """The proxy in front says who it is: believed from a trusted peer alone."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from cardocr_site.accounts.models import User
+from cardocr_site.accounts import watching
+from cardocr_site.accounts.models import AuditEntry, User
 from tests.conftest import ApiClient
 from tests.site.test_settings import run
 
@@ -164,3 +166,41 @@ def test_without_a_trusted_proxy_it_does_not_start(tmp_path: Path) -> None:
     answer = run(tmp_path, CARDOCR_REMOTE_USER_HEADER="X-Remote-User")
     assert answer.returncode != 0
     assert "no proxy is trusted to send it" in answer.stderr
+
+
+# -- in the audit log
+
+
+def told() -> list[tuple[str, str, Any]]:
+    entries = AuditEntry.objects.filter(act="sign_in").order_by("id")
+    return [(one.outcome, one.object_name, one.details.get("why", one.details["by"])) for one in entries]
+
+
+def test_a_sign_in_by_header_is_told_as_such(proxied: Client) -> None:
+    for _ in range(2):
+        proxied.get("/batches/", headers=INGRID)
+    assert told() == [("done", "ingrid", "header")]
+
+
+def test_who_is_turned_away_is_told_once_and_not_at_every_request(
+    proxied: Client, administrator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxied.get("/batches/", headers=INGRID)
+    User.objects.filter(username="ingrid").update(is_active=False)
+    for name in ("ingrid", "admin", "house\\magnus"):
+        for path in ("/batches/", "/templates/", "/api/v1/batches"):
+            assert Client(REMOTE_ADDR="10.0.0.2").get(path, headers={"X-Remote-User": name}).status_code == 403
+    refused = [("refused", "ingrid", "inactive"), ("refused", "admin", "source"), ("refused", "house\\magnus", "name")]
+    assert told()[1:] == refused
+    monkeypatch.setattr(watching, "ONCE_IN", timedelta(0))
+    proxied.get("/batches/", headers=INGRID)
+    assert told()[1:] == [*refused, refused[0]]
+
+
+def test_who_says_a_name_without_being_trusted_is_told_once(client: Client, administrator: User) -> None:
+    for name in ("admin", "canary-what-somebody-typed", "admin"):
+        client.get("/batches/", headers={"X-Remote-User": name}, REMOTE_ADDR="192.0.2.7")
+    client.get("/accounts/login/", headers=INGRID, REMOTE_ADDR="192.0.2.8")
+    client.get("/batches/", headers=INGRID, REMOTE_ADDR="192.0.2.9")
+    assert told() == [("refused", "admin", "untrusted"), ("refused", "", "untrusted")]
+    assert {one.address for one in AuditEntry.objects.all() if one.outcome == "refused"} == {"192.0.2.7", "192.0.2.9"}

@@ -201,7 +201,7 @@ def test_what_is_replayed_is_sent_again_with_all_its_tries(
 ):
     (delivery,), _secret = made(user, batch, listening.address)
     tell.tell_all()
-    webhooks.replay(delivery)
+    webhooks.replay(delivery, delivery.webhook.owner)
     tell.tell_all()
     first, second = (headers["X-Cardocr-Delivery"] for _path, headers, _body in listening.got)
     assert first == second == str(delivery.uid)
