@@ -77,6 +77,16 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def sync_disk(folder: Path) -> None:
+    """All that was written on the disk that holds the folder, by whomever."""
+    if not hasattr(_libc, "syncfs"):
+        os.sync()
+        return
+    with _opened(folder) as descriptor:
+        if _libc.syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), "The disk did not take the files")
+
+
 def flush(parts: Sequence[Path]) -> None:
     """Their bytes on the disk, before any of them is renamed."""
     if parts:

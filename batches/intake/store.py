@@ -41,7 +41,8 @@ def label(batch: Batch, now: datetime) -> str:
     return f"{name}_{timezone.localtime(now):%Y-%m-%d_%H-%M}_{batch.uid}"
 
 
-def _wanted(batch: Batch) -> Path:
+def settled(batch: Batch) -> Path:
+    """Where its row says that its folder lies."""
     if batch.deleted_at is not None:
         return _area("trash") / batch.uid
     return _home(batch)
@@ -54,7 +55,7 @@ def _home(batch: Batch) -> Path:
 
 def places(batch: Batch) -> list[Path]:
     """Every place where the folder may be, the wanted one first."""
-    places = [_wanted(batch), _home(batch), _area("temp") / batch.uid, _area("trash") / batch.uid]
+    places = [settled(batch), _home(batch), _area("temp") / batch.uid, _area("trash") / batch.uid]
     return list(dict.fromkeys(places))
 
 
@@ -64,14 +65,14 @@ def _fresh(batch: Batch) -> Batch | None:
 
 def folder(batch: Batch) -> Path:
     """The batch's folder, where it is now. One that is not made yet: where it will be."""
-    wanted = _wanted(batch)
+    wanted = settled(batch)
     if wanted.is_dir():  # nearly always
         return wanted
     for place in places(batch):
         if place.is_dir():
             return place
     fresh = _fresh(batch) or batch  # the object may be older than the start
-    return next((place for place in places(fresh) if place.is_dir()), _wanted(fresh))
+    return next((place for place in places(fresh) if place.is_dir()), settled(fresh))
 
 
 def results_folder(batch: Batch) -> Path:
@@ -248,7 +249,7 @@ def settle(batch: Batch) -> None:
     with moving(batch):
         fresh = _fresh(batch)
         if fresh is not None:
-            _move(fresh, _wanted(fresh))
+            _move(fresh, settled(fresh))
 
 
 def to_trash(batch: Batch) -> None:

@@ -1,0 +1,152 @@
+"""Writes a backup while cardocr runs: nothing waits for it.
+
+The database is copied first, in one moment; each file it knows was on the disk before its row, and accepted files are
+deleted by people alone. So all that the copy knows is still there when the files follow.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from batches.intake import copying, durable
+from batches.models import Batch
+from cardocr_site import __version__, backups
+from cardocr_site.backups import Failed
+
+Tell = Callable[[int, int, str], None]  # how many of how many batches, and the name of the one that comes
+
+
+def make(target: Path, tell: Tell, *, with_keys: bool = False) -> dict[str, int]:
+    """The whole file or none, readable by its owner alone. What `end.json` says of it. Raises Failed."""
+    target = target.absolute()
+    _refuse(target)
+    part, copy = (target.with_name(f".{target.name}.{kind}.part") for kind in ("tar", "database"))
+    try:
+        with _private(part) as file, tarfile.open(fileobj=file, mode="w") as tar:
+            end = _Backup(tar, target.parent, tell).write(copy, with_keys=with_keys)
+        durable.replace(part, target)
+    except OSError as error:
+        raise Failed(f"{target} cannot be written: {error.strerror or error}.") from error
+    finally:
+        for left in (part, copy):
+            left.unlink(missing_ok=True)
+    return end
+
+
+def _refuse(target: Path) -> None:
+    if connection.vendor != "sqlite":
+        raise Failed("This database is not in the data folder: copy it with its own tools, then the data folder.")
+    if target.exists():
+        raise Failed(f"{target} is there already. It is left alone: choose another name.")
+    if not target.parent.is_dir():
+        raise Failed(f"There is no folder {target.parent}.")
+    if target.is_relative_to(settings.DATA_DIR):
+        raise Failed(f"{target} lies in the data folder, and would be lost with it: choose a place on another disk.")
+
+
+@contextmanager
+def _private(path: Path) -> Iterator[BinaryIO]:
+    with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class _Backup:
+    def __init__(self, tar: tarfile.TarFile, place: Path, tell: Tell) -> None:
+        self._tar = tar
+        self._place = place
+        self._tell = tell
+        self._files = self._bytes = 0
+
+    def write(self, copy: Path, *, with_keys: bool) -> dict[str, int]:
+        snapshot(copy)
+        batches = Batch.objects.only("uid", "label", "deleted_at", "name").order_by("pk")
+        number = batches.count()
+        about = {"form": backups.FORM, "version": __version__, "made_at": timezone.now().isoformat()}
+        self._text(backups.ABOUT, {**about, "batches": number})
+        if with_keys:
+            for name, setting in backups.NAMES_OF_KEYS.items():
+                self._bytes_of(f"{backups.KEYS}/{name}", str(getattr(settings, setting)).encode())
+        with copy.open("rb") as file:
+            digest = self._add(backups.DATABASE, file)
+        done = 0
+        for done, batch in enumerate(batches.iterator(200), 1):
+            self._tell(done - 1, number, batch.name)
+            self._batch(batch)
+        end = {"batches": done, "files": self._files, "bytes": self._bytes}
+        self._text(backups.END, {**end, "database": digest})
+        return end
+
+    def _batch(self, batch: Batch) -> None:
+        sums = {}
+        for name, file in copying.files(batch):
+            self._room(os.fstat(file.fileno()).st_size)
+            sums[name] = self._add(f"{backups.FILES}/{batch.uid}/{name}", file)
+            self._files += 1
+        self._text(f"{backups.SUMS}/{batch.uid}.json", sums)
+
+    def _room(self, needed: int) -> None:
+        """A full disk would stop what runs beside it, too."""
+        if shutil.disk_usage(self._place).free - needed < settings.MIN_FREE_BYTES:
+            kept = settings.MIN_FREE_BYTES // 1_000_000
+            raise Failed(
+                f"Less than {kept} MB would be left on the disk of {self._place}: nothing was kept. Make room."
+            )
+
+    def _add(self, name: str, file: BinaryIO) -> str:
+        """Raises OSError where the file is shorter than it was said to be."""
+        read = _Summed(file)
+        info = self._info(name, os.fstat(file.fileno()).st_size, os.fstat(file.fileno()).st_mtime)
+        self._tar.addfile(info, cast("IO[bytes]", read))  # it reads, and no more is asked of it
+        self._bytes += info.size
+        return read.digest.hexdigest()
+
+    def _text(self, name: str, told: Any) -> None:
+        self._bytes_of(name, json.dumps(told, ensure_ascii=False).encode())
+
+    def _bytes_of(self, name: str, data: bytes) -> None:
+        self._tar.addfile(self._info(name, len(data), timezone.now().timestamp()), io.BytesIO(data))
+
+    @staticmethod
+    def _info(name: str, size: int, changed: float) -> tarfile.TarInfo:
+        info = tarfile.TarInfo(name)
+        info.size, info.mtime, info.mode = size, int(changed), 0o600
+        return info
+
+
+class _Summed:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+
+def snapshot(target: Path) -> None:
+    """The database as it is at one moment. In one step: one in many begins anew whenever somebody writes."""
+    with _private(target):
+        pass
+    name = Path(str(settings.DATABASES["default"]["NAME"])).absolute()
+    if not name.is_file():
+        raise Failed(f"There is no database in {name.parent}: is CARDOCR_DATA_DIR the right one?")
+    with closing(sqlite3.connect(name, timeout=20)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a journal beside it
+    with target.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,225 @@
+"""Brings a backup back into an empty data folder: all of it checked before the first piece stands where it belongs."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from batches.intake import durable, store
+from batches.models import Batch
+from cardocr_site import backups, locks
+from cardocr_site.backups import Failed
+
+Tell = Callable[[int, int, str], None]  # how many of how many batches
+UID = re.compile(r"[0-9a-z]{1,10}")
+AREAS = ("temp", "batches", "trash")
+
+
+@dataclass
+class Restored:
+    batches: int = 0
+    files: int = 0
+    keys: bool = False
+    unknown: list[str] = field(default_factory=list)  # batches made while the backup was: their rows are not in it
+    version: str = ""
+
+
+def restore(archive: Path, tell: Tell) -> Restored:
+    """Raises Failed; the data folder is then as it was."""
+    data = Path(settings.DATA_DIR)
+    with ExitStack() as stack:
+        for role in ("web", "worker"):
+            stack.enter_context(locks.held(data / "run" / f"serve-{role}.lock", f"The data folder {data}"))
+        _refuse(data)
+        _refuse_small(archive, data)
+        place = data / "restore.part"
+        if place.exists():
+            shutil.rmtree(place)  # of a restore that was broken off
+        place.mkdir(mode=0o700)
+        stack.callback(shutil.rmtree, place, ignore_errors=True)
+        try:
+            restored = _Unpacking(archive, place, tell).run()
+            _check_database(place / backups.DATABASE)
+            _settle(place, data, restored)
+        except (OSError, tarfile.TarError) as error:
+            raise Failed(f"{archive} cannot be restored: {getattr(error, 'strerror', '') or error}.") from error
+    return restored
+
+
+def _refuse(data: Path) -> None:
+    if connection.vendor != "sqlite":
+        raise Failed("This is for the database in the data folder: remove DATABASE_URL.")
+    there = [path for path in (_database(), *(data / area for area in AREAS)) if path.is_file() or _holds(path)]
+    if there:
+        raise Failed(
+            f"{', '.join(str(path) for path in there)}: the data folder is in use. Nothing was changed. Restore into "
+            "an empty one: move this one away, or set CARDOCR_DATA_DIR to another."
+        )
+
+
+def _database() -> Path:
+    return Path(str(settings.DATABASES["default"]["NAME"]))
+
+
+def _refuse_small(archive: Path, data: Path) -> None:
+    if not archive.is_file():
+        raise Failed(f"There is no file {archive}.")
+    needed, free = archive.stat().st_size + settings.MIN_FREE_BYTES, shutil.disk_usage(data).free
+    if free < needed:
+        raise Failed(f"{needed / 1e9:.1f} GB are needed on the disk of {data}, and {free / 1e9:.1f} GB are free.")
+
+
+def _holds(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name != "_parts" for path in folder.iterdir())
+
+
+class _Unpacking:
+    def __init__(self, archive: Path, place: Path, tell: Tell) -> None:
+        self._archive = archive
+        self._place = place
+        self._tell = tell
+        self._sums: dict[str, str] = {}  # of the batch that comes
+        self._batches: set[str] = set()
+        self._about: dict[str, Any] = {}
+        self._database = ""
+        self._done = Restored()
+
+    def run(self) -> Restored:
+        """Raises Failed, OSError, TarError."""
+        end: dict[str, Any] | None = None
+        try:
+            with tarfile.open(self._archive, mode="r:") as tar:
+                for member in self._members(tar):
+                    if end is not None:
+                        raise Failed(f"{self._archive} goes on after its end: it is no backup as cardocr makes them.")
+                    end = self._take(tar, member)
+        except (ValueError, KeyError) as error:  # JSON that is none, or without what belongs there
+            raise self._damaged(str(error)) from error
+        if end is None:
+            raise Failed(f"{self._archive} is cut off, or no backup of cardocr: its end is missing.")
+        expected = {"batches": len(self._batches), "files": self._done.files, "database": self._database}
+        if {name: end[name] for name in expected} != expected:
+            raise self._damaged("it does not hold what its end says")
+        self._done.version = str(self._about["version"])
+        return self._done
+
+    def _members(self, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+        for number, member in enumerate(tar):
+            tar.members = []  # type: ignore[attr-defined]  # it would keep each
+            if not member.isreg():
+                raise self._damaged(f"“{member.name}” is no file")
+            if number == 0 and member.name != backups.ABOUT:
+                raise Failed(f"{self._archive} is no backup of cardocr.")
+            yield member
+
+    def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any] | None:
+        first, _slash, rest = member.name.partition("/")
+        if member.name == backups.END:
+            return self._json(tar, member)
+        if member.name == backups.ABOUT:
+            self._about = self._json(tar, member)
+            self._refuse_newer()
+        elif member.name == backups.DATABASE:
+            self._database = self._write(tar, member, self._place / backups.DATABASE)
+        elif first == backups.KEYS and rest in backups.NAMES_OF_KEYS:
+            self._write(tar, member, self._place / rest)
+            self._done.keys = True
+        elif first == backups.FILES:
+            self._file(tar, member, rest)
+        elif first == backups.SUMS and UID.fullmatch(rest.removesuffix(".json")):
+            self._batch(self._json(tar, member), rest.removesuffix(".json"))
+        else:
+            raise self._damaged(f"nobody knows “{member.name}”")
+        return None
+
+    def _refuse_newer(self) -> None:
+        if self._about["form"] > backups.FORM:
+            raise Failed(
+                f"{self._archive} was made by a newer cardocr ({self._about['version']}): install that one first."
+            )
+
+    def _file(self, tar: tarfile.TarFile, member: tarfile.TarInfo, rest: str) -> None:
+        uid, _slash, name = rest.partition("/")
+        parts = name.split("/")
+        if not UID.fullmatch(uid) or any(part in {"", ".", ".."} or "\\" in part for part in parts):
+            raise self._damaged(f"“{member.name}” is no name of a file")
+        self._sums[name] = self._write(tar, member, self._place.joinpath(backups.FILES, uid, *parts))
+        self._done.files += 1
+
+    def _batch(self, sums: dict[str, str], uid: str) -> None:
+        wrong = sorted(name for name in {*sums, *self._sums} if sums.get(name) != self._sums.get(name))
+        if wrong:
+            raise self._damaged(f"{len(wrong)} files of the batch {uid} are not as they were, the first is {wrong[0]}")
+        self._sums = {}
+        self._batches.add(uid)
+        self._tell(len(self._batches), int(self._about["batches"]), uid)
+
+    def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        read, digest = tar.extractfile(member), hashlib.sha256()
+        assert read is not None  # noqa: S101  (a regular file)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            while block := read.read(backups.BLOCK):
+                digest.update(block)
+                file.write(block)
+        os.utime(path, (member.mtime, member.mtime))
+        return digest.hexdigest()
+
+    def _json(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
+        read = tar.extractfile(member)
+        assert read is not None  # noqa: S101  (a regular file)
+        told: dict[str, Any] = json.loads(read.read())
+        return told
+
+    def _damaged(self, why: str) -> Failed:
+        return Failed(f"{self._archive} is damaged: {why}. Nothing was restored; take another backup.")
+
+
+def _check_database(path: Path) -> None:
+    """Raises Failed where it is damaged, or knows changes that this cardocr does not."""
+    with closing(sqlite3.connect(path)) as database:
+        if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise Failed("The database in the backup is damaged. Nothing was restored; take another backup.")
+        applied = set(database.execute("SELECT app, name FROM django_migrations").fetchall())
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    known = set(loader.disk_migrations)
+    for migration in loader.disk_migrations.values():
+        known |= set(migration.replaces)
+    ours = {app for app, _name in known}
+    newer = sorted(f"{app} {name}" for app, name in applied - known if app in ours)
+    if newer:
+        raise Failed(f"The backup is of a newer cardocr (it knows {newer[0]}): install that one first.")
+
+
+def _settle(place: Path, data: Path, restored: Restored) -> None:
+    """Renames alone, the database last: it is what makes the folder a restored one."""
+    with closing(sqlite3.connect(place / backups.DATABASE)) as database:
+        rows = database.execute("SELECT uid, label, deleted_at FROM batches_batch").fetchall()
+    durable.sync_disk(place)
+    for uid, label, deleted_at in rows:
+        made = Batch(uid=uid, label=label, deleted_at=deleted_at and datetime.fromisoformat(deleted_at))
+        folder, target = place / backups.FILES / uid, store.settled(made)
+        if folder.is_dir():
+            target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            folder.rename(target)
+            restored.batches += 1
+    left = place / backups.FILES
+    restored.unknown = sorted(path.name for path in left.iterdir()) if left.is_dir() else []
+    if restored.keys:
+        for name in backups.NAMES_OF_KEYS:
+            (place / name).replace(data / name)
+    (place / backups.DATABASE).rename(_database())
+    durable.sync_disk(data)

@@ -1,0 +1,35 @@
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from cardocr_site import backups, locks
+from cardocr_site.backups import restoring
+from cardocr_site.management.commands.backup import Meter
+
+
+class Command(BaseCommand):
+    help = "Brings a backup back into an empty data folder; all of it is checked before anything is put in its place."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", type=Path, help="what `backup` has made")
+
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+        meter = Meter(self.stderr)
+        try:
+            done = restoring.restore(file, meter.show)
+        except (backups.Failed, locks.InUse) as error:
+            raise CommandError(str(error)) from None
+        finally:
+            meter.end()
+        self.stdout.write(f"{done.batches} batches and {done.files} files are in {settings.DATA_DIR}.")
+        if done.unknown:
+            self.stdout.write(f"{len(done.unknown)} batches were made while the backup was, and are not in it.")
+        if not done.keys:
+            self.stdout.write(
+                "The backup has no keys. Put the encryption-key of that time into the data folder; without it, enter "
+                "the keys of engines anew. People sign in again."
+            )
+        self.stdout.write("Start it: manage.py serve. Then call manage.py doctor.")
