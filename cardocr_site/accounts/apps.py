@@ -2,6 +2,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate, post_save
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -18,7 +19,11 @@ class AccountsConfig(AppConfig):
         post_migrate.connect(audit.set_up, sender=self)
 
 
-def _end_access(instance: Any, **more: Any) -> None:
-    """Whoever is deactivated: however that was done."""
+def _end_access(instance: Any, update_fields: Any = None, **more: Any) -> None:
+    """Of whoever is deactivated, or is no administrator any more: however that was done."""
+    if update_fields is not None and not {"is_active", "role"} & set(update_fields):
+        return
     if not instance.is_active:
         instance.access_tokens.all().delete()
+    if not instance.is_administrator:
+        instance.invitations.filter(used_at=None, revoked_at=None).update(revoked_at=timezone.now())

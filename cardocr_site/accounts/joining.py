@@ -33,25 +33,33 @@ def register(username: str, email: str, password: str) -> User:
     """Raises Closed, Unfit."""
     if not settings.SELF_REGISTRATION:
         raise Closed
+    user = prepare(User(username=username, email=email, role=settings.DEFAULT_ROLE), password, by_mail=True)
     with transaction.atomic():
-        user = make(User(username=username, email=email, role=settings.DEFAULT_ROLE), password, by_mail=True)
+        save(user)
         audit.record("registered", by=user, of=user, kind="user", name=user.username)
     return user
 
 
-def make(user: User, password: str, *, by_mail: bool = False) -> User:
-    """Save a new person. `by_mail`: an address is needed. Raises Unfit."""
-    with transaction.atomic():
-        problems = _problems(user, password, by_mail)
-        if problems:
-            raise Unfit(problems)
-        user.set_password(password)
-        try:
-            with transaction.atomic():
-                user.save()
-        except IntegrityError as error:  # two at once
-            raise Unfit({"username": [_("This name is taken.")]}) from error
+def prepare(user: User, password: str, *, by_mail: bool = False) -> User:
+    """Before the transaction that saves it: a password takes its time. `by_mail`: needs an address. Raises Unfit."""
+    problems = _problems(user, password, by_mail)
+    if problems:
+        raise Unfit(problems)
+    user.set_password(password)
     return user
+
+
+def save(user: User) -> None:
+    """Raises Unfit where somebody took the name meanwhile."""
+    taken = User.objects.filter(username__iexact=user.username).exists()
+    try:
+        with transaction.atomic():
+            if not taken:
+                user.save(force_insert=True)
+    except IntegrityError:  # in this moment
+        taken = True
+    if taken:
+        raise Unfit({"username": [_("This name is taken.")]})
 
 
 def _problems(user: User, password: str, by_mail: bool) -> dict[str, list[str]]:

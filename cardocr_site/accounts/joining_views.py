@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from cardocr_site.accounts import joining
+from cardocr_site.accounts import invitations, joining
 from cardocr_site.accounts.models import User
 
 BACKEND = "cardocr_site.accounts.backends.SlowingBackend"
@@ -55,6 +55,10 @@ class AccountForm(forms.Form):
                 self.fields[name].widget.attrs |= {"aria-invalid": "true", "aria-describedby": f"id_{name}_error"}
 
 
+class InvitedForm(AccountForm):
+    email = forms.EmailField(label=gettext_lazy("E-mail address"), max_length=254, required=False)
+
+
 @sensitive_post_parameters("password")
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,6 +76,25 @@ def register(request: HttpRequest) -> HttpResponse:
             return let_in(request, user)
     form.mark()
     return render(request, "registration/register.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """To look at the page uses nothing up: programs that show what is behind a link do that, too."""
+    try:
+        invited = invitations.find(token)
+        form = InvitedForm(request.POST if request.method == "POST" else None, initial={"email": invited.email})
+        if form.is_valid():
+            return let_in(request, invitations.accept(token, **form.cleaned_data))
+    except invitations.Gone:
+        return render(request, "registration/invitation_gone.html", status=404)
+    except joining.Unfit as unfit:
+        form.refuse(unfit)
+    form.mark()
+    context = {"form": form, "invited": invited, "by_mail": bool(settings.EMAIL_URL)}
+    return render(request, "registration/invitation.html", context, status=422 if form.is_bound else 200)
 
 
 def let_in(request: HttpRequest, user: User) -> HttpResponse:

@@ -80,6 +80,11 @@ class User(AbstractUser):
         return self.is_active and self.role == self.Role.ADMINISTRATOR
 
     @property
+    def role_name(self) -> str:
+        """In one word."""
+        return str(self.get_role_display()).partition(":")[0]
+
+    @property
     def initials(self) -> str:
         words = (self.get_full_name() or self.username).split()
         return "".join(word[0] for word in words[:2]).upper()
@@ -124,6 +129,69 @@ class AccessToken(models.Model):
 
     def __str__(self) -> str:
         return self.name or str(self.kind)
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def open(self) -> "InvitationQuerySet":
+        """Those with which somebody may still come: only as long as whoever made one is an administrator."""
+        made = {"made_by__is_active": True, "made_by__role": User.Role.ADMINISTRATOR}
+        return self.filter(used_at=None, revoked_at=None, expires_at__gt=timezone.now(), **made)
+
+
+class Invitation(models.Model):
+    """Lets one person make an account, once. Of its link only a hash is kept; see invitations.py."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        USED = "used", _("used")
+        EXPIRED = "expired", _("expired")
+        REVOKED = "revoked", _("revoked")
+
+    key = models.CharField(max_length=64, unique=True)
+    role = models.CharField(_("role"), max_length=16, blank=True, choices=User.Role)
+    first_name = models.CharField(_("first name"), max_length=150, blank=True)
+    last_name = models.CharField(_("last name"), max_length=150, blank=True)
+    email = models.EmailField(_("email address"), blank=True)
+    groups = models.ManyToManyField("auth.Group", blank=True, related_name="+")
+    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="invitations")
+    made_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+    user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")  # who came with it
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-made_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip() or self.email or self.role_name
+
+    @property
+    def role_name(self) -> str:
+        return str(self.get_role_display()).partition(":")[0]
+
+    @property
+    def state(self) -> State:
+        if self.used_at is not None:
+            return self.State.USED
+        if self.revoked_at is not None or self.made_by is None or not self.made_by.is_administrator:
+            return self.State.REVOKED
+        return self.State.OPEN if self.expires_at > timezone.now() else self.State.EXPIRED
+
+
+class ResetAsked(models.Model):
+    """Somebody has forgotten a password and typed this address. Whose it is, the consumer finds out; see resets.py."""
+
+    email = models.CharField(max_length=254)
+    language = models.CharField(max_length=8)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    due_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)  # null: it was answered
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"
 
 
 class IdempotentReply(models.Model):

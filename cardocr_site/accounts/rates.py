@@ -29,7 +29,13 @@ class Kind(StrEnum):
 
 # What is sent to these routes counts as such; anything else below /api/ is a request like any.
 ROUTES = {
-    Kind.SIGN_INS: {"accounts/login/", "accounts/register/", "api/v1/auth/login", "api/v1/auth/register"},
+    Kind.SIGN_INS: {
+        "accounts/login/",
+        "accounts/register/",
+        "accounts/invitation/<str:token>/",
+        "api/v1/auth/login",
+        "api/v1/auth/register",
+    },
     Kind.UPLOADS: {
         "batches/<int:pk>/files/",
         "batches/<int:pk>/parts/",

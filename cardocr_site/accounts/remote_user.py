@@ -19,6 +19,7 @@ LEFT_ALONE = {
     "login",
     "logout",
     "register",
+    "invitation",
     "set_language",
     "oidc",
     "oidc_callback",

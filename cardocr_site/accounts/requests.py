@@ -31,3 +31,17 @@ def operator_required(
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def administrator_required(
+    view: Callable[Concatenate[SignedInRequest, Rest], HttpResponse],
+) -> Callable[Concatenate[SignedInRequest, Rest], HttpResponse]:
+    """Below `login_required`: the people of the site are looked after by administrators."""
+
+    @wraps(view)
+    def guarded(request: SignedInRequest, /, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:
+        if not request.user.is_administrator:
+            raise PermissionDenied(_("That is for administrators."))
+        return view(request, *args, **kwargs)
+
+    return guarded

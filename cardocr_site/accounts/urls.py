@@ -2,7 +2,7 @@ from django.conf import settings
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, path
 
-from cardocr_site.accounts import joining_views, token_views, views
+from cardocr_site.accounts import joining_views, people_views, token_views, views
 
 urlpatterns: list[URLPattern] = [
     path("login/", views.SignInView.as_view(), name="login"),
@@ -12,6 +12,12 @@ urlpatterns: list[URLPattern] = [
     path("profile/theme/", views.profile_theme, name="profile_theme"),
     path("tokens/", token_views.token_make, name="token_make"),
     path("tokens/<int:token_id>/revoke/", token_views.token_revoke, name="token_revoke"),
+    path("people/", people_views.people_list, name="people_list"),
+    path("people/invite/", people_views.invite, name="invite"),
+    path("people/invitations/<int:invitation_id>/revoke/", people_views.invitation_revoke, name="invitation_revoke"),
+    path("people/<uuid:person_id>/deactivate/", people_views.person_deactivate, name="person_deactivate"),
+    path("people/<uuid:person_id>/let-in/", people_views.person_let_in, name="person_let_in"),
+    path("invitation/<str:token>/", joining_views.invitation, name="invitation"),
     path("register/", joining_views.register, name="register"),
     path("forgotten/", views.password_forgotten, name="password_forgotten"),
 ]
