@@ -81,6 +81,8 @@ def site(vlm: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "CARDOCR_URL": url,
         "CARDOCR_VLM_URL": vlm.url,
         "CARDOCR_VLM_MODEL": "stub",
+        "CARDOCR_EMAIL_URL": "smtp://127.0.0.1:9",  # nobody has it switched on; their page offers it
+        "CARDOCR_EMAIL_FROM": "cards@example.org",
         "CARDOCR_LOW_DISK_MB": "0",  # how full this machine is, is no matter of the tests
         "CARDOCR_TURN_SCANS": "0",  # loading the OCR models would take seconds of the first test
         "DJANGO_SETTINGS_MODULE": "cardocr_site.settings",

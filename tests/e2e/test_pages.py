@@ -8,6 +8,9 @@ from typing import Literal
 
 import httpx
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.template.loader import render_to_string
+from django.test import RequestFactory
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests import vlm_server
@@ -182,6 +185,40 @@ def test_the_sign_in_page_is_clean(new_context: Callable[..., BrowserContext], c
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_be_visible()
     assert violations(page) == []
+
+
+DRAWN = {
+    "403": {},
+    "403_csrf": {},
+    "429": {"said": "Go on in 12 seconds."},
+    "500": {},
+    "registration/login": {"oidc": "Stadtbibliothek", "vouched_for": "anna.of.the.reading.room", "go_on": "/batches/"},
+}
+
+
+def test_what_a_test_cannot_bring_about_is_clean_too(
+    new_context: Callable[..., BrowserContext], console: Console, site: Site
+) -> None:
+    """Pages of what went wrong, and the door with single sign-on: drawn here, looked at with the site's own files."""
+    page = new_context(signed_in=False, reduced_motion="reduce", viewport={"width": 320, "height": 640}).new_page()
+    console.watch(page)
+    request = RequestFactory().get("/batches/")
+    request.user = AnonymousUser()
+    drawn = {name: render_to_string(f"{name}.html", context, request) for name, context in DRAWN.items()}
+    asked: list[str] = []
+    page.route("**/drawn/", lambda route: route.fulfill(body=drawn[asked[-1]], content_type="text/html"))
+    found, wide = {}, {}
+    for name in drawn:
+        asked.append(name)
+        page.goto("/drawn/")
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            if problems := violations(page):
+                found[name, scheme] = problems
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > 320:
+            wide[name] = width
+    assert found == {}
+    assert wide == {}
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
