@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from batches import changes
-from batches.actions import activity, erasing, runs
+from batches.actions import activity, drafts, erasing, runs
 from batches.drain import erasing as cleaning
 from batches.drain import filer
 from batches.intake import adding, derive, store
@@ -101,6 +101,18 @@ def test_twice_is_once(cards: list[Card], user: User):
     before = counters()
     assert erasing.erase(cards[1], user) is None
     assert (counters(), ErasedCard.objects.count()) == (before, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_a_draft_taking_a_scan_out_leaves_its_name_and_erasing_leaves_none(batch: Batch, user: User):
+    out, erased = scanned(batch, f"out {CANARY}.jpg"), scanned(batch, f"erased {CANARY}.jpg", (200, 200))
+    for card in (out, erased):
+        card.upload = Upload.objects.create(batch=batch, name=card.original_name, status=UploadStatus.DONE)
+        card.save()
+    drafts.remove_cards(batch, [out], user)
+    erasing.erase(erased, user)
+    assert below(store.folder(batch)) == []
+    assert [upload.name for upload in Upload.objects.all()] == [f"out {CANARY}.jpg"]
 
 
 @pytest.mark.django_db
