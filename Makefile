@@ -17,7 +17,7 @@ help:
 	@echo "make bench        the benchmarks, about an hour"
 	@echo "make screenshots  the pictures of the README and the guide, made anew"
 	@echo "make messages     collect the texts to be translated, compile the translations"
-	@echo "make locks        resolve requirements.lock and requirements-dev.lock anew"
+	@echo "make locks        resolve the lock files anew"
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "cardocr needs Python 3.11 or later, and none was found. Say which one to use: make PYTHON=/path/to/python3.12 install"; exit 1; }
@@ -71,6 +71,6 @@ messages: dev
 
 locks: dev
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --group dev --all-extras -c requirements.lock -o requirements-dev.lock
-	@for extra in oidc postgres; do $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra $$extra -c requirements.lock -o requirements-$$extra.lock; done
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --group dev --extra oidc --extra postgres -c requirements.lock -o requirements-dev.lock
+	@for extra in oidc postgres ldap; do $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra $$extra -c requirements.lock -o requirements-$$extra.lock; done
 	@for wanted in tests/servers/requirements/*.in; do $(BIN)/uv pip compile $$wanted --excludes tests/servers/requirements/unneeded.txt --universal --python-version 3.11 --generate-hashes --no-header -q -o $${wanted%.in}.lock; done

@@ -31,7 +31,7 @@ _PATTERNS = (
 
 
 def _own() -> Iterator[str]:
-    for name in ("SECRET_KEY", "ENCRYPTION_KEY", "ADMIN_PASSWORD", "VLM_API_KEY"):
+    for name in ("SECRET_KEY", "ENCRYPTION_KEY", "ADMIN_PASSWORD", "VLM_API_KEY", "AUTH_LDAP_BIND_PASSWORD"):
         value = str(getattr(settings, name, ""))
         yield from (part for part in value.replace(",", " ").split() if len(part) >= SHORTEST)
 

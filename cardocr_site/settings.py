@@ -7,7 +7,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from cardocr_site import databases, mail, public, secrets, signon
+from cardocr_site import databases, directory, mail, public, secrets, signon
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -238,6 +238,24 @@ if OIDC_URL or OIDC_CLIENT_ID or OIDC_CLIENT_SECRET:
     SOCIALACCOUNT_ADAPTER = "cardocr_site.accounts.oidc.Takes"
     INSTALLED_APPS = [*signon.OIDC_APPS, *INSTALLED_APPS]
     MIDDLEWARE = [*MIDDLEWARE, signon.OIDC_MIDDLEWARE]
+# Sign-in by a directory: the same.
+LDAP = directory.Given(
+    url=env.str("CARDOCR_LDAP_URL", default="").strip(),
+    start_tls=env.bool("CARDOCR_LDAP_START_TLS", default=True),
+    ca_bundle=env.str("CARDOCR_LDAP_CA_BUNDLE", default="").strip(),
+    timeout=env.float("CARDOCR_LDAP_TIMEOUT", default=5.0),
+    bind_dn=env.str("CARDOCR_LDAP_BIND_DN", default="").strip(),
+    bind_password=env.str("CARDOCR_LDAP_BIND_PASSWORD", default="").rstrip("\r\n"),
+    user_base=env.str("CARDOCR_LDAP_USER_BASE", default="").strip(),
+    user_filter=env.str("CARDOCR_LDAP_USER_FILTER", default="").strip(),
+    user_dn=env.str("CARDOCR_LDAP_USER_DN", default="").strip(),
+    name_attribute=env.str("CARDOCR_LDAP_NAME_ATTRIBUTE", default="").strip(),
+    group_base=env.str("CARDOCR_LDAP_GROUP_BASE", default="").strip(),
+    group_type=env.str("CARDOCR_LDAP_GROUP_TYPE", default="").strip(),
+)
+if LDAP:
+    vars().update(directory.settings_of(LDAP))
+    AUTHENTICATION_BACKENDS = [*AUTHENTICATION_BACKENDS, directory.BACKEND]
 TOKEN_HOURS = env.int("CARDOCR_TOKEN_HOURS", default=24)  # how long a program's sign-in holds
 SELF_REGISTRATION = env.bool("CARDOCR_SELF_REGISTRATION", default=False)
 LOGIN_URL = "login"
@@ -309,6 +327,7 @@ LOGGING = {
         "django": {"handlers": [], "level": "WARNING", "propagate": True},
         "django.security.DisallowedHost": {"level": "ERROR"},
         "django.request": {"level": "ERROR"},
+        "django_auth_ldap": {"level": "ERROR"},  # it would log the name that was typed, which may be a password
         "httpx": {"level": "WARNING"},  # it would log every address called
         "huey": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
     },

@@ -23,6 +23,9 @@ for name in (
     "CARDOCR_REMOTE_USER_HEADER",
     "CARDOCR_REMOTE_GROUPS_HEADER",
     *(f"CARDOCR_OIDC_{name}" for name in ("URL", "CLIENT_ID", "CLIENT_SECRET", "NAME", "NAME_CLAIM", "GROUPS_CLAIM")),
+    *(f"CARDOCR_LDAP_{name}" for name in ("URL", "START_TLS", "CA_BUNDLE", "TIMEOUT", "BIND_DN", "BIND_PASSWORD")),
+    *(f"CARDOCR_LDAP_USER_{name}" for name in ("BASE", "FILTER", "DN")),
+    *(f"CARDOCR_LDAP_{name}" for name in ("NAME_ATTRIBUTE", "GROUP_BASE", "GROUP_TYPE")),
     "CARDOCR_GROUP_ROLES",
     "CARDOCR_DEFAULT_ROLE",
 ):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema, Status
 
-from cardocr_site.accounts import audit, joining, tokens, tries, watching
+from cardocr_site.accounts import audit, joining, outside, tokens, tries, watching
 from cardocr_site.accounts.addresses import client_address
 from cardocr_site.accounts.authentication import need_scope
 from cardocr_site.accounts.models import AccessToken, User
@@ -41,7 +41,11 @@ class SignedIn(Schema):
     expires_at: datetime
 
 
-@router.post("/auth/login", auth=None, response={200: Reply[SignedIn], **fails("AUTH_INVALID", "PERMISSION_DENIED")})
+@router.post(
+    "/auth/login",
+    auth=None,
+    response={200: Reply[SignedIn], **fails("AUTH_INVALID", "PERMISSION_DENIED", "NOT_READY")},
+)
 def login(request: HttpRequest, data: Credentials) -> Any:
     """Sign in by name and password. The token holds for 24 hours."""
     address = client_address(request)
@@ -52,7 +56,10 @@ def login(request: HttpRequest, data: Credentials) -> Any:
         raise Refused("RATE_LIMIT_EXCEEDED", _("Too many tries with this name: wait."), retry_after=seconds)
     user = authenticate(request, username=data.username, password=data.password)
     if not isinstance(user, User):
-        raise Refused("AUTH_INVALID", _("That name and password do not go together."))
+        sentence, later = outside.said(request)
+        if later:
+            raise Refused("NOT_READY", sentence, retry_after=30)
+        raise Refused("AUTH_INVALID", sentence or _("That name and password do not go together."))
     if user.must_change_password:
         raise Refused("PERMISSION_DENIED", _("Choose a password of your own first, in the browser."))
     token, expires = tokens.sign_in(user)

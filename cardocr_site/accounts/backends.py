@@ -40,6 +40,9 @@ class OutsideBackend(ModelBackend):
     def authenticate(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> None:
         return None
 
+    async def aauthenticate(self, request: HttpRequest | None, *args: Any, **kwargs: Any) -> Any:
+        return await sync_to_async(self.authenticate)(request, *args, **kwargs)
+
 
 class ProxyBackend(OutsideBackend):
     """Its name in a session says that the session lasts only while the proxy names the same person."""

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import get_language, gettext, gettext_lazy, ngettext
 
-from cardocr_site.accounts import keys, tries
+from cardocr_site.accounts import keys, outside, tries
 from cardocr_site.accounts.addresses import client_address
 from cardocr_site.accounts.models import User
 
@@ -39,6 +39,9 @@ class SignInForm(AuthenticationForm):
         )
 
     def get_invalid_login_error(self) -> ValidationError:
+        sentence, _later = outside.said(self.request)
+        if sentence:
+            return ValidationError(sentence, code="turned")
         left = tries.left(self.cleaned_data["username"], client_address(self.request))
         minutes = int(tries.CLOSED_FOR.total_seconds() // 60)
         if not left:

@@ -24,6 +24,7 @@ class User(AbstractUser):
         HERE = "", _("here, by a password")
         PROXY = "proxy", _("the proxy in front, by a header")
         OIDC = "oidc", _("by OpenID Connect")
+        LDAP = "ldap", _("by a directory (LDAP)")
 
     class Theme(models.TextChoices):
         AUTO = "auto", _("As the system has it")

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from cardocr_site import signon
@@ -22,6 +23,17 @@ class Turned(Exception):
     def __init__(self, sentence: str, why: str = "name") -> None:
         super().__init__(sentence)
         self.why = why
+
+
+def say(request: HttpRequest | None, sentence: str, *, later: bool = False) -> None:
+    """Why Django's `authenticate` lets nobody in, for who asked it. `later`: it may go well another time."""
+    if request is not None:
+        request._why_turned = (sentence, later)  # type: ignore[attr-defined]
+
+
+def said(request: HttpRequest | None) -> tuple[str, bool]:
+    found: tuple[str, bool] = getattr(request, "_why_turned", ("", False))
+    return found
 
 
 def take(
@@ -44,6 +56,14 @@ def again(user: User, source: User.Source, groups: Collection[str] | None) -> Us
         with transaction.atomic():
             _follow(user, set(groups))
     return user
+
+
+def gone(name: str, source: User.Source) -> None:
+    """Nobody outside has this name any more: what groups had brought goes."""
+    user = User.objects.filter(username__iexact=name, source=source).first()
+    if user is not None and (user.role_by_group or user.outside_groups):
+        with transaction.atomic():
+            _follow(user, set())
 
 
 def _need_name(name: str) -> None:

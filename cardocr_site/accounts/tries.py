@@ -36,6 +36,16 @@ def forget(account: str, address: str) -> None:
     SignInTries.objects.filter(key=_key(account, address)).delete()
 
 
+def give_back(account: str, address: str) -> None:
+    """A try that could not be checked."""
+    with transaction.atomic():
+        row = SignInTries.objects.select_for_update().filter(key=_key(account, address)).first()
+        if row is not None and row.number:
+            row.number -= 1
+            row.closed_until = None if row.number < FREE else row.closed_until
+            row.save()
+
+
 def left(account: str, address: str) -> int:
     row = SignInTries.objects.filter(key=_key(account, address)).first()
     return max(0, FREE - row.number) if row else FREE

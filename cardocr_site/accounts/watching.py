@@ -15,7 +15,8 @@ from cardocr_site.accounts.addresses import client_address
 from cardocr_site.accounts.models import AccessToken, AuditEntry, User
 
 RIGHTS = ("username", "role", "is_active", "source")
-VOUCHED = {User.Source.PROXY: "header", User.Source.OIDC: "provider"}  # who signs in so, does so in no other way
+# Who signs in so, does so in no other way.
+VOUCHED = {User.Source.PROXY: "header", User.Source.OIDC: "provider", User.Source.LDAP: "ldap"}
 ONCE_IN = timedelta(minutes=10)
 _M2M = {"post_add": "added", "post_remove": "taken", "post_clear": "all_taken"}
 

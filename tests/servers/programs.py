@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,8 +28,10 @@ def program(environment: str, name: str) -> str:
 
 
 @contextmanager
-def running(command: Sequence[str], folder: Path, ready: str, variables: Mapping[str, str]) -> Iterator[None]:
-    """The program, until the block ends; the block begins when the address `ready` answers with 200.
+def running(
+    command: Sequence[str], folder: Path, ready: str | Callable[[], bool], variables: Mapping[str, str]
+) -> Iterator[None]:
+    """The program, until the block ends; the block begins when it is `ready`, or that address answers with 200.
 
     It gets its own folder as home, so that nothing of the person's is read or written, and none of the way to the
     network that the tests were started with.
@@ -41,7 +43,8 @@ def running(command: Sequence[str], folder: Path, ready: str, variables: Mapping
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        until(lambda: _answers(ready) or process.poll() is not None, STARTS_WITHIN, every=0.1)
+        is_ready = ready if callable(ready) else lambda: _answers(ready)
+        until(lambda: is_ready() or process.poll() is not None, STARTS_WITHIN, every=0.1)
         assert process.poll() is None, log.read_text(errors="replace")[-4000:]
         yield
     finally:

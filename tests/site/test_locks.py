@@ -25,7 +25,7 @@ def locked(name: str) -> dict[str, str]:
     [
         ("requirements.lock", PROJECT["project"]["dependencies"]),
         ("requirements-dev.lock", PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]),
-        *(("requirements-dev.lock", wanted) for wanted in EXTRAS.values()),
+        *(("requirements-dev.lock", wanted) for name, wanted in EXTRAS.items() if name != "ldap"),
         *(
             (f"requirements-{name}.lock", PROJECT["project"]["dependencies"] + wanted)
             for name, wanted in EXTRAS.items()
@@ -49,6 +49,13 @@ def test_the_locks_agree(name: str):
 
 def test_the_plain_product_has_no_extra():
     assert not {"django-allauth", "psycopg"} & locked("requirements.lock").keys()
+    assert "python-ldap" not in locked("requirements.lock").keys() | locked("requirements-dev.lock"), "it is compiled"
+
+
+def test_sign_in_by_ldap_is_tried_with_what_is_installed():
+    tried = locked(f"{SERVERS}/ldap.lock")
+    assert "django" not in tried
+    assert tried.items() <= locked("requirements-ldap.lock").items()
 
 
 def of_servers(kind: str) -> list[str]:

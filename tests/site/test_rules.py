@@ -35,6 +35,7 @@ EXPLAINED = {
     (_WHO, "templates_app/presets.py"): "templates that are shipped, made at the start; nobody asks for them",
     (_WHO, "templates_app/views.py"): "the template was fetched through who owns it, above",
     (_OUT, "cardocr_site/accounts/oidc.py"): "only the errors of allauth’s client; its address is the setting’s",
+    ("certificates_are_checked", "cardocr_site/knocking.py"): "only whether it answers; libldap, asked next, checks",
     (_OUT, "cardocr_site/management/commands/serve.py"): "asks its own web process whether it answers yet",
     (_OUT, "batches/drain/telling.py"): "a client around the transport, without redirects and proxies of its own",
 }
