@@ -126,6 +126,7 @@ class Server:
     key: str = ""  # when set, another key is answered with 401
     models: list[dict[str, Any]] = field(default_factory=lambda: [{"id": "test-model", "object": "model"}])
     model: Model = field(default_factory=Model)  # what it can do; a colour's card is seen by any
+    besides: dict[str, Any] = field(default_factory=dict)  # keys that nobody asked for, in each answer
     refused_formats: set[str] = field(default_factory=set)  # response_format types answered with 400
     calls: list[Call] = field(default_factory=list)
     most_in_flight: int = 0
@@ -244,7 +245,7 @@ class Server:
             given = dict(self._values)
         if "code" in asked and (code := self.model.code(call.image)):
             given["code"] = code
-        return self._filled(asked, given, str(call.card))
+        return self._filled(asked, given, str(call.card)) | self.besides
 
     def _filled(self, asked: Mapping[str, Any], given: Mapping[str, Any], number: str) -> dict[str, Any]:
         """A value for each key; of a list of entries, `entries` objects, whose later ones say which they are."""

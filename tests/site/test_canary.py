@@ -1,18 +1,16 @@
 """A key that an endpoint repeats in all that it answers is found nowhere but in its sealed column."""
 
-import asyncio
 import io
+import json
 import logging
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings as site_settings
-from django.db import connection
+from django.core.management import call_command
 from django.test import Client
-from django.urls import NoReverseMatch, get_resolver, reverse
 
 from batches.actions import runs
 from batches.drain.engines import Engines
@@ -24,11 +22,12 @@ from cardocr_site import redaction
 from cardocr_site.accounts.models import User
 from ocr.models import Engine
 from tests import vlm_server
+from tests.batches.api.streamed import Stream, program, token_of
 from tests.conftest import FIELDS
+from tests.site.everywhere import content, dumped, pages
 from tests.waiting import until
 
 CANARY = "canary-0123456789-of-the-house"  # of no known form: a key may be any word
-KEYS = ("pk", "card_pk", "batch_id", "card_id", "filename", "task_id", "engine_id", "object_id")
 
 
 @pytest.fixture
@@ -74,48 +73,15 @@ def read(transactional_db: None, administrator: User) -> Batch:
         return batch
 
 
-def pages(batch: Batch) -> Iterator[str]:
-    """Each address that can be asked for with the keys of this batch; not those that lead away from it."""
-    card = batch.cards.first()
-    assert card is not None
-    known: dict[str, Any] = dict.fromkeys(KEYS, batch.pk) | {"card_pk": card.pk, "card_id": card.pk, "key": "author"}
-    known |= {"filename": card.filename, "engine_id": batch.engine_id, "object_id": batch.engine_id, "size": "view"}
-    known |= {"slug": "author", "format": "csv", "fmt": "csv", "collection": "Music", "name": "Music"}
-    for namespace in ("", "api:", "admin:"):
-        resolver = get_resolver() if not namespace else get_resolver().namespace_dict[namespace[:-1]][1]
-        for name in {key for key in resolver.reverse_dict if isinstance(key, str)}:
-            wanted = resolver.reverse_dict.getlist(name)[0][0][0][1]
-            try:
-                yield reverse(f"{namespace}{name}", kwargs={one: known[one] for one in wanted})
-            except (KeyError, NoReverseMatch):
-                continue
-
-
-async def whole(response: Any) -> bytes:
-    if not response.is_async:
-        return b"".join(response.streaming_content)
-    async with asyncio.timeout(20):
-        return b"".join(
-            [chunk if isinstance(chunk, bytes) else chunk.encode() async for chunk in response.streaming_content]
-        )
-
-
-def content(response: Any) -> bytes:
-    body = async_to_sync(whole)(response) if response.streaming else response.content
-    if body[:2] == b"PK":
-        with zipfile.ZipFile(io.BytesIO(body)) as packed:
-            body += b"".join(packed.read(name) for name in packed.namelist())
-    return body + str(dict(response.headers)).encode()
-
-
-def dumped() -> Iterator[tuple[str, str, str]]:
-    """Table, column, value of all that is stored."""
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT * FROM "{table}"')
-            columns = [column[0] for column in cursor.description]
-            for row in cursor.fetchall():
-                yield from ((table, column, str(value)) for column, value in zip(columns, row, strict=True))
+async def streamed(batch: Batch, token: str) -> list[str]:
+    """What a program that follows the batch is told, as events and over its WebSocket."""
+    async with Stream(f"/batches/{batch.pk}/progress", token) as stream:
+        told = [str(event) for event in await stream.rest()]
+    socket = program(str(batch.pk), token)
+    await socket.connect(timeout=10)
+    while (said := await socket.receive_output(timeout=10))["type"] == "websocket.send":
+        told.append(str(json.loads(said["text"])))
+    return told
 
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
@@ -131,6 +97,13 @@ def test_a_key_is_nowhere(read: Batch, client: Client, administrator: User, line
         assert CANARY.encode() not in content(response), address
     assert len(shown) > 60, shown  # or this test looks at nothing
     assert sum("/export?" in address for address in shown) == 4
+    told = [*async_to_sync(streamed)(read, token_of(administrator))]
+    assert sum("His key is …" in one for one in told) == 4  # two cards, by either stream
+    assert not [one for one in told if CANARY in one]
+    dump = io.StringIO()
+    call_command("dumpdata", stdout=dump)
+    assert "His key is …" in dump.getvalue()
+    assert CANARY not in dump.getvalue()
     stored = list(dumped())
     assert any("His key is …" in value for *_where, value in stored)
     assert not [f"{table}.{column}" for table, column, value in stored if CANARY in value]
