@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cardocr_site.contract import STATUS_OF
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TEXT = {".py", ".md", ".html", ".toml", ".sh", ".js", ".css", ".json", ".example", ".lock", ""}
@@ -45,3 +47,10 @@ def test_every_picture_is_made_by_the_script():
     made = set(re.findall(r'picture\(page, "(\w+)"\)', (ROOT / "scripts" / "screenshots.py").read_text()))
     shown = {Path(name).stem for path in DOCUMENTS for name in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", path.read_text())}
     assert shown == made
+
+
+def test_every_code_of_an_error_is_explained():
+    text = (ROOT / "docs" / "api.md").read_text()
+    assert {
+        code: int(status) for code, status in re.findall(r"^\| `([A-Z_]+)` \| (\d+) \|", text, re.MULTILINE)
+    } == STATUS_OF
