@@ -188,6 +188,7 @@ urlpatterns = [
     path("collections/", collections.collection_list, name="collection_list"),
     path("collections/<collection:name>/", collections.collection_detail, name="collection_detail"),
     path("collections/<collection:name>/cards/", collections.collection_cards, name="collection_cards"),
+    path("collections/<collection:name>/columns/", collections.collection_columns, name="collection_columns"),
     path("collections/<collection:name>/live/", collections.collection_live, name="collection_live"),
     path("collections/<collection:name>/cards/act/", collection_acts.collection_act, name="collection_act"),
     path(

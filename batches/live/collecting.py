@@ -104,7 +104,7 @@ class Drawn:
         shown = columns.of_collection(united)
         shared = rights.shown(role) | {"collection": stand.name, "columns": shown, "query": ""}
         new = [card for card in cards if (*look, card.pk) not in self._rows]
-        for one in collections.rows([batch], united, new):
+        for one in collections.rows([batch], new):
             html = render_to_string("batches/_collection_row.html", shared | {"one": one})
             self._rows[*look, one.row.card.pk] = html
         return [Row(id=f"card-{card.pk}", position=card.position, html=self._rows[*look, card.pk]) for card in cards]

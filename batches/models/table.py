@@ -2,15 +2,20 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from batches.models.batch import Batch
 
 
 class TableColumns(models.Model):
-    """How a person has laid out a batch's table. What is not named stands as in the template: new fields do."""
+    """How a person has laid out the table of a batch, or of the collection of this name.
 
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="+")
+    What is not named stands as in the template: new fields do.
+    """
+
+    batch = models.ForeignKey(Batch, null=True, on_delete=models.CASCADE, related_name="+")
+    collection = models.CharField(max_length=200, blank=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     hidden = models.JSONField(default=list)  # names, as queries.columns gives them
     order = models.JSONField(default=list)  # the same; empty: as in the template
@@ -18,7 +23,12 @@ class TableColumns(models.Model):
     class Meta:
         verbose_name = _("columns of a table")
         verbose_name_plural = _("columns of tables")
-        constraints = (models.UniqueConstraint(fields=("batch", "user"), name="table_columns_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("batch", "user"), name="table_columns_once"),
+            models.UniqueConstraint(
+                fields=("collection", "user"), condition=Q(batch=None), name="collection_columns_once"
+            ),
+        )
 
     def __str__(self) -> str:
         return ", ".join(self.order)

@@ -112,7 +112,6 @@ def narrowed(batches: Iterable[Batch], filters: grid.Filters) -> QuerySet[Card]:
 class Row:
     batch: Batch
     row: results.Row
-    cells: list[results.Cell | None]  # in the order of the united fields; None where its batch has no such field
 
 
 def page(batches: Sequence[Batch], filters: grid.Filters, counted: dict[int, int], wanted: str | None) -> grid.Sheet:
@@ -170,15 +169,11 @@ def _ids(
     return ids + (part(touched[-1]) if len(touched) > 1 else [])
 
 
-def rows(batches: Sequence[Batch], united: Sequence[FieldSpec], cards: Sequence[Card]) -> list[Row]:
+def rows(batches: Sequence[Batch], cards: Sequence[Card]) -> list[Row]:
     by_id = {batch.pk: batch for batch in batches}
     wanted = {card.batch_id for card in cards}
     specs = {pk: by_id[pk].specs() for pk in wanted}
-    drawn = []
-    for row in results.rows_of(specs, cards):
-        cells = {cell.key: cell for cell in row.cells}
-        drawn.append(Row(by_id[row.card.batch_id], row, [cells.get(spec.key) for spec in united]))
-    return drawn
+    return [Row(by_id[row.card.batch_id], row) for row in results.rows_of(specs, cards)]
 
 
 Chosen = tuple[Batch, grid.Filters]  # cards of one of its batches

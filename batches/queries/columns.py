@@ -1,4 +1,4 @@
-"""The columns of a table of cards: all of them, and of a batch's which somebody sees, in which order."""
+"""The columns of a table of cards, a batch's or a collection's: which somebody sees, in which order."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -42,38 +42,55 @@ class Column:
         return self.place > 1
 
 
-def layout_of(batch: Batch, user: Any, view: SavedView | None = None) -> Layout:
-    """As the view has it that is open, else as this person has it in the batch."""
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Of a batch; without one, of the united fields of a collection."""
+
+    specs: Sequence[FieldSpec]
+    batch: Batch | None = None
+    collection: str = ""
+
+    @property
+    def known_as(self) -> dict[str, Any]:
+        """To TableColumns."""
+        return {"batch": self.batch, "collection": self.collection}
+
+
+def of_batch(batch: Batch) -> Table:
+    return Table(batch.specs(), batch)
+
+
+def layout_of(table: Table, user: Any, view: SavedView | None = None) -> Layout:
+    """As the view has it that is open, else as this person has it in this table."""
     if view is not None and view.columns is not None:
         return Layout(view.columns["hidden"], view.columns["order"])
-    found = TableColumns.objects.filter(batch=batch, user=user).first()
+    found = TableColumns.objects.filter(user=user, **table.known_as).first()
     return Layout(found.hidden, found.order) if found else Layout()
 
 
-def laid(batch: Batch, layout: Layout) -> list[Column]:
+def laid(table: Table, layout: Layout) -> list[Column]:
     """In the order in which they stand, the hidden ones too."""
     columns = {
         name: Column(name, label, css, place, name not in layout.hidden)
-        for place, (name, label, css) in enumerate(_columns(batch.specs()), 1)
+        for place, (name, label, css) in enumerate(_columns(table), 1)
     }
     pin = next(iter(columns.values()))
-    return [pin, *(columns[name] for name in ordered(batch, layout.order))]
+    return [pin, *(columns[name] for name in ordered(table, layout.order))]
 
 
 def of_collection(united: Sequence[FieldSpec]) -> list[Column]:
-    card, *columns = [one for one in _columns(united) if one[0] != REVIEWER]
-    shown = [card, (BATCH, _("Batch"), ""), *columns]
-    return [Column(name, label, css, place) for place, (name, label, css) in enumerate(shown, 1)]
+    """As rows have them that everybody gets."""
+    return laid(Table(united), Layout())
 
 
-def names(batch: Batch) -> list[str]:
+def names(table: Table) -> list[str]:
     """Of the columns that may be moved and taken out, as in the template."""
-    return [name for name, _label, _css in _columns(batch.specs())[1:]]
+    return [name for name, _label, _css in _columns(table)[1:]]
 
 
-def ordered(batch: Batch, order: Sequence[str]) -> list[str]:
+def ordered(table: Table, order: Sequence[str]) -> list[str]:
     """All names in this order; one that is not in it stands behind that which it follows in the template."""
-    usual = names(batch)
+    usual = names(table)
     found = [name for name in order if name in usual]
     for at, name in enumerate(usual):
         if name not in found:
@@ -87,12 +104,14 @@ def places(shown: Sequence[Column]) -> str:
     return "" if found == sorted(found) else ",".join(str(place) for place in found)
 
 
-def _columns(specs: Sequence[FieldSpec]) -> list[tuple[str, str, str]]:
+def _columns(table: Table) -> list[tuple[str, str, str]]:
+    together = table.batch is None
     return [
         ("position", _("Card"), "pin"),
+        *([(BATCH, _("Batch"), "")] if together else []),
         ("status", _("Result"), ""),
-        *((grid.FIELD + spec.key, spec.label, "") for spec in specs),
+        *((grid.FIELD + spec.key, spec.label, "") for spec in table.specs),
         ("confidence", _("How sure"), "num"),
-        (REVIEWER, _("Checked by"), ""),
+        *([] if together else [(REVIEWER, _("Checked by"), "")]),
         ("name", _("File"), ""),
     ]

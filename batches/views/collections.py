@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -27,7 +27,7 @@ from batches.models import Batch, Card
 from batches.queries import collections, columns, grid, lists, saved_views
 from batches.streaming import stream
 from batches.views.exports import formats
-from batches.views.results import card_of, chips, heads, marks, may, narrowing, pager
+from batches.views.results import arrange, arranged, card_of, chips, chooser, heads, marks, may, narrowing, pager
 from cardocr_site.accounts.requests import SignedInRequest
 
 PER_PAGE = 50
@@ -106,16 +106,40 @@ def collection_detail(request: SignedInRequest, name: str) -> HttpResponse:
 @vary_on_headers("HX-Request", "HX-Target")
 def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
     """The cards of its started batches; their fields are united by key."""
+    context = _table(request, name, request.GET) | {"focus": request.GET.get("columns", "")}
+    if request.htmx.target == "collection-grid":
+        return render(request, "batches/_collection_grid.html", context)
+    stand = collecting.at(name, collections.started(context["batches"]))
+    return render(request, "batches/collection_cards.html", context | {"cursor": stand})
+
+
+@require_POST
+@login_required
+@vary_on_headers("HX-Request", "HX-Target")
+def collection_columns(request: SignedInRequest, name: str) -> HttpResponse:
+    """As batch_columns."""
+    whole = collections.whole(name, collections.started(batches_of(request, name)))
+    asked = QueryDict(request.POST.get("query", "").replace("\x00", "")[:4000])
+    view = saved_views.opened(request.user, grid.Filters.from_query(asked, whole))
+    arrange(request, columns.Table(whole.specs(), collection=name), view)
+    return arranged(request, _table(request, name, asked), "batches/_collection_grid.html")
+
+
+def _table(request: SignedInRequest, name: str, asked: QueryDict) -> dict[str, Any]:
+    """The cards that an address asks for, and what stands around them."""
     batches = batches_of(request, name)
     shared = shared_of(request, name, batches, "cards")
     whole, read = shared["whole"], collections.started(batches)
-    filters = grid.Filters.from_query(request.GET, whole)
+    filters = grid.Filters.from_query(asked, whole)
+    view = saved_views.opened(request.user, filters)
+    filters = replace(filters, view=view.pk if view else 0)
     counted = collections.numbers(read, filters)
-    sheet = collections.page(read, filters, counted, request.GET.get("page"))
-    rows = collections.rows(read, whole.specs(), sheet.cards)
+    sheet = collections.page(read, filters, counted, asked.get("page"))
+    rows = collections.rows(read, sheet.cards)
     mine = shared["mine"]
-    shown = columns.of_collection(whole.specs())
-    context = shared | {
+    table = columns.Table(whole.specs(), collection=name)
+    shown = columns.laid(table, columns.layout_of(table, request.user, view))
+    return shared | {
         "collection": name,
         "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, whole), filters),
         "address": reverse("collection_cards", args=[name]),
@@ -126,16 +150,15 @@ def collection_cards(request: SignedInRequest, name: str) -> HttpResponse:
         "query": filters.query(),
         "sheet": sheet,
         "heads": heads(shown, filters),
-        "columns": shown,
+        "columns_address": reverse("collection_columns", args=[name]),
+        "grid": "#collection-grid",
+        **chooser(shown, view, filters, sheet),
         "rows": [(one, one.batch.pk in mine) for one in rows],
         "chips": [] if filters.cause else chips(whole, filters),
         "marks": marks(whole, filters),
         "narrowing": narrowing(whole, filters),
         **pager(filters, sheet),
     }
-    if request.htmx.target == "collection-grid":
-        return render(request, "batches/_collection_grid.html", context)
-    return render(request, "batches/collection_cards.html", context | {"cursor": collecting.at(name, read)})
 
 
 @require_safe
@@ -158,7 +181,7 @@ def row(request: SignedInRequest, name: str, batch: Batch, card: Card, status: i
     whole = collections.whole(name, read)
     from_page = QueryDict(urlsplit(request.htmx.current_url_abs_path or "").query)
     query = grid.Filters.from_query(from_page, whole).query()
-    drawn = collections.rows(read, whole.specs(), [card_of(batch, card.pk)])[0]
+    drawn = collections.rows(read, [card_of(batch, card.pk)])[0]
     shown = columns.of_collection(whole.specs())
     context = may(request, batch) | {"one": drawn, "collection": name, "query": query, "columns": shown}
     return render(request, "batches/_collection_row.html", context, status=status)

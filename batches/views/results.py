@@ -18,7 +18,7 @@ from django.views.decorators.vary import vary_on_headers
 from batches import progress
 from batches.actions import columns as column_acts
 from batches.live import feed
-from batches.models import Batch, Card
+from batches.models import Batch, Card, SavedView
 from batches.queries import columns, grid, results, rights, saved_views
 from cardocr_site.accounts.requests import SignedInRequest
 
@@ -46,7 +46,8 @@ def _table(request: SignedInRequest, batch: Batch, asked: QueryDict) -> dict[str
     view = saved_views.opened(request.user, filters)
     filters = replace(filters, view=view.pk if view else 0)
     sheet = grid.page(batch, filters, asked.get("page"))
-    shown = columns.laid(batch, columns.layout_of(batch, request.user, view))
+    table = columns.of_batch(batch)
+    shown = columns.laid(table, columns.layout_of(table, request.user, view))
     return {
         "batch": batch,
         **may(request, batch),
@@ -57,6 +58,22 @@ def _table(request: SignedInRequest, batch: Batch, asked: QueryDict) -> dict[str
         "heads": heads(shown, filters),
         "views": saved_views.shelf(request.user, lambda asked: grid.Filters.from_query(asked, batch), filters),
         "address": reverse("batch_results", args=[batch.pk]),
+        "columns_address": reverse("batch_columns", args=[batch.pk]),
+        "grid": "#card-grid",
+        **chooser(shown, view, filters, sheet),
+        "hidden": list(QueryDict(filters.query()).items()),
+        "chips": chips(batch, filters),
+        "marks": marks(batch, filters),
+        "narrowing": narrowing(batch, filters),
+        **pager(filters, sheet),
+    }
+
+
+def chooser(
+    shown: Sequence[columns.Column], view: SavedView | None, filters: grid.Filters, sheet: grid.Sheet
+) -> dict[str, Any]:
+    """What the menu of the columns needs, beside its address, and the table that they stand in."""
+    return {
         "columns": shown,
         "columns_of": view,
         "without_view": filters.query(view=""),
@@ -64,11 +81,6 @@ def _table(request: SignedInRequest, batch: Batch, asked: QueryDict) -> dict[str
         "columns_shown": sum(column.shown for column in shown if column.optional),
         "places": columns.places(shown),
         "here": filters.query(page=str(sheet.number)) if sheet.number > 1 else filters.query(),
-        "hidden": list(QueryDict(filters.query()).items()),
-        "chips": chips(batch, filters),
-        "marks": marks(batch, filters),
-        "narrowing": narrowing(batch, filters),
-        **pager(filters, sheet),
     }
 
 
@@ -196,23 +208,40 @@ def batch_columns(request: SignedInRequest, pk: int) -> HttpResponse:
     batch = visible(request, pk)
     asked = QueryDict(request.POST.get("query", "").replace("\x00", "")[:4000])
     view = saved_views.opened(request.user, grid.Filters.from_query(asked, batch))
-    way = next((way for way in column_acts.STEPS if way in request.POST), "")
+    arrange(request, columns.of_batch(batch), view)
+    return arranged(request, _table(request, batch, asked) | {"swapped": True}, "batches/_grid.html")
+
+
+def arrange(request: SignedInRequest, table: columns.Table, view: SavedView | None) -> None:
+    way = _way(request)
     if "take" in request.POST:
-        column_acts.take(batch, request.user, columns.layout_of(batch, request.user, view))
-        messages.success(request, _("This batch has these columns from now on, without the view, too."))
+        column_acts.take(table, request.user, columns.layout_of(table, request.user, view))
+        said = (
+            _("This batch has these columns from now on, without the view, too.")
+            if table.batch
+            else _("This collection has these columns from now on, without the view, too.")
+        )
+        messages.success(request, said)
     elif "plain" in request.POST:
-        column_acts.as_in_template(batch, request.user, view)
+        column_acts.as_in_template(table, request.user, view)
     else:
-        column_acts.show(batch, request.user, view, request.POST.getlist("column"), request.POST.get(way, ""), way)
-    context = _table(request, batch, asked)
+        column_acts.show(table, request.user, view, request.POST.getlist("column"), request.POST.get(way, ""), way)
+
+
+def arranged(request: SignedInRequest, context: dict[str, Any], template: str) -> HttpResponse:
+    """The table anew with its menu open, and the step that was gone still under the finger; or the way back to it."""
+    way = _way(request)
     moved = next((one for one in context["columns"][1:] if way and one.name == request.POST[way]), None)
     focus = f"{way}-{moved.place}" if moved else ""
-    if request.htmx.target == "card-grid":
+    if f"#{request.htmx.target}" == context["grid"]:
         said = moved and _moved(moved, context["columns"])
-        still = {"swapped": True, "focus": focus or "open", "said": said}
-        return render(request, "batches/_grid.html", context | still)
+        return render(request, template, context | {"focus": focus or "open", "said": said})
     query = "&".join(part for part in (context["here"], focus and f"columns={focus}") if part)
     return redirect(f"{context['address']}?{query}" if query else context["address"])
+
+
+def _way(request: SignedInRequest) -> str:
+    return next((way for way in column_acts.STEPS if way in request.POST), "")
 
 
 def _moved(moved: columns.Column, shown: Sequence[columns.Column]) -> str:

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from batches.actions import columns as column_acts
 from batches.models import Batch, SavedView
+from batches.queries import collections, saved_views
 from batches.queries import columns as layouts
-from batches.queries import saved_views
 from batches.queries.asked import whole_number
 from batches.queries.grid import Filters
 from cardocr_site.accounts.requests import SignedInRequest
@@ -74,14 +74,24 @@ def view_delete(request: SignedInRequest, pk: int) -> HttpResponse:
 
 
 def _columns(request: SignedInRequest) -> dict[str, list[str]] | None:
-    """As the table of the batch shows them that the form stands over."""
-    pk = whole_number(request.POST.get("batch"))
-    batch = Batch.objects.visible_to(request.user).filter(pk=pk).first() if pk and "columns" in request.POST else None
-    if batch is None:
+    """As the table shows them, of a batch or a collection, that the form stands over."""
+    of, table = _table(request) if "columns" in request.POST else (None, None)
+    if of is None or table is None:
         return None
     asked = QueryDict(urlsplit(_origin(request)).query)
-    view = saved_views.opened(request.user, Filters.from_query(asked, batch))
-    return column_acts.kept(layouts.layout_of(batch, request.user, view))
+    view = saved_views.opened(request.user, Filters.from_query(asked, of))
+    return column_acts.kept(layouts.layout_of(table, request.user, view))
+
+
+def _table(request: SignedInRequest) -> tuple[Batch, layouts.Table] | tuple[None, None]:
+    """With the batch that has its fields."""
+    if name := request.POST.get("collection", ""):
+        read = collections.started(collections.batches_of(request.user, name))
+        whole = collections.whole(name, read)
+        return (whole, layouts.Table(whole.specs(), collection=name)) if read else (None, None)
+    pk = whole_number(request.POST.get("batch"))
+    batch = Batch.objects.visible_to(request.user).filter(pk=pk).first() if pk else None
+    return (batch, layouts.of_batch(batch)) if batch else (None, None)
 
 
 def _opening(address: str, view: SavedView) -> str:

@@ -6,7 +6,7 @@ window.columns = (() => {
   const CARD = 'tr[id^="card-"]';
 
   function lay(fragment) {
-    const places = document.querySelector("#card-grid table")?.dataset.places?.split(",").map(Number);
+    const places = document.querySelector("#card-grid table, #collection-grid table")?.dataset.places?.split(",").map(Number);
     if (!places) return;
     for (const row of fragment.querySelectorAll("tr")) {
       const cells = [...row.children];

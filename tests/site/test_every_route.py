@@ -33,7 +33,8 @@ RULES = {
 # Of a template and a collection that an address names, as for batches in tests/batches/views/test_every_route.py.
 NAMED = {
     "see": """template_detail template_export template_compare template_prompt collection_detail collection_cards
-        collection_live collection_act collection_reread collection_review collection_export collection_download""",
+        collection_live collection_columns collection_act collection_reread collection_review collection_export
+        collection_download""",
     "edit": """template_edit template_instruction template_back template_field_add template_field_restore
         template_field_save template_field_move template_field_remove template_sample""",
     "own": "template_share template_delete",

@@ -185,11 +185,20 @@ def test_the_columns_of_somebody_elses_view_and_of_an_unseen_batch_stay_theirs(
     assert SavedView.objects.get(name="Mine").columns is None
 
 
-def test_a_collection_opens_such_a_view_with_its_own_columns(ingrid: Client, done: Batch, kept: str) -> None:
-    shown = menu(ingrid, "/collections/Music/cards/")
-    assert "Titles" in shown
-    assert "with these columns" not in shown
-    assert ingrid.get(f"/collections/Music/cards/?{kept.partition('?')[2]}").status_code == 200
+def test_a_collection_opens_such_a_view_as_far_as_it_has_its_columns(ingrid: Client, done: Batch, kept: str) -> None:
+    here = f"/collections/Music/cards/?{kept.partition('?')[2]}"
+    assert "Titles" in menu(ingrid, "/collections/Music/cards/")
+    assert heads(ingrid.get(here).text) == ["Batch", "Result", "Title", "Author", "Year", "-How sure", "File"]
+    assert "Back to the collection’s columns" in ingrid.get(here).text
+    form = {"name": "Here", "query": "sort=name", "back": here, "collection": "Music", "columns": "1"}
+    saved = ingrid.post("/views/", form).headers["Location"]
+    assert SavedView.objects.get(name="Here").columns["hidden"] == ["confidence"]
+    assert heads(ingrid.get(saved).text)[2:4] == ["Title", "Author"]
+    assert heads(ingrid.get(saved.replace("/collections/Music", f"/batches/{done.pk}")).text) == OF_VIEW
+    columns = {"query": saved.partition("?")[2], "take": "1"}
+    ingrid.post("/collections/Music/columns/", columns)
+    assert heads(ingrid.get("/collections/Music/cards/").text)[2:4] == ["Title", "Author"]
+    assert heads(ingrid.get(cards(done)).text) == USUAL, "those of its batches are theirs"
 
 
 def test_a_view_is_removed(ingrid: Client, done: Batch) -> None:
