@@ -7,6 +7,7 @@ from cardocr_site.accounts.views import admin_login, set_language
 from cardocr_site.api import health
 from cardocr_site.api import urls as api
 from cardocr_site.api.metrics import metrics
+from cardocr_site.audit_log import views as audit_log
 from cardocr_site.views import favicon
 
 admin.site.site_url = f"{settings.SITE.path}/"
@@ -23,6 +24,8 @@ urlpatterns = [
     path("admin/errors/", failures.admin_errors, name="admin_errors"),
     path("admin/errors/<int:card_pk>/", failures.admin_error, name="admin_error"),
     path("admin/", admin.site.urls),
+    path("audit/", audit_log.audit_log, name="audit_log"),
+    path("audit/export/", audit_log.audit_download, name="audit_download"),
     path("api/v1/", api),
     path("templates/", include("templates_app.urls")),
     path("", include("batches.urls")),

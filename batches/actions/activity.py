@@ -22,6 +22,7 @@ AUDITED = {
     *("read_skipped", "read_rest"),
 }
 READ = {"retry", "read_skipped", "read_rest"}  # cards go to the batch's engine once more
+COUNTED = READ | {"start", "resume", "stop", "reread", "try", "unreadable", "remove_scans"}  # so many cards
 TOLD = {
     "engine",
     "format",
@@ -73,9 +74,9 @@ def record_each(batches: Sequence[Batch], by: User, kind: str, **what: Any) -> N
 
 def _audit(batch: Batch | int, by: User, kind: str, count: int | None, what: dict[str, Any]) -> None:
     if kind in AUDITED:
-        told = {name: str(value) for name, value in what.items() if name in TOLD}
+        told = {name: value if isinstance(value, dict) else str(value) for name, value in what.items() if name in TOLD}
         of = Batch.objects.get(pk=batch) if isinstance(batch, int) else batch
-        audit.record(kind, by=by, of=of, details=told | ({} if count is None else {"count": count}))
+        audit.record(kind, by=by, of=of, details=told | ({"count": count} if count and kind in COUNTED else {}))
         if kind in READ:
             sent_out(of, by, of.engine, count)
 

@@ -56,6 +56,10 @@ def client_address(request: HttpRequest | None) -> str:
         if not hop.strip() or not _trusted(address):
             break
         address = hop.strip()
+    return as_kept(address)
+
+
+def as_kept(address: str) -> str:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -71,7 +71,7 @@ class GroupAdmin(DjangoGroupAdmin):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    """To be looked at; the page of the audit log finds things in it."""
+    """To be looked at; its own page, /audit/, finds things in it."""
 
     list_display = ("at", "actor_name", "act", "object_kind", "object_name", "outcome", "address")
     show_full_result_count = False

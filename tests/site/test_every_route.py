@@ -28,7 +28,7 @@ RULES = {
         review_home help_keys statistics_site collection_list trash_list template_list pattern_test""",
     "make": "batch_new batch_sample template_new template_import",
     "administrator": """people_list invite invitation_revoke person_deactivate person_let_in
-        admin_errors admin_error engine_test metrics api:openapi-view""",
+        admin_errors admin_error audit_log audit_download engine_test metrics api:openapi-view""",
 }
 # Of a template and a collection that an address names, as for batches in tests/batches/views/test_every_route.py.
 NAMED = {
