@@ -1,17 +1,29 @@
 #!/bin/sh
-# Every test, in two parts side by side. The second waits most of its time, for processes that are started and killed
-# and for a browser; its report comes last.
+# Every test, in parts that run side by side, one more than there are cores: the first two wait half of their time, for
+# processes that are started and killed and for a browser. Each part's report comes when it ends.
 BIN=${BIN:-.venv/bin}
-report=$(mktemp)
-trap 'rm -f "$report"' EXIT
-trap 'kill "$waiting" 2>/dev/null; exit 130' INT TERM
+export BIN
 
-"$BIN/python" -m pytest -p no:cacheprovider tests/processes tests/servers tests/e2e >"$report" 2>&1 &
-waiting=$!
-"$BIN/python" -m pytest --ignore=tests/processes --ignore=tests/servers --ignore=tests/e2e
-others=$?
-wait "$waiting"
-waited=$?
-printf '\n== Processes, servers of others and browser\n'
-cat "$report"
-[ "$others" -eq 0 ] && [ "$waited" -eq 0 ]
+# The longest first, so that none is left alone at the end. The second to last has whatever the others do not name.
+parts() {
+    cat <<'PARTS'
+tests/processes tests/servers
+tests/e2e
+tests/batches/views tests/site tests/templates_app
+tests/batches/drain tests/batches/live
+tests --ignore=tests/processes --ignore=tests/servers --ignore=tests/e2e --ignore=tests/site --ignore=tests/templates_app --ignore=tests/batches/views --ignore=tests/batches/drain --ignore=tests/batches/live --ignore=tests/batches/intake --ignore=tests/ocr
+tests/batches/intake tests/ocr
+PARTS
+}
+
+# shellcheck disable=SC2016
+parts | xargs -P "$(($(getconf _NPROCESSORS_ONLN) + 1))" -I PART sh -c '
+    report=$(mktemp)
+    trap "rm -f \"$report\"" EXIT
+    trap "exit 130" INT TERM
+    "$BIN/python" -m pytest -p no:cacheprovider $1 >"$report" 2>&1
+    status=$?
+    printf "\n== %s\n" "${1%% --*}"
+    cat "$report"
+    exit "$status"
+' part PART
