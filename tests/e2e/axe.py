@@ -6,7 +6,8 @@ from typing import Any
 from playwright.sync_api import Page
 
 SOURCE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ALL = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}  # all of ALL that look at colours
 
 # What is still fading in has colours that nobody is to read; what turns for ever is not waited for.
 FADED = """() => Promise.all(document.getAnimations()
@@ -14,12 +15,12 @@ FADED = """() => Promise.all(document.getAnimations()
   .map((one) => one.finished.catch(() => {})))"""
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, rules: dict[str, Any] = ALL) -> list[str]:
     """What axe finds, one line a node: rule, help, where."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(SOURCE)
     page.evaluate(FADED)
-    options = {"preload": False, "runOnly": {"type": "tag", "values": TAGS}}
+    options = {"preload": False, "runOnly": rules, "resultTypes": ["violations"]}  # of what passes no list is made
     found: dict[str, Any] = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{rule['id']} ({rule['help']}): {node['html'][:160]} {node.get('failureSummary', '')[:200]}"

@@ -204,3 +204,18 @@ def test_each_rule_finds_what_it_is_for(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
     monkeypatch.setattr(f"{__name__}.TREES", [("batches/views/wrong.py", ast.parse(WRONG))])
     assert [rule.__name__ for rule in RULES if not list(rule())] == []
+
+
+def test_the_dark_changes_nothing_but_colours() -> None:
+    """So that the browser tests look for names, order and sizes once, in the light."""
+    set_there: set[str] = set()
+    for path in (ROOT / "static" / "css").glob("*.css"):
+        for block in path.read_text().split("(prefers-color-scheme: dark)")[1:]:
+            depth, inside = 0, ""
+            for letter in block:
+                depth += {"{": 1, "}": -1}.get(letter, 0)
+                inside += letter
+                if letter == "}" and not depth:
+                    break
+            set_there |= set(re.findall(r"([\w-]+)\s*:(?=[^{}]*[;}])", inside))
+    assert {name for name in set_there if not name.startswith("--")} == {"filter"}
