@@ -17,6 +17,7 @@ from typing import Any
 
 def setup(folder: str) -> None:
     os.environ["CARDOCR_DATA_DIR"] = folder
+    os.environ["CARDOCR_MAX_STREAMS"] = "0"  # all viewers are one person
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cardocr_site.settings")
     import django
 

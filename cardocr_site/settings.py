@@ -108,6 +108,9 @@ MAX_WEBP_PIXELS = min(MAX_IMAGE_PIXELS, env.int("CARDOCR_MAX_WEBP_MPX", default=
 MAX_BATCH_CARDS = env.int("CARDOCR_MAX_BATCH_CARDS", default=100_000)
 MAX_FILE_PAGES = env.int("CARDOCR_MAX_FILE_PAGES", default=2000)
 
+# Live pages and streams that one person has open at once, and sockets of one address that have not said whose yet.
+MAX_STREAMS = env.int("CARDOCR_MAX_STREAMS", default=100)
+
 # Requests a minute, of each person and of each address that nobody has signed in from; 0: as many as one likes.
 RATES = {
     "sign_ins": env.int("CARDOCR_RATE_SIGN_INS", default=30),

@@ -10,10 +10,12 @@ from django.utils import translation
 
 from batches.api import following
 from batches.api.following import Caller, Follower, Form
+from batches.live import places
 from batches.live.audience import BEAT, Access, Audience, Seat
-from batches.live.consumers import NOT_ALLOWED, SIGNED_OUT, UNKNOWN, LiveConsumer
+from batches.live.consumers import NOT_ALLOWED, SIGNED_OUT, TOO_MANY, UNKNOWN, LiveConsumer
 from batches.live.feed import Cursor
 from cardocr_site import origins
+from cardocr_site.accounts import addresses
 
 TOKEN_WITHIN = 10.0  # seconds
 NOT_UNDERSTOOD = 4400
@@ -46,13 +48,23 @@ class ProgramConsumer(LiveConsumer[Follower]):
                 self.caller = by_session
                 await self.enter()
                 return
+        if not places.take(self._stranger()):
+            await self.close(TOO_MANY)
+            return
         self._waiting = asyncio.get_running_loop().call_later(TOKEN_WITHIN, self._give_up)
 
     def _header(self, wanted: bytes) -> str:
         return next((value.decode("latin1") for name, value in self.scope["headers"] if name.lower() == wanted), "")
 
+    def _stranger(self) -> str:
+        """Nobody yet, from that address: who opens sockets and says nothing takes no others' place."""
+        request = HttpRequest()
+        request.META["REMOTE_ADDR"] = (self.scope.get("client") or [""])[0]
+        request.META["HTTP_X_FORWARDED_FOR"] = self._header(b"x-forwarded-for")
+        return f"from:{addresses.client_address(request)}"
+
     def _give_up(self) -> None:
-        self._waiting = None
+        self._stop_waiting()
         self._turning = asyncio.create_task(self.turn_away(SIGNED_OUT))
 
     async def hear(self, text: str) -> None:
@@ -71,6 +83,7 @@ class ProgramConsumer(LiveConsumer[Follower]):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
+            places.give_back(self._stranger())
 
     def wanted(self) -> Follower:
         return Follower(0, self.cursor or following.BEGINNING, Form.SOCKET, self._language())
@@ -86,6 +99,7 @@ class ProgramConsumer(LiveConsumer[Follower]):
         user = self.caller.user()
         if user is None:
             return Access(SIGNED_OUT)
+        self.person = user.pk
         if user.must_change_password:
             return Access(NOT_ALLOWED)
         batch = following.batch_of(user, self.scope["url_route"]["kwargs"]["batch_id"])

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -11,8 +12,9 @@ from ninja import Field, Header, Query, Router, Schema
 
 from batches.api import following, found
 from batches.api.following import Caller, Follower, Form
+from batches.live import places
 from batches.live.audience import BEAT, Seat
-from cardocr_site.contract import invalid
+from cardocr_site.contract import Refused, invalid
 
 router = Router(tags=["Batches"])
 
@@ -65,8 +67,16 @@ def follow_batch(request: HttpRequest, batch_id: str, asked: Query[StreamAsked],
     if following.has_heard_all(batch, text):
         return HttpResponse(status=204)
     follower = Follower(batch.pk, cursor, Form.EVENTS, translation.get_language())
-    stream = _events(follower, _caller(request))
+    if places.full(request.user.pk):
+        raise Refused("RATE_LIMIT_EXCEEDED", _too_many(), {"limit": settings.MAX_STREAMS}, retry_after=30)
+    stream = _events(follower, _caller(request), request.user.pk)
     return StreamingHttpResponse(stream, content_type="text/event-stream; charset=utf-8", headers=HEADERS)
+
+
+def _too_many() -> str:
+    return _("You have %(limit)d live pages and streams open, which is as many as there may be: close some.") % {
+        "limit": settings.MAX_STREAMS
+    }
 
 
 def _caller(request: HttpRequest) -> Caller:
@@ -77,8 +87,10 @@ def _caller(request: HttpRequest) -> Caller:
     return Caller(session_key=request.session.session_key)
 
 
-async def _events(follower: Follower, caller: Caller) -> AsyncIterator[bytes]:
+async def _events(follower: Follower, caller: Caller, person: Any) -> AsyncIterator[bytes]:
     """Holds no thread: what is new is put into a queue by the audience."""
+    if not places.take(person):  # others were as quick
+        return
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def send(text: str) -> None:
@@ -96,3 +108,4 @@ async def _events(follower: Follower, caller: Caller) -> AsyncIterator[bytes]:
             queue.task_done()
     finally:
         audience.leave(seat)
+        places.give_back(person)

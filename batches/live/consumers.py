@@ -14,7 +14,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
-from batches.live import collecting, feed, listing
+from batches.live import collecting, feed, listing, places
 from batches.live.audience import BEAT, Access, Audience, Seat
 from batches.live.collecting import Stand
 from batches.live.feed import Cursor, Place
@@ -53,6 +53,8 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
     greeting = BEAT
     seat: Seat[Key] | None = None
     audience: Audience[Key] | None = None
+    person: Any = None  # whose place this takes, as soon as it is known who asks
+    _placed: Any = None
 
     @abstractmethod
     def wanted(self) -> Key:
@@ -85,6 +87,10 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
         if access.code is not None or access.key is None:
             await self.close(access.code or NOT_ALLOWED)
             return
+        if not places.take(self.person):
+            await self.turn_away(TOO_MANY)
+            return
+        self._placed = self.person
         if self.greeting:
             await self.send(self.greeting)
         self.seat = Seat(access.key, self.tell, self.close, self.access)
@@ -119,6 +125,9 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
         if self.seat is not None and self.audience is not None:
             self.audience.leave(self.seat)
         self.seat = self.audience = None
+        if self._placed is not None:
+            places.give_back(self._placed)
+            self._placed = None
 
     @property
     def session_key(self) -> str | None:
@@ -138,6 +147,7 @@ class BatchConsumer(LiveConsumer[Place]):
         user = user_of(self.session_key)
         if user is None:
             return Access(SIGNED_OUT)
+        self.person = user.pk
         batch = Batch.objects.visible_to(user).filter(pk=key.batch_id).first()
         if batch is not None:
             return Access(None, feed.seen_by(key, rights.of(user, batch)))
@@ -159,6 +169,7 @@ class ListConsumer(LiveConsumer[Shelf]):
         user = user_of(self.session_key)
         if user is None:
             return Access(SIGNED_OUT)
+        self.person = user.pk
         return Access(None, listing.shelf(user, key.asked, key.language))
 
     def join(self, seat: Seat[Shelf]) -> Audience[Shelf]:
@@ -176,6 +187,7 @@ class CollectionConsumer(LiveConsumer[Stand]):
         user = user_of(self.session_key)
         if user is None:
             return Access(SIGNED_OUT)
+        self.person = user.pk
         stand = collecting.seen_by(user, key)
         return Access(UNKNOWN) if stand is None else Access(None, stand)
 

@@ -14,13 +14,24 @@ from django.utils import timezone
 
 from batches import changes
 from batches.api import following, sockets, tasks
-from batches.live import audience, consumers
+from batches.live import audience, consumers, places
 from batches.models import Batch, Card
 from batches.states import CardStatus
 from cardocr_site.accounts import tokens
 from cardocr_site.accounts.models import AccessToken, User
-from tests.batches.api.streamed import message, program, token_of
-from tests.batches.live.sockets import ORIGIN, closed_with, code_of, cookie_of, gone, play, read, running
+from tests.batches.api.streamed import Stream, message, program, token_of
+from tests.batches.live.sockets import (
+    ORIGIN,
+    closed_with,
+    code_of,
+    cookie_of,
+    gone,
+    opened,
+    play,
+    read,
+    running,
+    socket,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -322,3 +333,48 @@ def test_messages_are_in_the_language_that_is_asked_for(batch: Batch, cards: lis
 
     german, english = play(scenario)
     assert german != english
+
+
+def test_a_person_has_so_many_streams_and_live_pages_and_no_more(
+    batch: Batch, user: User, other_user: User, settings: Any
+):
+    settings.MAX_STREAMS = 2
+    token, others, cookie = token_of(user), token_of(other_user), cookie_of(user)
+
+    async def scenario() -> tuple[list[int], Any, list[str]]:
+        first, page = await accepted(program(f"{batch.pk}", token)), await opened(f"/ws/batches/{batch.pk}/", cookie)
+        await message(first)
+        refused = [await closed_with(await accepted(program(f"{batch.pk}", token)))]
+        one_more = socket(f"/ws/batches/{batch.pk}/", cookie)
+        await one_more.connect(timeout=10)
+        refused.append(await closed_with(one_more))
+        async with Stream(f"/batches/{batch.pk}/progress", token) as stream:
+            answer = stream.status, stream.headers["retry-after"], await stream.block()
+        told = [(await message(await accepted(program(f"{batch.pk}", others))))["type"]]  # another person's
+        await gone(page)
+        async with Stream(f"/batches/{batch.pk}/progress", token) as stream:  # in the place that is free again
+            event = await stream.event()
+            told.append(event.name if event else "")
+            refused.append(await closed_with(await accepted(program(f"{batch.pk}", token))))
+        told.append((await message(await accepted(program(f"{batch.pk}", token))))["type"])
+        return refused, answer, told
+
+    refused, answer, told = play(scenario)
+    assert refused == [4429] * 3
+    assert answer[:2] == (429, "30")
+    assert told == ["snapshot", "progress", "snapshot"]
+
+
+def test_strangers_of_one_address_take_so_many_sockets_and_no_more(batch: Batch, settings: Any):
+    settings.MAX_STREAMS = 2
+
+    async def scenario() -> int:
+        waiting = [await accepted(program(f"{batch.pk}")) for _number in range(2)]
+        code = await closed_with(await accepted(program(f"{batch.pk}")))
+        await waiting[0].send_to(text_data="hello")
+        assert await closed_with(waiting[0]) == 4401
+        await accepted(program(f"{batch.pk}"))
+        return code
+
+    assert play(scenario) == 4429
+    assert not places._taken
