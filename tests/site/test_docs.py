@@ -54,3 +54,16 @@ def test_every_code_of_an_error_is_explained():
     assert {
         code: int(status) for code, status in re.findall(r"^\| `([A-Z_]+)` \| (\d+) \|", text, re.MULTILINE)
     } == STATUS_OF
+
+
+def test_each_threat_is_held_by_a_test_that_is_there():
+    text = (ROOT / "docs" / "security.md").read_text()
+    rows = re.findall(r"^\|.*\|$", text.split("## Threats")[1].split("\n## ")[0], re.MULTILINE)[2:]
+    assert len(rows) > 30
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for path, name in named:
+            assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}::{name}"
+    for path in re.findall(r"`(tests/[\w/]+\.py)`", text):
+        assert (ROOT / path).is_file(), path
