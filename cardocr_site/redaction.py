@@ -18,6 +18,7 @@ _PATTERNS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{12,}"), rf"\1 {GONE}"),
     (re.compile(r"\bsk-[A-Za-z0-9_-]{6,}"), GONE),  # keys of endpoints
     (re.compile(r"\bcardocr_[A-Za-z0-9_-]{30,}"), GONE),  # tokens of ours for scripts, and invitations
+    (re.compile(r"(/accounts/reset/)[^\s\"'<>]+"), rf"\1{GONE}"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"), GONE),  # JSON Web Tokens
     (re.compile(r"\bgAAAA[A-Za-z0-9_=-]{20,}"), GONE),  # what is sealed
     (

@@ -259,6 +259,7 @@ LDAP = directory.Given(
 if LDAP:
     vars().update(directory.settings_of(LDAP))
     AUTHENTICATION_BACKENDS = [*AUTHENTICATION_BACKENDS, directory.BACKEND]
+PASSWORD_RESET_TIMEOUT = 24 * 3600
 TOKEN_HOURS = env.int("CARDOCR_TOKEN_HOURS", default=24)  # how long a program's sign-in holds
 SELF_REGISTRATION = env.bool("CARDOCR_SELF_REGISTRATION", default=False)
 LOGIN_URL = "login"

@@ -19,6 +19,7 @@ from batches.drain.telling import BACK_OFF
 from batches.drain.threads import Rounds
 from batches.models import News
 from batches.news_words import about, detail, sentence
+from cardocr_site.accounts import resets
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +29,17 @@ UNDER_WAY = timedelta(minutes=2)  # then another consumer may take it up
 
 class Mailing:
     def __init__(self) -> None:
-        self._rounds = Rounds("mail", self.mail_all, EVERY)
+        self._rounds = Rounds("mail", self.round, EVERY)
 
     def start(self) -> None:
         self._rounds.start()
 
     def stop(self, timeout: float) -> None:
         self._rounds.stop(timeout)
+
+    def round(self) -> None:
+        resets.answer_due()  # first: somebody who has forgotten a password waits for it
+        self.mail_all()
 
     def mail_all(self, of: QuerySet[News] | None = None) -> None:
         found = News.objects.all() if of is None else of

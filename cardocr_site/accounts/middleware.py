@@ -9,7 +9,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
-ALLOWED = {"password_change", "logout", "login", "set_language"}
+ALLOWED = {"password_change", "logout", "login", "reset", "set_language"}
 
 
 class MustChangePasswordMiddleware(MiddlewareMixin):

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from cardocr_site.accounts import invitations, people
+from cardocr_site.accounts import invitations, people, resets
 from cardocr_site.accounts.models import AccessToken, Invitation, User
 from cardocr_site.accounts.requests import SignedInRequest, administrator_required
 
@@ -136,3 +136,18 @@ def person_let_in(request: SignedInRequest, person_id: str) -> HttpResponse:
     people.let_in_again(person)
     messages.success(request, _("“%(name)s” is let in again.") % {"name": person.username})
     return redirect("people_list")
+
+
+@require_POST
+@login_required
+@administrator_required
+@never_cache
+def person_reset(request: SignedInRequest, person_id: str) -> HttpResponse:
+    """The answer shows the link; nothing shows it again."""
+    person = get_object_or_404(User, pk=person_id)
+    try:
+        link = resets.make_link(person, request.user)
+    except people.Kept as kept:
+        messages.error(request, str(kept))
+        return redirect("people_list")
+    return render(request, "accounts/reset_made.html", {"person": person, "link": link})

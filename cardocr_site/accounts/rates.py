@@ -33,6 +33,8 @@ ROUTES = {
         "accounts/login/",
         "accounts/register/",
         "accounts/invitation/<str:token>/",
+        "accounts/forgotten/",
+        "accounts/reset/<uidb64>/<token>/",
         "api/v1/auth/login",
         "api/v1/auth/register",
     },

@@ -20,6 +20,8 @@ LEFT_ALONE = {
     "logout",
     "register",
     "invitation",
+    "password_forgotten",
+    "reset",
     "set_language",
     "oidc",
     "oidc_callback",

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views import i18n
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from cardocr_site.accounts import first, remote_user, tokens
 from cardocr_site.accounts.forms import ProfileForm, SignInForm
@@ -127,11 +127,6 @@ def _speak(response: HttpResponse, language: str) -> None:
             secure=settings.LANGUAGE_COOKIE_SECURE,
             samesite="Lax",
         )
-
-
-@require_safe
-def password_forgotten(request: HttpRequest) -> HttpResponse:
-    return render(request, "registration/password_forgotten.html")
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:

@@ -22,12 +22,13 @@ from templates_app.models import FieldTemplate
 
 # open: everybody; self: whoever is signed in, about oneself or what is seen anyway; make: operators; administrator.
 RULES = {
-    "open": "favicon health health_ready login register invitation password_forgotten set_language api:openapi-json",
+    "open": """favicon health health_ready login register invitation reset password_forgotten set_language
+        api:openapi-json""",
     "self": """profile profile_theme profile_engine profile_key password_change token_make home batch_list
         batch_list_live engine_models site_activity news_list news_bell news_seen view_save site_search
         review_home help_keys statistics_site collection_list trash_list template_list pattern_test""",
     "make": "batch_new batch_sample template_new template_import",
-    "administrator": """people_list invite invitation_revoke person_deactivate person_let_in
+    "administrator": """people_list invite invitation_revoke person_reset person_deactivate person_let_in
         admin_errors admin_error audit_log audit_download engine_test metrics api:openapi-view""",
 }
 # Of a template and a collection that an address names, as for batches in tests/batches/views/test_every_route.py.
@@ -141,7 +142,7 @@ def address(batch: Batch, make_cards: Callable[..., list[Card]], user: User) -> 
     template = versions.create(user, "Music", batch.specs(), everybody="edit")
     card, engine = make_cards(1)[0], Engine.objects.get().pk
     known = {"card_pk": card.pk, "name": "Music", "key": "author", "number": 1, "engine_id": engine}
-    known |= {"person_id": user.pk, "invitation_id": 1, "token": "x"}
+    known |= {"person_id": user.pk, "invitation_id": 1, "token": "x", "uidb64": "x"}
 
     def made(name: str) -> str:
         pattern = PATTERNS[name]

@@ -27,6 +27,7 @@ EXPLAINED = {
     (_WHO, "cardocr_site/accounts/tokens.py"): "the row was found by the token itself, one line before",
     (_WHO, "cardocr_site/accounts/oidc.py"): "the row is the provider’s mark of who signs in this moment",
     (_WHO, "cardocr_site/accounts/people_views.py"): "the people of the site, by administrators alone: asked before",
+    (_WHO, "cardocr_site/accounts/resets.py"): "rows of nobody, which the consumer alone works through",
     (_WHO, "cardocr_site/accounts/watching.py"): "what a row was before it is saved, for the log of what matters",
     (_WHO, "batches/api/following.py"): "only whether it is there, for the code with which a socket is closed",
     (_WHO, "batches/api/setup.py"): "engines in use are there for everybody who makes batches; no key is in them",
