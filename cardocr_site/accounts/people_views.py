@@ -35,7 +35,7 @@ class InvitationForm(forms.Form):
     last_name = forms.CharField(label=gettext_lazy("Last name"), max_length=150, required=False)
     email = forms.EmailField(label=gettext_lazy("E-mail address"), max_length=254, required=False)
     role = forms.ChoiceField(
-        label=gettext_lazy("May"), choices=User.Role.choices, initial=User.Role.VIEWER, required=False
+        label=gettext_lazy("Role"), choices=User.Role.choices, initial=User.Role.VIEWER, required=False
     )
     groups = forms.ModelMultipleChoiceField(
         label=gettext_lazy("Groups"),
