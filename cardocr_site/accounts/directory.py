@@ -14,12 +14,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django_auth_ldap.backend import LDAPBackend, ldap_error
 from ldap import (
+    CONNECT_ERROR,
     CONSTRAINT_VIOLATION,
     INAPPROPRIATE_AUTH,
     INVALID_DN_SYNTAX,
     NO_SUCH_OBJECT,
+    SCOPE_BASE,
+    SERVER_DOWN,
+    TIMEOUT,
     UNWILLING_TO_PERFORM,
     LDAPError,
+    initialize,
 )
 
 from cardocr_site.accounts import outside, tries
@@ -74,6 +79,28 @@ def _failed(context: str, exception: Exception, **more: Any) -> None:
     """django-auth-ldap would take every failure for a wrong password."""
     if context != "authenticate" or not isinstance(exception, REFUSALS):
         raise Away(_words(exception)) from exception
+
+
+def look() -> None:
+    """Whether it can be asked as the settings say. Raises Away."""
+    its: Any = Directory().settings
+    try:
+        connection = initialize(its.SERVER_URI(None))
+        for option, value in its.CONNECTION_OPTIONS.items():
+            connection.set_option(option, value)
+        if its.START_TLS:
+            connection.start_tls_s()
+        connection.simple_bind_s(settings.LDAP.bind_dn, settings.LDAP.bind_password)
+        for base in filter(None, (settings.LDAP.user_base, settings.LDAP.group_base)):
+            connection.search_s(base, SCOPE_BASE, attrlist=["1.1"])
+    except LDAPError as error:
+        # Where each person asks for themselves, it need not let nobody in particular ask.
+        if (
+            not settings.LDAP.user_dn
+            or settings.LDAP.bind_dn
+            or isinstance(error, CONNECT_ERROR | SERVER_DOWN | TIMEOUT)
+        ):
+            raise Away(_words(error)) from error
 
 
 def _words(error: Exception) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from cardocr_site.doctor import engines, installation, records, storage
+from cardocr_site.doctor import engines, installation, records, signing_in, storage
 from cardocr_site.doctor.told import Told, failed
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def examine(wanted: Wanted | None = None) -> Iterator[Told]:
     database = list(_asked(records.database))
     yield from database
     sound = all(told.is_good for told in database)
-    for check in (storage.writable, storage.space, storage.decoders):
+    for check in (signing_in.directory, storage.writable, storage.space, storage.decoders):
         yield from _asked(check)
     if sound:
         lying = (storage.watched_inbox, storage.leftovers, storage.strays, storage.missing)

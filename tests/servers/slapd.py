@@ -34,7 +34,7 @@ modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {folder}/slapd.pid
 argsfile {folder}/slapd.args
-allow bind_anon_cred
+allow bind_anon_dn
 TLSCertificateFile {folder}/certificate.pem
 TLSCertificateKeyFile {folder}/key.pem
 database mdb

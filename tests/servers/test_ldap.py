@@ -19,6 +19,7 @@ from cardocr_site import directory as by_ldap
 from cardocr_site import signon
 from cardocr_site.accounts import tries
 from cardocr_site.accounts.models import AuditEntry, SignInTries, User
+from cardocr_site.doctor import signing_in
 from tests.conftest import ApiClient
 from tests.servers import slapd
 from tests.servers.slapd import GROUPS, INGRID, PEOPLE, READER, READER_PASSWORD, Directory
@@ -333,6 +334,44 @@ def test_what_is_set_wrong_is_no_wrong_password(
     assert not User.objects.filter(role="operator").exists()
 
 
+# -- what the doctor says of it
+
+
+def told_of_it() -> list[tuple[str, str]]:
+    return [(told.state, told.meaning) for told in signing_in.directory()]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"user_base": "", "user_dn": "uid=%(user)s", "bind_dn": "", "bind_password": ""}]
+)
+def test_the_doctor_has_looked(told: Told, changes: dict[str, str]) -> None:
+    told(**changes)
+    assert told_of_it() == [("ok", "It answers, and shows where people and groups are.")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"bind_password": "another-password"}, "INVALID_CREDENTIALS"),
+        ({"group_base": "ou=nowhere,dc=example,dc=org"}, "NO_SUCH_OBJECT"),
+        ({"start_tls": True}, "CONNECT_ERROR"),
+        ({"url": "ldap://127.0.0.1:1"}, "SERVER_DOWN"),
+    ],
+    ids=lambda wrong: str(wrong)[:24],
+)
+def test_the_doctor_says_what_is_wrong(told: Told, wrong: dict[str, Any], said: str) -> None:
+    told(**wrong)
+    ((state, meaning),) = told_of_it()
+    assert state == "failed"
+    assert said in meaning
+    assert "another-password" not in meaning
+
+
+def test_without_a_directory_the_doctor_says_nothing_of_it(settings: Any) -> None:
+    settings.LDAP = by_ldap.Given()
+    assert told_of_it() == []
+
+
 # -- on the way there
 
 
@@ -354,7 +393,6 @@ def test_no_log_knows_a_password_or_what_was_typed(
     client: Client, told: Told, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("django_auth_ldap").setLevel(logging.ERROR)  # as settings.py has it; set_level leaves it alone
     sign_in(client)
     client.logout()
     refused(client, WRONG, password="another-password")
