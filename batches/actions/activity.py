@@ -115,6 +115,8 @@ def more(entry: Activity | None, batch: Batch, by: User | None, kind: str, count
         if by is None:
             return None
         _audit(batch, by, kind, None, what)  # nobody knows yet how many there will be
+        if kind == "skip":  # all that failed for one cause; a single card that is left out is no such act
+            audit.record("bulk", by=by, of=batch, details={"do": kind, "cause": what.get("cause", "")})
         return _record(batch, by, kind, count, what)
     entry.count += count
     entry.save(update_fields=["count"])

@@ -15,6 +15,7 @@ from cardocr_site.accounts.addresses import client_address
 from cardocr_site.accounts.models import AccessToken, AuditEntry, User
 
 RIGHTS = ("username", "role", "is_active", "source")
+NOT_TOLD = ("email",)  # that it changed is: a reset is mailed there
 # Who signs in so, does so in no other way.
 VOUCHED = {User.Source.PROXY: "header", User.Source.OIDC: "provider", User.Source.LDAP: "ldap"}
 ONCE_IN = timedelta(minutes=10)
@@ -31,6 +32,9 @@ def connect() -> None:
     post_save.connect(_token_made, sender=AccessToken, dispatch_uid="audit")
     post_delete.connect(_token_gone, sender=AccessToken, dispatch_uid="audit")
     m2m_changed.connect(_groups_changed, sender=User.groups.through, dispatch_uid="audit")
+    pre_save.connect(_remember_group, sender=Group, dispatch_uid="audit")
+    post_save.connect(_group_saved, sender=Group, dispatch_uid="audit")
+    post_delete.connect(_group_deleted, sender=Group, dispatch_uid="audit")
 
 
 def _signed_in(request: Any, user: Any, **_: Any) -> None:
@@ -86,7 +90,7 @@ def turned_away(name: str, why: str, request: Any) -> None:
 
 def _remember(instance: Any, update_fields: Iterable[str] | None, raw: bool, **_: Any) -> None:
     """How the person was, for what is told once the change is written."""
-    watched = {*RIGHTS, "password"}
+    watched = {*RIGHTS, *NOT_TOLD, "password"}
     instance._was = None
     if raw or instance._state.adding or (update_fields is not None and not watched & set(update_fields)):
         return
@@ -107,7 +111,10 @@ def _user_saved(instance: Any, created: bool, raw: bool, **_: Any) -> None:
     # A hash that Django only makes stronger, at a sign-in, is saved without a password that was set.
     if was["password"] != instance.password and instance._password is not None:
         audit.record("password", of=instance, kind="user", name=instance.username)
-    changed = {name: [was[name], getattr(instance, name)] for name in RIGHTS if was[name] != getattr(instance, name)}
+    changed: dict[str, Any] = {
+        name: [was[name], getattr(instance, name)] for name in RIGHTS if was[name] != getattr(instance, name)
+    }
+    changed |= {name: True for name in NOT_TOLD if was[name] != getattr(instance, name)}
     if changed:
         audit.record("rights", of=instance, kind="user", name=instance.username, details=changed)
 
@@ -156,3 +163,22 @@ def _groups_changed(instance: Any, action: str, reverse: bool, pk_set: Any, **_:
     elif pk_set or action == "post_clear":
         names = sorted(Group.objects.filter(pk__in=pk_set or ()).values_list("name", flat=True))
         audit.record("groups", of=instance, kind="user", name=instance.username, details={_M2M[action]: names})
+
+
+def _remember_group(instance: Any, raw: bool, **_: Any) -> None:
+    instance._was = None if raw or instance._state.adding else Group.objects.filter(pk=instance.pk).first()
+
+
+def _group_saved(instance: Any, created: bool, raw: bool, **_: Any) -> None:
+    if raw:
+        return
+    if created:
+        audit.record("group_made", of=instance, kind="group", name=instance.name)
+    elif instance._was is not None and instance._was.name != instance.name:
+        details = {"name": [instance._was.name, instance.name]}
+        audit.record("group_renamed", of=instance, kind="group", name=instance.name, details=details)
+
+
+def _group_deleted(instance: Any, **_: Any) -> None:
+    """What was shared with it is not any more."""
+    audit.record("group_deleted", of=instance, kind="group", name=instance.name)

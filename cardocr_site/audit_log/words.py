@@ -33,6 +33,9 @@ ACTS: dict[Any, dict[str, Any]] = {
         "password": gettext_lazy("Password set"),
         "groups": gettext_lazy("Groups of a person changed"),
         "members": gettext_lazy("People of a group changed"),
+        "group_made": gettext_lazy("Group made"),
+        "group_renamed": gettext_lazy("Group renamed"),
+        "group_deleted": gettext_lazy("Group deleted"),
         "user_deleted": gettext_lazy("Account deleted"),
     },
     gettext_lazy("Engines and keys"): {
@@ -40,6 +43,7 @@ ACTS: dict[Any, dict[str, Any]] = {
         "engine_changed": gettext_lazy("Engine changed"),
         "engine_deleted": gettext_lazy("Engine deleted"),
         "key": gettext_lazy("Key of an engine"),
+        "keys_rotated": gettext_lazy("Keys sealed anew"),
         "sent_out": gettext_lazy("Cards sent out of the house"),
     },
     gettext_lazy("Reading"): {
@@ -64,10 +68,12 @@ ACTS: dict[Any, dict[str, Any]] = {
         "delete": gettext_lazy("Batch put into the trash"),
         "restore": gettext_lazy("Batch taken out of the trash"),
         "erase_batch": gettext_lazy("Batch erased for good"),
+        "template_deleted": gettext_lazy("Template deleted"),
     },
     gettext_lazy("Taken along"): {
         "export": gettext_lazy("Export"),
         "export_collection": gettext_lazy("Export of a collection"),
+        "backup": gettext_lazy("Backup begun"),
     },
     gettext_lazy("Webhooks"): {
         "webhook_made": gettext_lazy("Webhook added"),
@@ -248,6 +254,7 @@ SAYS: dict[str, Callable[[Any], str]] = {
         gettext_lazy("Account"), _one_of({True: gettext_lazy("open"), False: gettext_lazy("closed")})
     ),
     "email": lambda value: _("E-mail address changed"),
+    "name": _changed(gettext_lazy("Name")),
     "added": _label(gettext_lazy("Added")),
     "taken": _label(gettext_lazy("Taken out")),
     "all_taken": lambda value: _("all taken out"),
@@ -278,6 +285,9 @@ SAYS: dict[str, Callable[[Any], str]] = {
     "event": _choice(Webhook.Event.choices),
     "batches": _choice(Webhook.Batches.choices),
     "delivery": lambda value: "",
+    "with_keys": lambda value: _("with the keys") if value else _("without the keys"),
+    "sealed": lambda value: _("%(n)s sealed anew") % {"n": value},
+    "lost": lambda value: _("%(n)s cannot be opened") % {"n": value} if value else "",
 }
 
 # Where an object is to be seen, as long as it is there.

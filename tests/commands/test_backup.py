@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from batches.intake import adding, copying, store
 from batches.models import Batch
 from cardocr_site import locks
+from cardocr_site.accounts.models import AuditEntry
 from cardocr_site.backups import making, restoring
 from tests import vlm_server
 from tests.site.processes import manage
@@ -289,3 +290,21 @@ def test_a_serve_that_runs_there_is_in_the_way(made, tmp_path, bring):
     with lock, pytest.raises(CommandError, match="cardocr runs there already"):
         bring(made)
     assert not (tmp_path / "new" / "cardocr.sqlite3").exists()
+
+
+def test_the_audit_log_knows_of_it(made: Path):
+    entry = AuditEntry.objects.get(act="backup")
+    assert entry.details == {"by": "command", "with_keys": False}
+
+
+def test_a_log_that_cannot_be_written_to_is_no_reason_for_no_backup(
+    stocked: Batch, target: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise DatabaseError("database or disk is full")
+
+    monkeypatch.setattr(AuditEntry.objects, "create", full)
+    told = io.StringIO()
+    call_command("backup", str(target), stderr=told)
+    assert target.is_file()
+    assert "could not be written to" in told.getvalue()

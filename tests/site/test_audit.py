@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from batches.actions import bulk, runs, trash
+from batches.actions import bulk, problems, runs, trash
 from batches.actions import settings as settings_of_batch
 from batches.models import Batch, Card, Delivery, Webhook
 from batches.queries import grid
@@ -282,3 +286,65 @@ def test_cards_that_are_read_again_go_out_again(batch: Batch, make_cards: Callab
     sent = AuditEntry.objects.filter(act="sent_out").order_by("id")
     assert [entry.details["cards"] for entry in sent] == [1, 2]
     assert {entry.details["host"] for entry in sent} == {"llm.example.org"}
+
+
+# -- groups, templates, keys, the command line
+
+
+def test_groups_made_renamed_and_deleted(administrator: User):
+    group = Group.objects.create(name="Music")
+    group.name = "Music and maps"
+    group.save()
+    group.save()
+    group.delete()
+    acts = AuditEntry.objects.filter(object_kind="group").order_by("id")
+    assert [(one.act, one.object_name) for one in acts] == [
+        ("group_made", "Music"),
+        ("group_renamed", "Music and maps"),
+        ("group_deleted", "Music and maps"),
+    ]
+    assert acts[1].details == {"name": ["Music", "Music and maps"]}
+
+
+def test_where_a_reset_is_mailed_is_told_without_the_address(user: User):
+    user.email = "canary@example.org"
+    user.source = User.Source.PROXY
+    user.save()
+    assert told("rights").details == {"source": ["", "proxy"], "email": True}
+
+
+def test_templates_shared_and_deleted_by_a_program(api: Any, user: User):
+    made = api("post", "/templates", {"name": "Music", "fields": [{"label": "Author"}], "everybody": "read"}).data
+    api("put", f"/templates/{made['id']}", {"name": "Music", "fields": [{"label": "Title"}], "everybody": "edit"})
+    api("put", f"/templates/{made['id']}", {"name": "Music", "fields": [{"label": "Year"}], "everybody": "edit"})
+    api("delete", f"/templates/{made['id']}")
+    assert (told("sharing").actor, told("sharing").details) == (user.pk, {"everybody": "edit"})
+    assert (told("template_deleted").actor, told("template_deleted").object_name) == (user.pk, "Music")
+
+
+def test_keys_that_are_sealed_anew(db: None, settings: Any):
+    old, new = str(settings.ENCRYPTION_KEY), Fernet.generate_key().decode()
+    engine = Engine(name="Far", kind="openai_compatible", address="https://llm.example.org", model="m")
+    engine.set_key("canary-key")
+    engine.save()
+    settings.ENCRYPTION_KEY = f"{new},{old}"
+    call_command("rotate_keys", stdout=StringIO())
+    call_command("rotate_keys", stdout=StringIO())
+    assert (told("keys_rotated").outcome, told("keys_rotated").details["sealed"]) == ("done", 1)
+    assert told("keys_rotated").actor is None
+
+
+def test_results_taken_along_on_the_command_line(batch: Batch, tmp_path: Path):
+    Batch.objects.update(status="completed", label="drawer")
+    call_command("export", "drawer", "--out", str(tmp_path / "out.csv"), stderr=StringIO())
+    assert told("export").details == {"by": "command", "format": "csv", "which": "all"}
+
+
+def test_all_that_failed_for_one_cause_left_out_at_once(
+    batch: Batch, make_cards: Callable[..., list[Card]], user: User
+):
+    make_cards(3, "failed", error="engine_timeout")
+    Batch.objects.update(status="completed", label="drawer")
+    batch.refresh_from_db()
+    problems.skip_cause(batch, "engine_timeout", user)
+    assert told("bulk").details == {"do": "skip", "cause": "engine_timeout"}

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from batches import exports
 from batches.models import Batch
+from cardocr_site.accounts import audit
 
 
 def find_batch(name: str) -> Batch:
@@ -48,6 +49,7 @@ def add_format_arguments(parser: CommandParser) -> None:
 
 def write(batch: Batch, out: str, key: str, options: dict[str, Any]) -> None:
     chosen = exports.Options(delimiter=options["delimiter"], bom=options["bom"])
+    audit.record("export", of=batch, details={"by": "command", "format": key, "which": chosen.which})
     with opened(out) as file:
         for chunk in exports.FORMATS[key].write(batch, chosen):
             file.write(chunk)

@@ -3,8 +3,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from cardocr_site import backups
+from cardocr_site.accounts import audit
 from cardocr_site.backups import making
 
 BAR = 30  # characters
@@ -45,8 +47,16 @@ class Command(BaseCommand):
             help="the keys that seal the keys of engines and sign sessions, too: whoever has the file has them then",
         )
 
+    def tell(self, with_keys: bool) -> None:
+        """Before, so that the copy is of all that there is. A full disk is a reason for a backup, not against one."""
+        try:
+            audit.record("backup", details={"by": "command", "with_keys": with_keys})
+        except DatabaseError:
+            self.stderr.write("The audit log could not be written to; the backup is made all the same.")
+
     def handle(self, *args: Any, file: Path, with_keys: bool, **options: Any) -> None:
         meter = Meter(self.stderr)
+        self.tell(with_keys)
         try:
             made = making.make(file, lambda done, number, name: meter.show(done + 1, number, name), with_keys=with_keys)
         except backups.Failed as error:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
 from cardocr_site import secrets
+from cardocr_site.accounts import audit
 from ocr import sealing
 from ocr.errors import EngineMissing
 
@@ -33,7 +34,12 @@ class Command(BaseCommand):
             number = len(sealing.keys())
         except ValueError:
             raise CommandError("CARDOCR_ENCRYPTION_KEY, or a line of data/encryption-key, is no key.") from None
+        self.sealed = 0
         lost = sum(self.reseal(model, column) for model, column in sealing.columns())
+        if self.sealed or lost:
+            outcome = audit.Outcome.FAILED if lost else audit.Outcome.DONE
+            details = {"by": "command", "sealed": self.sealed, "lost": lost}
+            audit.record("keys_rotated", outcome=outcome, details=details)
         if lost:
             raise CommandError(f"{lost} cannot be opened by any key here: enter them again, or add the key they need.")
         if number > 1:
@@ -67,6 +73,7 @@ class Command(BaseCommand):
                     lost.append(str(pk))
                     continue
                 done += model._default_manager.filter(pk=pk, **{column: sealed}).update(**{column: fresh})
+        self.sealed += done
         told = f"{model._meta.label} {column}: {done} sealed anew, {kept} were already"
         self.stdout.write(f"{told}, {len(lost)} cannot be opened ({', '.join(lost)})" if lost else told)
         return len(lost)
