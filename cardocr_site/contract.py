@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from django.db.models import Q, QuerySet
@@ -185,9 +186,19 @@ def tells_secret(request: HttpRequest) -> bool:
     return getattr(request, "_tells_secret", False)
 
 
+CODES = "x-codes"  # of the errors that an answer may have; the description makes words and examples of them
+
+
 def fails(*codes: str) -> dict[int, type[Failure]]:
     """The errors of one call beside those that each call has; for `response=`."""
-    return {STATUS_OF[code]: Failure for code in codes}
+    statuses = dict.fromkeys(STATUS_OF[code] for code in codes)
+    return {status: _failing(tuple(code for code in codes if STATUS_OF[code] == status)) for status in statuses}
+
+
+@cache
+def _failing(codes: tuple[str, ...]) -> type[Failure]:
+    extra = {"json_schema_extra": {CODES: list(codes)}}
+    return type(f"Failure_{'_'.join(codes)}", (Failure,), {"model_config": extra, "__module__": __name__})
 
 
 def envelope(code: str, message: str, details: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from cardocr_site.accounts import audit, tokens
 from cardocr_site.accounts.models import User
 from cardocr_site.contract import STATUS_OF
 from ocr.models import Engine
+from tests import described
 
 CARDS = Path(os.environ.get("CARDOCR_TEST_CARDS") or Path(__file__).resolve().parents[2] / "shared" / "cards")
 
@@ -188,6 +189,7 @@ class ApiClient:
         response: Any = getattr(self.client, method)(f"/api/v1{path}", headers=headers, **more)
         told = response.json()
         assert response.headers["X-Request-ID"]
+        described.check(response, method, body, told)
         if response.status_code < 400:
             assert (set(told), told["success"]) == ({"success", "data"}, True)
             response.data = told["data"]

@@ -14,8 +14,10 @@ from cardocr_site.contract import Refused, fails
 
 router = Router(tags=["Results"])
 
+TEXT = {"schema": {"type": "string"}}
 FILE = {"schema": {"type": "string", "format": "binary"}}
-FORMATS = {form.content_type.partition(";")[0]: FILE for form in exports.FORMATS.values()}
+TYPES = [form.content_type.partition(";")[0] for form in exports.FORMATS.values()]
+FORMATS = {kind: TEXT if kind.startswith("text/") else FILE for kind in TYPES}
 
 
 class ExportAsked(Schema):

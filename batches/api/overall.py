@@ -10,7 +10,7 @@ from ninja import Field, Query, Router, Schema
 from batches.api import found
 from batches.models import Batch
 from batches.queries import figures, search
-from cardocr_site.contract import Day, Reply, Text, cursor_of, invalid, reply, values_of
+from cardocr_site.contract import Day, Reply, Text, cursor_of, fails, invalid, reply, values_of
 
 router = Router(tags=["Search and statistics"])
 
@@ -94,7 +94,7 @@ class StatisticsOut(Schema):
     corrections: dict[str, int] = Field(description="Corrected values, by field key.")
 
 
-@router.get("/statistics", response=Reply[StatisticsOut])
+@router.get("/statistics", response={200: Reply[StatisticsOut], **fails("RESOURCE_NOT_FOUND")})
 def get_statistics(request: HttpRequest, asked: Query[StatisticsAsked]) -> Any:
     """What was read, what failed, how long it took and what it cost, over the batches that one may see."""
     user: Any = request.user

@@ -76,9 +76,7 @@ class Started(Schema):
     status: tasks.TaskStatus
 
 
-@router.post(
-    "/batches/{batch_id}/start", response={202: Reply[Started], **fails("BATCH_LOCKED", "BATCH_STATE_INVALID")}
-)
+@router.post("/batches/{batch_id}/start", response={202: Reply[Started]})
 def start_batch(request: HttpRequest, batch_id: str, data: StartIn) -> Any:
     """Lock the batch and have its cards read. Starting it twice is starting it once."""
     user: Any = request.user

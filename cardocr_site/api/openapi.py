@@ -1,9 +1,14 @@
 """What every call has in common, added to its description: errors, headers, the idempotency key."""
 
+import json
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
-from cardocr_site.contract import Failure
+from cardocr_site.contract import CODES, STATUS_OF, Failure, envelope
+
+EXAMPLES = Path(__file__).with_name("examples.json")  # written by scripts/examples.py
 
 DESCRIPTION = """
 Each answer is `{"success": true, "data": …}` or `{"success": false, "error": {"code", "message", "details"}}`.
@@ -14,10 +19,22 @@ Each answer names its request in `X-Request-ID`; with 429 and 503, `Retry-After`
 `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds since 1970) say how many requests like this one are left in this
 minute: sign-ins, uploads, starts and all others are counted apart, by person, or by address where nobody is signed in.
 """
-COMMON = (401, 403, 404, 422, 429, 500)
-OPEN = (422, 429, 500)  # of calls that need no sign-in
+COMMON = (
+    "AUTH_REQUIRED",
+    "AUTH_INVALID",
+    "AUTH_EXPIRED",
+    "PERMISSION_DENIED",
+    "RATE_LIMIT_EXCEEDED",
+    "INTERNAL_ERROR",
+)
+OPEN = ("RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR")  # of calls that need no sign-in
+OF_A_BODY = "FILE_TOO_LARGE"
+OF_INPUTS = "VALIDATION_ERROR"
+OF_A_THING = "RESOURCE_NOT_FOUND"  # that the address names; a call may have a code of its own for it
 METHODS = {"get", "post", "put", "patch", "delete"}
-FAILURE = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+TYPES = {str: "string", int: "integer"}
+JSON = "application/json"
+REFERENCE = "#/components/schemas/"
 IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -25,21 +42,127 @@ IDEMPOTENCY_KEY = {
     "required": False,
     "description": "Sent again with the same key, the request happens once.",
 }
+HEADERS = {
+    "X-Request-ID": ("string", "The name of this request, in the log, too."),
+    "X-RateLimit-Limit": ("integer", "Requests like this one in a minute."),
+    "X-RateLimit-Remaining": ("integer", "How many of them are left."),
+    "X-RateLimit-Reset": ("integer", "When they begin anew, in seconds since 1970."),
+    "Retry-After": ("integer", "Seconds after which it may be tried again."),
+}
+LATER = (429, 503)
+MESSAGES = {
+    "AUTH_REQUIRED": "Sign in first: send a token.",
+    "AUTH_INVALID": "This token is not known here, or was revoked.",
+    "AUTH_EXPIRED": "This token has expired: sign in again.",
+    "PERMISSION_DENIED": "You may not do that.",
+    "RESOURCE_NOT_FOUND": "There is no such thing, or you may not know of it.",
+    "VALIDATION_ERROR": "Some of what was sent is not right: see the details.",
+    "FILE_TOO_LARGE": "That is more than is taken at once.",
+    "BATCH_LOCKED": "The batch has started: its scans and fields stay as they are.",
+    "BATCH_STATE_INVALID": "That cannot be done now: see the status.",
+    "TASK_NOT_FOUND": "There is no such task.",
+    "TASK_ALREADY_COMPLETED": "This task has finished.",
+    "EDIT_CONFLICT": "The card has changed since it was read: see the details.",
+    "ENGINE_UNAVAILABLE": "The reading engine could not be reached.",
+    "API_KEY_INVALID": "The reading engine refuses the key.",
+    "NOT_READY": "Not ready: see the details, and “manage.py doctor”.",
+    "RATE_LIMIT_EXCEEDED": "Too many requests: wait a little.",
+    "INTERNAL_ERROR": "Something went wrong here. Tell an administrator this request id: 4c1d…",
+}
+DETAILS: dict[str, dict[str, Any]] = {
+    "VALIDATION_ERROR": {"name": ["Field required"]},
+    "BATCH_LOCKED": {"status": "running"},
+    "BATCH_STATE_INVALID": {"status": "draft"},
+    "NOT_READY": {"database": "ok", "queue": "ok", "consumer": "failed", "disk": "ok"},
+    "INTERNAL_ERROR": {"request_id": "4c1d…"},
+}
 
 
 def completed(schema: Any) -> Any:
-    failure = Failure.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema["components"]["schemas"] |= failure.pop("$defs") | {"Failure": failure}
+    components = schema["components"]
+    schema["servers"] = [{"url": "/"}]  # whatever this was fetched from
+    components["headers"] = {
+        name: {"schema": {"type": kind}, "description": about} for name, (kind, about) in HEADERS.items()
+    }
+    failure = Failure.model_json_schema(ref_template=REFERENCE + "{model}")
+    components["schemas"] |= failure.pop("$defs") | {"Failure": failure}
+    examples = json.loads(EXAMPLES.read_text())
     for methods in schema["paths"].values():
         for method, call in methods.items():
             if method in METHODS:
-                _complete(method, call)
+                _complete(method, call, components["schemas"], examples.get(call["operationId"], {}))
+    for name in [name for name, one in components["schemas"].items() if CODES in one]:
+        del components["schemas"][name]
+    _simplify(components["schemas"])
     return schema
 
 
-def _complete(method: str, call: dict[str, Any]) -> None:
-    signed_in = bool(call.get("security"))
-    for status in COMMON if signed_in else OPEN:
-        call["responses"].setdefault(status, {"description": HTTPStatus(status).phrase, "content": FAILURE})
-    if method == "post" and signed_in:
+def _simplify(part: Any) -> None:
+    """What makers of clients stumble over is said in another way: an enumeration of several types, and a default that
+    is an object (which its own parts have already)."""
+    if isinstance(part, list):
+        for one in part:
+            _simplify(one)
+    if not isinstance(part, dict):
+        return
+    kinds = {type(one) for one in part.get("enum", ())} if isinstance(part.get("enum"), list) else set()
+    if len(kinds) > 1:
+        values = part.pop("enum")
+        part["anyOf"] = [
+            {"type": TYPES[kind], "enum": [one for one in values if type(one) is kind]}
+            for kind in TYPES
+            if kind in kinds
+        ]
+    if "allOf" in part and isinstance(part.get("default"), dict):
+        del part["default"]
+    for one in part.values():
+        _simplify(one)
+
+
+def codes_of(method: str, call: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[int, list[str]]:
+    """The codes that a call may answer with, by status: its own, and those that all calls have."""
+    codes: dict[int, list[str]] = {}
+    for status, response in call["responses"].items():
+        reference = response.get("content", {}).get(JSON, {}).get("schema", {}).get("$ref", "")
+        codes[int(status)] = schemas.get(reference.removeprefix(REFERENCE), {}).get(CODES, [])
+    codes = {status: found for status, found in codes.items() if found}
+    shared = [*(COMMON if call.get("security") else OPEN), *([OF_A_BODY] if "requestBody" in call else [])]
+    places = {one["in"] for one in call.get("parameters", ())}
+    if "path" in places and STATUS_OF[OF_A_THING] not in codes:
+        shared.append(OF_A_THING)
+    if "requestBody" in call or "query" in places or method == "post":  # which has the header of a key
+        shared.append(OF_INPUTS)
+    for code in shared:
+        if code not in codes.get(STATUS_OF[code], ()):
+            codes.setdefault(STATUS_OF[code], []).append(code)
+    return codes
+
+
+def _complete(method: str, call: dict[str, Any], schemas: Mapping[str, Any], example: Mapping[str, Any]) -> None:
+    responses = call["responses"]
+    for status, codes in sorted(codes_of(method, call, schemas).items()):
+        responses[status] = _failure(status, codes)
+    for status, response in responses.items():
+        names = [name for name in HEADERS if name != "Retry-After" or int(status) in LATER]
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    if method == "post" and call.get("security"):
         call["parameters"].append(IDEMPOTENCY_KEY)
+    for parameter in call.get("parameters", ()):
+        if isinstance(parameter.get("examples"), list):  # a schema's are a list, a parameter's an object
+            parameter["example"] = parameter.pop("examples")[0]
+    _show(call, example)
+
+
+def _failure(status: int, codes: Sequence[str]) -> dict[str, Any]:
+    examples = {code: {"value": envelope(code, MESSAGES[code], DETAILS.get(code))} for code in codes}
+    content = {JSON: {"schema": {"$ref": f"{REFERENCE}Failure"}, "examples": examples}}
+    return {"description": f"{HTTPStatus(status).phrase}: {', '.join(codes)}", "content": content}
+
+
+def _show(call: dict[str, Any], example: Mapping[str, Any]) -> None:
+    """What was sent and answered once, in the tests."""
+    body = call.get("requestBody", {}).get("content", {}).get(JSON)
+    if body is not None and "request" in example:
+        body["example"] = example["request"]
+    for status, told in example.get("responses", {}).items():
+        call["responses"][int(status)]["content"][JSON]["example"] = told

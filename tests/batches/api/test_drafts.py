@@ -118,6 +118,21 @@ def test_a_batch_is_deleted_by_whoever_says_its_name(api, batch):
     api.refused("RESOURCE_NOT_FOUND", "get", f"/batches/{batch.pk}")
 
 
+def test_a_batch_that_somebody_lets_go_on_meanwhile_is_not_deleted(api, batch, make_cards, monkeypatch):
+    make_cards(1, "pending")
+    Batch.objects.update(status="running")
+    cancel = runs.cancel
+
+    def resumed(batch, by):
+        cancel(batch, by)
+        Batch.objects.update(status="queued")
+
+    monkeypatch.setattr(runs, "cancel", resumed)
+    told = api.refused("BATCH_STATE_INVALID", "delete", f"/batches/{batch.pk}?confirm=Drawer 12")
+    assert told == {"status": "queued"}
+    assert Batch.objects.get().deleted_at is None
+
+
 # -- scans
 
 

@@ -205,6 +205,16 @@ def test_or_rejected_or_decided_by_somebody_else_first(api, read, path, other, o
     api.refused("RESOURCE_NOT_FOUND", "post", f"{path}/{read[0].pk}/candidates/{2**70}/accept", {"version": version})
 
 
+@pytest.mark.parametrize("decision", ["accept", "reject"])
+def test_nothing_is_decided_about_a_card_that_changed_or_waits(api, read, path, other, decision):
+    version = Card.objects.get(pk=read[0].pk).version
+    decide = f"{path}/{read[0].pk}/candidates/{other.pk}/{decision}"
+    assert api.refused("EDIT_CONFLICT", "post", decide, {"version": version + 1})["version"] == version
+    Card.objects.filter(pk=read[0].pk).update(status="failed")
+    assert api.refused("BATCH_STATE_INVALID", "post", decide, {"version": version}) == {"status": "failed"}
+    assert CardResult.objects.get(pk=other.pk).state == ResultState.CANDIDATE
+
+
 # -- images and export
 
 

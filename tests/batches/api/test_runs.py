@@ -78,6 +78,10 @@ def test_one_failed_card_is_read_again(api, over, path):
     api.refused("RESOURCE_NOT_FOUND", "post", f"{path}/retry-image/nothing.jpg")
 
 
+def test_a_draft_has_nothing_to_read_again(api, path):
+    assert api.refused("BATCH_STATE_INVALID", "post", f"{path}/retry") == {"status": "draft"}
+
+
 def test_cards_are_read_once_more(api, batch, over, path):
     response = api("post", f"{path}/reread", {"filter": {"filter": "problems"}})
     assert (response.status_code, response.data) == (202, {"task_id": f"batch-{batch.uid}", "cards": 1})
