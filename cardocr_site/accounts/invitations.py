@@ -18,6 +18,7 @@ from cardocr_site.accounts.models import Invitation, User
 PREFIX = "cardocr_join_"  # redaction.py knows it by its beginning
 DAYS = (1, 7, 30)
 USUAL_DAYS = 7
+KEPT = datetime.timedelta(days=90)  # after they have run out; the audit log tells of them on
 
 
 class Gone(Exception):
@@ -31,6 +32,7 @@ def make(
     token = PREFIX + secrets.token_urlsafe(32)
     until = timezone.now() + datetime.timedelta(days=days)
     with transaction.atomic():
+        Invitation.objects.filter(expires_at__lt=timezone.now() - KEPT).delete()
         made = Invitation.objects.create(key=_hash(token), role=role, made_by=by, expires_at=until, **of_whom)
         made.groups.set(groups)
         _record("invited", made, by, role=role, groups=sorted(group.name for group in groups), days=days)

@@ -13,6 +13,8 @@ from django.template.loader import render_to_string
 from django.test import RequestFactory
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from cardocr_site.accounts.joining_views import AccountForm, InvitedForm
+from cardocr_site.accounts.reset_views import ForgottenForm
 from tests import vlm_server
 from tests.e2e import steps
 from tests.e2e.axe import ALL, COLOURS, violations
@@ -197,6 +199,15 @@ DRAWN = {
     "429": {"said": "Go on in 12 seconds."},
     "500": {},
     "registration/login": {"oidc": "Stadtbibliothek", "vouched_for": "anna.of.the.reading.room", "go_on": "/batches/"},
+    "registration/register": {"form": AccountForm({})},
+    "registration/password_forgotten": {"form": ForgottenForm({})},
+    "registration/invitation": {
+        "form": InvitedForm(),
+        "by_mail": True,
+        "invited": {"made_by": {"get_full_name": "Eva Lund", "username": "eva"}},
+    },
+    "registration/invitation_gone": {},
+    "registration/reset": {},
 }
 
 

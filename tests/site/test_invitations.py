@@ -191,6 +191,13 @@ def test_where_the_mail_does_not_go_out_the_link_still_shows(admins: Client, set
     assert "/accounts/invitation/cardocr_join_" in answer.text
 
 
+def test_those_of_long_ago_are_not_kept(make: Make):
+    make()
+    Invitation.objects.update(expires_at=timezone.now() - invitations.KEPT)
+    make()
+    assert [one.state for one in Invitation.objects.all()] == ["open"]
+
+
 def test_no_log_keeps_its_link(make: Make):
     path = make()
     assert token_of(path) not in redacted(f"Internal Server Error: {path}")
