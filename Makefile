@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev servers run test check cover bench screenshots messages locks
+.PHONY: help install dev servers run test check cover bench attack screenshots messages locks
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make check        formatting, linters, types, arrows, migrations, deployment, translations, locks"
 	@echo "make cover        tests with branch coverage of batches and ocr"
 	@echo "make bench        the benchmarks, about an hour"
+	@echo "make attack       a scanner of others, signed in as administrator, on every page; half an hour"
 	@echo "make screenshots  the pictures of the README and the guide, made anew"
 	@echo "make messages     collect the texts to be translated, compile the translations"
 	@echo "make locks        resolve the lock files anew"
@@ -62,6 +63,10 @@ BENCHES := preparation corpus seeing drain collecting growth fairness tenthousan
 # About an hour on two cores, on a machine that does nothing else; one alone: python -m benchmarks.drain
 bench: dev
 	@set -e; for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python -m benchmarks.$$bench; done
+
+# Finds nothing that is not explained in docs/security.md
+attack: dev servers
+	$(BIN)/python scripts/attack.py
 
 screenshots: dev
 	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && $(BIN)/python scripts/screenshots.py

@@ -18,6 +18,7 @@ check "ruff" "$BIN/ruff" check --quiet --output-format concise .
 check "djade" sh -c "git ls-files -z 'templates/*.html' | xargs -0 $BIN/djade --check --target-version 5.2"
 check "mypy" "$BIN/mypy"
 check "weaknesses" "$BIN/python" scripts/weaknesses.py
+check "semgrep" "$BIN/python" scripts/semgrep.py
 check "arrows" "$BIN/lint-imports" --no-logo
 check "migrations" "$BIN/python" manage.py makemigrations --check --dry-run
 check "deployment" env CARDOCR_URL=https://cards.example.org "$BIN/python" manage.py check --deploy --fail-level WARNING
