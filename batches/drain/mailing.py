@@ -27,15 +27,9 @@ EVERY = 10.0  # seconds
 UNDER_WAY = timedelta(minutes=2)  # then another consumer may take it up
 
 
-class Mailing:
+class Mailing(Rounds):
     def __init__(self) -> None:
-        self._rounds = Rounds("mail", self.round, EVERY)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self, timeout: float) -> None:
-        self._rounds.stop(timeout)
+        super().__init__("mail", self.round, EVERY)
 
     def round(self) -> None:
         resets.answer_due()  # first: somebody who has forgotten a password waits for it
@@ -45,7 +39,7 @@ class Mailing:
         found = News.objects.all() if of is None else of
         due = found.filter(mail_at__lte=timezone.now()).select_related("user", "batch", "by")
         for news in due.order_by("mail_at")[:100]:
-            if self._rounds.is_stopping:
+            if self.is_stopping:
                 return
             row = News.objects.filter(pk=news.pk, mail_at=news.mail_at)
             if not _is_wanted(news):

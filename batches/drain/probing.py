@@ -34,25 +34,16 @@ def examine(
         spending.book(engine, begun, paid)
 
 
-class Probing:
+class Probing(Rounds):
     def __init__(self, worker: Worker, engines: Engines) -> None:
+        super().__init__("probe", self.probe_all, EVERY)
         self._worker = worker
         self._engines = engines
-        self._rounds = Rounds("probe", self.probe_all, EVERY)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def wake(self) -> None:
-        self._rounds.wake()
-
-    def stop(self, timeout: float) -> None:
-        self._rounds.stop(timeout)
 
     def probe_all(self) -> None:
         self._end_the_broken_off()
         for asked in Probe.objects.filter(worker="").select_related("engine", "key_of").order_by("asked_at"):
-            if self._rounds.is_stopping:
+            if self.is_stopping:
                 return
             mine = Probe.objects.filter(pk=asked.pk, worker="")
             if mine.update(worker=self._worker.uid, begun_at=timezone.now()):
@@ -62,7 +53,7 @@ class Probing:
         mine = Probe.objects.filter(pk=asked.pk, worker=self._worker.uid)
 
         def is_stopped() -> bool:
-            return self._rounds.is_stopping
+            return self.is_stopping
 
         try:
             with self._engines.set_aside(asked.engine, is_stopped):

@@ -134,23 +134,14 @@ def _refused(code: int) -> str:
     return REDIRECTED if 300 <= code < 400 else REFUSED
 
 
-class Telling:
+class Telling(Rounds):
     def __init__(self, sender: Sender | None = None) -> None:
+        super().__init__("tell", self.tell_all, EVERY)
         self._sender = sender or Sender()
-        self._rounds = Rounds("tell", self.tell_all, EVERY)
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def wake(self) -> None:
-        self._rounds.wake()
-
-    def stop(self, timeout: float) -> None:
-        self._rounds.stop(timeout)
 
     def tell_all(self) -> None:
         """What is due now; one that fails is due later."""
-        while not self._rounds.is_stopping and (mine := _claimed(_due())):
+        while not self.is_stopping and (mine := _claimed(_due())):
             letters = [one for one in map(_opened, mine) if one is not None]
             by_pk = {delivery.pk: delivery for delivery in mine}
             with ThreadPoolExecutor(AT_ONCE, "tell") as pool:

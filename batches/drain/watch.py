@@ -18,18 +18,12 @@ PATIENCE = 60.0  # a start or a restart takes a while
 SLACK = 1.1  # so much more must be free until that is told: it shall not go to and fro
 
 
-class Watch:
+class Watch(Rounds):
     def __init__(self) -> None:
-        self._rounds = Rounds("watch", self.look, EVERY)
+        super().__init__("watch", self.look, EVERY)
         self._mailing = Mailing()
         self._disk = ""
         self._alone_since: float | None = None
-
-    def start(self) -> None:
-        self._rounds.start()
-
-    def stop(self, timeout: float) -> None:
-        self._rounds.stop(timeout)
 
     def look(self) -> None:
         free = shutil.disk_usage(settings.DATA_DIR).free

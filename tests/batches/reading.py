@@ -1,11 +1,12 @@
 """Cards that were read, made as rows: for tests of what comes after reading."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batches.models import Batch, Card, CardResult
 from batches.models.folding import fold
-from batches.states import CardStatus
+from batches.states import BatchStatus, CardStatus
+from cardocr_site.accounts.models import User
 
 
 def stored(
@@ -39,6 +40,26 @@ def give_result(card: Card, fields: Mapping[str, Mapping[str, Any]], **more: Any
     Card.objects.filter(pk=card.pk).update(result=result)
     card.result = result
     return result
+
+
+def read_batch(owner: User, name: str, cards: Sequence[Mapping[str, Mapping[str, Any]]], **more: Any) -> Batch:
+    """A batch of the collection Music, its cards read with these fields."""
+    batch = Batch.objects.create(
+        name=name, owner=owner, **({"collection": "Music", "status": BatchStatus.COMPLETED} | more)
+    )
+    for position, fields in enumerate(cards, 1):
+        card = Card.objects.create(
+            batch=batch,
+            position=position,
+            filename=f"{position}.jpg",
+            source=f"{position}.jpg",
+            original_name=f"{name} {position}.jpg",
+            status=CardStatus.COMPLETED,
+        )
+        give_result(card, fields)
+    Batch.objects.filter(pk=batch.pk).update(total=len(cards), completed=len(cards))
+    batch.refresh_from_db()
+    return batch
 
 
 def read_card(batch: Batch, cards: list[Card], **values: Any) -> Card:

@@ -39,6 +39,7 @@ PAGES = {
     "collection": "/collections/Music/",
     "collection's cards": "/collections/Music/cards/",
     "no card of a collection": "/collections/Music/cards/?q=nothing-like-this",
+    "a collection's columns": "/collections/Music/cards/?columns=open",
     "an act on a collection's cards": "/collections/Music/cards/act/?do=review&card={card}",
     "a collection's cards read again": "/collections/Music/reread/?cards={card}",
     "collection's export": "/collections/Music/export/?cards={card}",

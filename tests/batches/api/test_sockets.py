@@ -16,10 +16,9 @@ from batches import changes
 from batches.api import following, sockets, tasks
 from batches.live import audience, consumers, places
 from batches.models import Batch, Card
-from batches.states import CardStatus
 from cardocr_site.accounts import tokens
 from cardocr_site.accounts.models import AccessToken, User
-from tests.batches.api.streamed import Stream, message, program, token_of
+from tests.batches.api.streamed import Stream, finish, message, program, read_by_tens, token_of
 from tests.batches.live.sockets import (
     ORIGIN,
     closed_with,
@@ -45,11 +44,6 @@ def cards(batch: Batch, make_cards: MakeCards) -> list[Card]:
     running(batch)
     batch.refresh_from_db()
     return made
-
-
-def finish(batch: Batch) -> None:
-    with changes.locked(batch) as change:
-        change.finish_if_done(timezone.now())
 
 
 async def accepted(one: WebsocketCommunicator) -> WebsocketCommunicator:
@@ -121,19 +115,10 @@ def test_cut_off_again_and_again_every_result_comes_once(batch: Batch, make_card
     running(batch)
     token, let = token_of(user), threading.Semaphore(0)
 
-    def write() -> None:
-        for begin in range(0, 300, 10):
-            assert let.acquire(timeout=20)
-            with changes.locked(batch) as change:
-                for card in made[begin : begin + 10]:
-                    change.move_card(card, CardStatus.PROCESSING)
-                    change.move_card(card, CardStatus.COMPLETED)
-        finish(batch)
-
     async def scenario() -> tuple[int, list[dict[str, Any]]]:
         seen: list[dict[str, Any]] = []
         since, cuts = "", 0
-        writer = asyncio.create_task(in_thread(write, thread_sensitive=False)())
+        writer = asyncio.create_task(in_thread(read_by_tens, thread_sensitive=False)(batch, made, let))
         while not seen or seen[-1]["type"] != "done":
             one = await accepted(program(f"{batch.pk}?since={since}", token))
             let.release()

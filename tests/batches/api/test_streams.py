@@ -19,7 +19,7 @@ from batches.models import Batch, Card
 from batches.queries import live
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import AccessToken, User
-from tests.batches.api.streamed import Event, Stream, token_of
+from tests.batches.api.streamed import Event, Stream, finish, read_by_tens, token_of
 from tests.batches.live.sockets import cookie_of, play, read, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,11 +38,6 @@ def cards(batch: Batch, make_cards: MakeCards) -> list[Card]:
 
 def path(batch: Batch, query: str = "") -> str:
     return f"/batches/{batch.pk}/progress{query}"
-
-
-def finish(batch: Batch) -> None:
-    with changes.locked(batch) as change:
-        change.finish_if_done(timezone.now())
 
 
 async def named(stream: Stream, name: str) -> Event:
@@ -159,20 +154,10 @@ def test_cut_off_a_hundred_times_every_result_comes_once(batch: Batch, make_card
     running(batch)
     token, let = token_of(user), threading.Semaphore(0)
 
-    def write() -> None:
-        """A hundred versions of ten cards, one or two while each connection stands."""
-        for begin in range(0, 1000, 10):
-            assert let.acquire(timeout=20)
-            with changes.locked(batch) as change:
-                for card in made[begin : begin + 10]:
-                    change.move_card(card, CardStatus.PROCESSING)
-                    change.move_card(card, CardStatus.COMPLETED)
-        finish(batch)
-
     async def scenario() -> tuple[int, list[Event]]:
         seen: list[Event] = []
         last, cuts = "", 0
-        writer = asyncio.create_task(in_thread(write, thread_sensitive=False)())
+        writer = asyncio.create_task(in_thread(read_by_tens, thread_sensitive=False)(batch, made, let))
         while not seen or seen[-1].name != "done":
             async with Stream(path(batch), token, last=last) as stream:
                 let.release()

@@ -7,9 +7,9 @@ import pytest
 
 from batches.models import Batch, Card, CardResult
 from batches.queries import collections, grid, merging, sorting
-from batches.states import BatchStatus, CardStatus
+from batches.states import CardStatus
 from cardocr_site.accounts.models import User
-from tests.batches.reading import give_result, stored
+from tests.batches.reading import read_batch, stored
 
 pytestmark = pytest.mark.django_db
 # What stands there for the author, of the three batches; the second one has no such field on its cards.
@@ -21,24 +21,11 @@ WITHOUT = ["1.3", "2.1", "2.2", "3.3"]
 @pytest.fixture
 def three(user: User) -> list[Batch]:
     """Their place in the collection is another one than that of their making."""
-    made = []
-    for authors, name in zip(AUTHORS, ("B", "C", "A"), strict=True):
-        fields = [{"key": "author", "label": "Author", "type": "text"}]
-        batch = Batch.objects.create(
-            name=name, owner=user, fields=fields, collection="Music", status=BatchStatus.COMPLETED
-        )
-        for position, author in enumerate(authors, 1):
-            card = Card.objects.create(
-                batch=batch,
-                position=position,
-                filename=f"{position}.jpg",
-                source=f"{position}.jpg",
-                original_name=f"{name}{position}.jpg",
-                status=CardStatus.COMPLETED,
-            )
-            give_result(card, {"author": stored(author)})
-        Batch.objects.filter(pk=batch.pk).update(total=len(authors), completed=len(authors))
-        made.append(Batch.objects.get(pk=batch.pk))
+    fields = [{"key": "author", "label": "Author", "type": "text"}]
+    made = [
+        read_batch(user, name, [{"author": stored(author)} for author in authors], fields=fields)
+        for authors, name in zip(AUTHORS, ("B", "C", "A"), strict=True)
+    ]
     return [made[2], made[0], made[1]]
 
 

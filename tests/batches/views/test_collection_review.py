@@ -16,7 +16,7 @@ from batches.models import Batch, BatchShare, Card, CardResult, Lease
 from batches.queries import sorting
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
-from tests.batches.reading import give_result, stored
+from tests.batches.reading import read_batch, stored
 
 FIELDS = [{"key": "author", "label": "Author", "type": "text"}]
 ENTRANCE = reverse("collection_review", args=["Music"])
@@ -24,22 +24,11 @@ ENTRANCE = reverse("collection_review", args=["Music"])
 
 def add(owner: User, name: str, severities: list[int], **more: Any) -> Batch:
     """A batch that was read, with a card to check for each."""
-    made = {"collection": "Music", "status": BatchStatus.COMPLETED, "fields": FIELDS, "label": name} | more
-    batch = Batch.objects.create(name=name, owner=owner, **made)
+    read = [{"author": stored(f"Grieg {position}", confidence=0.4)} for position in range(1, len(severities) + 1)]
+    batch = read_batch(owner, name, read, **({"fields": FIELDS, "label": name} | more))
     for position, severity in enumerate(severities, start=1):
-        card = Card.objects.create(
-            batch=batch,
-            position=position,
-            filename=f"{position}.jpg",
-            source=f"{position}.jpg",
-            original_name=f"{name} {position}.jpg",
-            status=CardStatus.COMPLETED,
-            to_check=True,
-            severity=severity,
-        )
-        give_result(card, {"author": stored(f"Grieg {position}", confidence=0.4)})
-    number = len(severities)
-    Batch.objects.filter(pk=batch.pk).update(total=number, completed=number, to_check=number)
+        batch.cards.filter(position=position).update(to_check=True, severity=severity)
+    Batch.objects.filter(pk=batch.pk).update(to_check=len(severities))
     batch.refresh_from_db()
     return batch
 

@@ -21,7 +21,7 @@ from batches.models import Activity, Batch, Card, CardResult
 from batches.queries import collections, grid
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
-from tests.batches.reading import give_result, stored
+from tests.batches.reading import give_result, read_batch, stored
 
 Make = Callable[..., list[Card]]
 PAGES = (
@@ -36,23 +36,8 @@ PAGES = (
 )
 
 
-def add(owner: User, name: str, values: list[dict[str, str]], *, fields: list[dict[str, Any]], **more: Any) -> Batch:
-    batch = Batch.objects.create(
-        name=name, owner=owner, fields=fields, **({"collection": "Music", "status": BatchStatus.COMPLETED} | more)
-    )
-    for position, read in enumerate(values, start=1):
-        card = Card.objects.create(
-            batch=batch,
-            position=position,
-            filename=f"{position}.jpg",
-            source=f"{position}.jpg",
-            original_name=f"{name} {position}.jpg",
-            status=CardStatus.COMPLETED,
-        )
-        give_result(card, {key: stored(value) for key, value in read.items()})
-    Batch.objects.filter(pk=batch.pk).update(total=len(values), completed=len(values))
-    batch.refresh_from_db()
-    return batch
+def add(owner: User, name: str, values: list[dict[str, str]], **more: Any) -> Batch:
+    return read_batch(owner, name, [{key: stored(value) for key, value in read.items()} for read in values], **more)
 
 
 def field(key: str, label: str) -> dict[str, Any]:
