@@ -263,6 +263,8 @@ class AuditEntry(models.Model):
             models.Index(fields=("actor", "-at", "-id"), name="audit_actor"),
             models.Index(fields=("act", "-at", "-id"), name="audit_act"),
             models.Index(fields=("object_kind", "object_id", "-at", "-id"), name="audit_object"),
+            models.Index(fields=("outcome", "-at", "-id"), name="audit_outcome"),
+            models.Index(fields=("address", "-at", "-id"), name="audit_address"),
         )
 
     def __str__(self) -> str:

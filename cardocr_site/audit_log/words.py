@@ -113,6 +113,7 @@ _BY = {
     "program": gettext_lazy("by a program"),
     "header": gettext_lazy("named by the proxy in front"),
     "provider": gettext_lazy("by OpenID Connect"),
+    "ldap": gettext_lazy("by a directory (LDAP)"),
     "command": gettext_lazy("on the command line"),
 }
 _WHY = {

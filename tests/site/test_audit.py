@@ -11,10 +11,13 @@ from cryptography.fernet import Fernet
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from django.db.models import CharField, Value
+from django.db.models.functions import Cast, Concat
 from django.test import Client
 from django.urls import reverse
 
-from batches.actions import bulk, problems, runs, trash
+from batches.actions import bulk, erasing, problems, reviewing, runs, trash
+from batches.actions import cards as cards_of_batch
 from batches.actions import settings as settings_of_batch
 from batches.models import Batch, Card, Delivery, Webhook
 from batches.queries import grid
@@ -348,3 +351,27 @@ def test_all_that_failed_for_one_cause_left_out_at_once(
     batch.refresh_from_db()
     problems.skip_cause(batch, "engine_timeout", user)
     assert told("bulk").details == {"do": "skip", "cause": "engine_timeout"}
+
+
+def test_what_stands_on_a_card_is_not_in_it(
+    client: Client, batch: Batch, make_cards: Callable[..., list[Card]], user: User, administrator: User
+):
+    """Values, names of files, notes and reasons, by the acts that know them."""
+    said = "canary-from-a-card"
+    cards = make_cards(4, "failed", error="engine_timeout", error_message=said)
+    Batch.objects.update(status="completed", label="drawer")
+    Card.objects.update(original_name=f"{said}.jpg", filename=Concat(Value(f"{said}-"), Cast("pk", CharField())))
+    card = cards_of_batch.enter_by_hand(Card.objects.get(pk=cards[0].pk), user, {"author": said})
+    card = cards_of_batch.correct(card, user, card.version, {"author": f"{said}-2"})
+    reviewing.flag(card, user, said)
+    runs.retry_card(Card.objects.get(pk=cards[1].pk), user)
+    runs.skip(Card.objects.get(pk=cards[2].pk), by=user)
+    bulk.begin(batch, user, grid.Filters(), "retry")
+    erasing.erase(Card.objects.get(pk=cards[3].pk), user)
+    client.force_login(user)
+    client.get(f"/batches/{batch.pk}/export/download/?format=json&q={said}")
+    everything = json.dumps(list(AuditEntry.objects.values()), default=str)
+    assert {"retry", "erase_card", "export"} <= set(AuditEntry.objects.values_list("act", flat=True))
+    assert said not in everything
+    client.force_login(administrator)
+    assert said not in client.get("/audit/").text

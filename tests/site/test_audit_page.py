@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from batches.actions import activity
 from batches.models import Batch
-from cardocr_site.accounts import audit
+from cardocr_site.accounts import audit, watching
 from cardocr_site.accounts.models import AuditEntry, User
 from cardocr_site.audit_log import views, words
 from tests.site.test_rules import TREES, called
@@ -190,6 +190,11 @@ def recorded() -> set[str]:
 def test_each_act_that_is_written_down_has_its_words():
     assert not recorded() - words.LABELS.keys(), "say in audit_log/words.py what these are called"
     assert not words.LABELS.keys() - recorded()
+
+
+def test_each_way_in_and_each_reason_has_its_words():
+    assert {*watching.VOUCHED.values(), "page", "program"} <= words._BY.keys()
+    assert {"inactive", "source", "name", "untrusted"} == words._WHY.keys()
 
 
 @pytest.mark.parametrize(
