@@ -14,10 +14,10 @@ from cardocr_site.contract import Refused, fails
 
 router = Router(tags=["Results"])
 
-TEXT = {"schema": {"type": "string"}}
 FILE = {"schema": {"type": "string", "format": "binary"}}
-TYPES = [form.content_type.partition(";")[0] for form in exports.FORMATS.values()]
-FORMATS = {kind: TEXT if kind.startswith("text/") else FILE for kind in TYPES}
+# Makers of clients take the first for all formats: as text, a spreadsheet would be broken.
+TYPES = ["application/octet-stream", *(form.content_type.partition(";")[0] for form in exports.FORMATS.values())]
+FORMATS = dict.fromkeys(TYPES, FILE)
 
 
 class ExportAsked(Schema):

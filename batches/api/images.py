@@ -21,6 +21,7 @@ from cardocr_site.contract import Closed, Listed, Paging, Reply, Text, fails, in
 from templates_app.schemas import FieldIn, FieldOut
 
 FILE = {"schema": {"type": "string", "format": "binary"}}
+IMAGE = {"image/*": FILE, "application/octet-stream": FILE}  # makers of clients know the second alone
 
 router = Router(tags=["Scans and fields of a draft"])
 
@@ -132,7 +133,7 @@ class ImageAsked(Schema):
 @router.get(
     "/batches/{batch_id}/images/{filename}",
     response={200: None},
-    openapi_extra={"responses": {200: {"description": "The image", "content": {"image/*": FILE}}}},
+    openapi_extra={"responses": {200: {"description": "The image", "content": IMAGE}}},
 )
 def get_image(request: HttpRequest, batch_id: str, filename: str, asked: Query[ImageAsked]) -> Any:
     """The image of a card, by its stored name or the card's id. Not found while a size is not made yet."""

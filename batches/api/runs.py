@@ -87,7 +87,7 @@ def start_batch(request: HttpRequest, batch_id: str, data: StartIn) -> Any:
 STATE = fails("BATCH_STATE_INVALID")
 
 
-class KeyIn(Closed):
+class WhoseKey(Closed):
     """May be left out. Whose key the batch is read with from now on."""
 
     key: Literal["batch", "mine"] = Field(
@@ -95,7 +95,7 @@ class KeyIn(Closed):
     )
 
 
-def _key(data: KeyIn | None) -> str:
+def _key(data: WhoseKey | None) -> str:
     return data.key if data is not None else keys.BATCH
 
 
@@ -107,7 +107,7 @@ def pause_batch(request: HttpRequest, batch_id: str) -> Any:
 
 
 @router.post("/batches/{batch_id}/resume", response={200: Reply[schemas.ProgressOut], **STATE})
-def resume_batch(request: HttpRequest, batch_id: str, data: KeyIn | None = None) -> Any:
+def resume_batch(request: HttpRequest, batch_id: str, data: WhoseKey | None = None) -> Any:
     """Go on with a paused batch, also after its pilot, or read the rest of a stopped one."""
     user: Any = request.user
     return reply(schemas.progress_of(runs.resume(found.editable(request, batch_id), user, key=_key(data))))
@@ -125,7 +125,7 @@ class Retried(Schema):
 
 
 @router.post("/batches/{batch_id}/retry", response={202: Reply[Retried], **STATE})
-def retry_batch(request: HttpRequest, batch_id: str, data: KeyIn | None = None) -> Any:
+def retry_batch(request: HttpRequest, batch_id: str, data: WhoseKey | None = None) -> Any:
     """Every failed card again, nothing else."""
     user: Any = request.user
     number = runs.retry_all(found.editable(request, batch_id), user, key=_key(data))
@@ -133,7 +133,7 @@ def retry_batch(request: HttpRequest, batch_id: str, data: KeyIn | None = None) 
 
 
 @router.post("/batches/{batch_id}/retry-image/{filename}", response={202: Reply[Retried], **STATE})
-def retry_image(request: HttpRequest, batch_id: str, filename: str, data: KeyIn | None = None) -> Any:
+def retry_image(request: HttpRequest, batch_id: str, filename: str, data: WhoseKey | None = None) -> Any:
     """One failed card again, by its stored name or id."""
     user: Any = request.user
     runs.retry_card(found.card(found.editable(request, batch_id), filename), user, key=_key(data))

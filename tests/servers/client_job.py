@@ -14,7 +14,7 @@ from made import AuthenticatedClient, Client
 from made.api.batches import create_batch, delete_batch, get_batch, get_status, list_batches
 from made.api.health import get_health
 from made.api.oneself import get_me
-from made.api.reading_a_batch import start_batch
+from made.api.reading_a_batch import retry_batch, start_batch
 from made.api.results import correct_result, export_batch, get_history, list_results
 from made.api.scans_and_fields_of_a_draft import add_images, get_image, list_images, set_fields
 from made.api.signing_in import create_token, delete_token, login
@@ -25,6 +25,7 @@ from made.models import (
     Correction,
     CorrectionValues,
     Credentials,
+    ExportBatchFormat,
     Failure,
     FieldIn,
     FieldsIn,
@@ -80,7 +81,7 @@ def main(address, name, password, scans):
     results = data(list_results.sync(batch, client=client)).items
     told["values"] = [one.values.additional_properties for one in results]
     first = results[0]
-    told["image"] = get_image.sync_detailed(batch, first.filename, client=client).content[:2].hex()
+    told["image"] = get_image.sync(batch, first.filename, client=client).payload.read(2).hex()
 
     values = CorrectionValues.from_dict({"title": "by a client"})
     correction = Correction(version=first.version, values=values, reviewed=True)
@@ -90,7 +91,9 @@ def main(address, name, password, scans):
     told["conflict"] = again.error.code
     history = data(get_history.sync(batch, first.card_id, client=client))
     told["history"] = [(one.key, one.old, one.new) for one in history.corrections]
-    told["export"] = export_batch.sync(batch, client=client).splitlines()[1].split(",")[5:7]
+    told["export"] = export_batch.sync(batch, client=client).payload.read().decode().splitlines()[1].split(",")[5:7]
+    told["xlsx"] = export_batch.sync(batch, client=client, format_=ExportBatchFormat.XLSX).payload.read(2).decode()
+    told["retried"] = data(retry_batch.sync(batch, client=client)).retried
 
     refused = delete_batch.sync(batch, client=client, confirm="another")
     told["refused"] = refused.error.code

@@ -1,6 +1,7 @@
 """The description of the calls: complete, the same as what is answered, open to everybody; the page for staff."""
 
 import pytest
+from ninja import Schema
 
 from cardocr_site.api import api as ninja_api
 
@@ -63,3 +64,28 @@ def test_no_call_is_left_without_a_sign_in_by_mistake():
             for operation in view.operations:
                 name = operation.view_func.__name__
                 assert operation.auth_callbacks or name in {"login", "register", "get_health", "get_ready"}, name
+
+
+def _kinds(parent):
+    for kind in parent.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
+
+
+def test_no_two_objects_that_are_sent_share_a_name(described):
+    """The description knows one object by a name: of two it would tell the last."""
+    ours = ("batches", "cardocr_site", "templates_app", "ocr")
+    kinds = {kind for kind in _kinds(Schema) if kind.__module__.partition(".")[0] in ours}
+    names = [kind.__name__ for kind in kinds if kind.__name__ in described["components"]["schemas"]]
+    assert [name for name in set(names) if names.count(name) > 1] == []
+
+
+def test_nothing_is_described_that_no_call_takes_or_gives(described):
+    assert {"BatchIn", "Failure", "Problem", "WhoseKey"} <= set(described["components"]["schemas"])
+    assert not {"Paging", "AuditAsked", "ExportAsked"} & set(described["components"]["schemas"])
+
+
+def test_a_body_that_may_be_left_out_is_no_null(described):
+    body = described["paths"]["/api/v1/batches/{batch_id}/retry"]["post"]["requestBody"]
+    assert body["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/WhoseKey"}
+    assert not body.get("required")
