@@ -47,7 +47,7 @@ def attack(site: Site, folder: Path, *starts: str, depth: int, crawl: int, each:
     command += ["--skip", "csrfmiddlewaretoken", "--depth", str(depth), "--max-files-per-dir", "25"]
     command += ["--max-scan-time", str(crawl), "--max-attack-time", str(each), "--timeout", "30"]
     command += ["--store-session", str(folder / "session"), "--store-config", str(folder / "config")]
-    command += ["--no-bugreport", "-v", "1", "--dns-endpoint", "localhost", "--format", "json", "--output", str(report)]
+    command += ["--no-bugreport", "--dns-endpoint", "localhost", "--format", "json", "--output", str(report)]
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8", "NO_COLOR": "1"}
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-4000:]
