@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev servers run test check cover bench attack screenshots messages locks
+.PHONY: help install dev servers run test test-postgres check cover bench attack screenshots messages locks
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make install      the environment in $(VENV), exact versions with hashes"
 	@echo "make run          install, then serve on http://127.0.0.1:8000 (Ctrl-C stops it)"
 	@echo "make test         every test, the browser tests too"
+	@echo "make test-postgres  the same without the browser, on a PostgreSQL that is started for it"
 	@echo "make servers      what 'make test' installs first: servers of others, each in .servers/NAME"
 	@echo "make check        formatting, linters, types, arrows, migrations, deployment, translations, locks"
 	@echo "make cover        tests with branch coverage of batches and ocr"
@@ -45,9 +46,13 @@ run: install
 
 servers: dev
 	@BIN=$(BIN) scripts/servers.sh
+	@scripts/postgres.sh
 
 test: dev servers
 	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && BIN=$(BIN) scripts/test.sh
+
+test-postgres: dev servers
+	$(BIN)/python -m tests.postgres_server $(BIN)/python -m pytest -p no:cacheprovider --ignore=tests/e2e --ignore=tests/servers
 
 check: dev
 	@BIN=$(BIN) scripts/check.sh

@@ -34,6 +34,10 @@ gc.set_threshold(100_000, 10, 10)  # looking for garbage after each 700 objects 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: Playwright keeps a loop running in this thread, in which no other test may start one."""
     items.sort(key=lambda item: "tests/e2e/" in item.nodeid)
+    if connection.vendor == "postgresql":
+        for item in items:
+            if item.get_closest_marker("embedded"):
+                item.add_marker(pytest.mark.skip(reason="about the embedded database"))
 
 
 def pytest_collection_finish() -> None:
@@ -53,7 +57,7 @@ def cards_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """What empties the tables after a test with threads writes Django's permissions anew, which nothing here asks for.
 
     They took nine tenths of its time.
@@ -70,6 +74,11 @@ def django_db_setup(django_db_setup: None) -> None:
         return [*drop, *emptied(*args, **kwargs)]
 
     connection.ops.sql_flush = sql_flush  # type: ignore[method-assign]
+    yield
+    if connection.vendor == "postgresql":  # threads that have ended may have left theirs
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            others = "datname = current_database() AND pid <> pg_backend_pid()"
+            cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,12 @@ def synchronous() -> int:
 
 
 @pytest.mark.django_db
+@pytest.mark.embedded
 def test_the_web_process_waits_for_the_disk():
     assert synchronous() == 2
 
 
+@pytest.mark.embedded
 def test_the_consumer_does_not():
     database = copy.deepcopy(settings.DATABASES["default"])
     relax(database)

@@ -88,6 +88,7 @@ def asked(
     return async_to_sync(scenario)()
 
 
+@pytest.mark.embedded  # a pool gives the next request another one
 def test_middleware_and_view_share_a_thread_and_the_next_request_its_connection(application: handler.Handler) -> None:
     for _request in range(2):
         head, body = asked(application, "/plain/", b"what was sent")

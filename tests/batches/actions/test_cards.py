@@ -67,7 +67,7 @@ def test_of_the_local_engine_every_field_is_to_check(doubtful: Card, user: User,
 def test_text_is_found_by_its_corrected_value(doubtful: Card, user: User) -> None:
     card = cards.correct(doubtful, user, doubtful.version, {"author": "Ångström"})
     assert card.result
-    assert card.result.search.split()[0] == "angstrom"  # as what is looked for is folded, too
+    assert "angstrom" in card.result.search.split()  # as what is looked for is folded, too
     assert "greig" not in card.result.search
 
 

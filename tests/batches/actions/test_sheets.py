@@ -335,7 +335,7 @@ def test_names_that_are_in_the_way_are_found_by_an_index_and_in_a_few_looks(
     with CaptureQueriesContext(connection) as asked:
         assert free_names.of_cuts(batch, sheet, 2) == ["sheet-c1-41.jpg", "sheet-c2.jpg"]
     assert len(asked) < 20
-    for query in asked:
+    for query in asked if connection.vendor == "sqlite" else ():
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
             assert "_low" in " ".join(row[3] for row in cursor.fetchall())

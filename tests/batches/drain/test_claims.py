@@ -1,6 +1,8 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from batches import changes
@@ -60,6 +62,25 @@ def test_no_card_is_claimed_twice(started, worker, other_worker):
     assert [card.position for card in mine] == [1, 2, 3]
     assert [card.position for card in theirs] == [4]
     assert claims.take(started.pk, worker, 3) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_claim_every_card_and_none_twice(batch, make_cards, worker, other_worker):
+    make_cards(40, prepared_at=timezone.now())
+    changes.move_batch(batch, BatchStatus.QUEUED, started_at=timezone.now())
+
+    def claim(one):
+        found = []
+        try:
+            while cards := claims.take(batch.pk, one, 3):
+                found += [(card.pk, card.claim) for card in cards]
+        finally:
+            connection.close()
+        return found
+
+    with ThreadPoolExecutor(2) as both:
+        found = [one for claimed in both.map(claim, (worker, other_worker)) for one in claimed]
+    assert sorted(found) == [(pk, 1) for pk in sorted(batch.cards.values_list("pk", flat=True))]
 
 
 def test_unprepared_and_resting_cards_are_passed_over(started, worker):

@@ -191,7 +191,7 @@ def test_a_reading_of_a_card_that_was_turned_since_is_taken_over_as_it_was_read(
     }
     CardResult.objects.update(fields=fields, turned=90, back_turned=180)
     card = start(user, engine, IMAGES[2]).cards.select_related("result").get()
-    assert [field["regions"] for field in card.result.fields.values()] == [[box], [back]]
+    assert [card.result.fields[key]["regions"] for key in fields] == [[box], [back]]
     assert (card.result.turned, card.result.back_turned) == (0, 0)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import openpyxl
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -284,7 +285,8 @@ def workbook(batch: Batch, **options: object) -> Any:
 
 
 def test_a_workbook_holds_text_alone_under_a_frozen_head(batch: Batch, read_card: Card) -> None:
-    values = {"author": "=1+1", "title": "a\x00b\x1f<i>&", "year": "0123"}
+    null = "\x00" if connection.vendor == "sqlite" else ""  # PostgreSQL keeps none
+    values = {"author": "=1+1", "title": f"a{null}b\x1f<i>&", "year": "0123"}
     CardResult.objects.update(values=values)
     Card.objects.update(original_name="http://example.org/=x.jpg")
     book = workbook(batch, guard=False)

@@ -261,7 +261,7 @@ def test_a_name_that_is_free_is_found_by_indexes_and_in_a_few_looks(batch: Batch
     with CaptureQueriesContext(connection) as asked:
         assert free_names.find(batch, folder, "card.jpg", ".jpg", 1) == ("card-41.jpg", ["card-41.jpg"])
     assert len(asked) < 40
-    for query in asked:
+    for query in asked if connection.vendor == "sqlite" else ():
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
             assert "_low" in " ".join(row[3] for row in cursor.fetchall())

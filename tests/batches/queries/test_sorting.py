@@ -93,7 +93,11 @@ def test_what_was_laid_aside_is_set_up_with_everything_in_it(many: list[Card]) -
 
     def triggers() -> set[Any]:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'batches%'")
+            cursor.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'batches%'"
+                if connection.vendor == "sqlite"
+                else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'batches%%'"
+            )
             return {name for (name,) in cursor.fetchall()}
 
     all_of_them = triggers()

@@ -83,6 +83,7 @@ def test_a_correction_is_followed_inside_of_words(batch: Batch, read: list[Card]
     assert found(batch, "*indin") == []
 
 
+@pytest.mark.embedded
 def test_what_an_earlier_version_has_written_is_folded_and_indexed(batch: Batch, read: list[Card]) -> None:
     class Migration:
         app_label = "batches"
@@ -97,6 +98,7 @@ def test_what_an_earlier_version_has_written_is_folded_and_indexed(batch: Batch,
     assert found(batch, "*asten") == [2]
 
 
+@pytest.mark.embedded
 def test_tables_of_an_earlier_version_are_left_to_it(batch: Batch) -> None:
     class Migration:
         app_label = "batches"
@@ -109,6 +111,7 @@ def test_tables_of_an_earlier_version_are_left_to_it(batch: Batch) -> None:
         assert cursor.fetchall() == []
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(("text", "tables"), [("*akon", 2), ("hakon", 4), ("国立博物", 2)])
 def test_what_is_looked_for_is_taken_from_an_index(batch: Batch, read: list[Card], text: str, tables: int) -> None:
     with CaptureQueriesContext(connection) as queries:

@@ -1,0 +1,50 @@
+"""The chief promises on a real PostgreSQL; all tests run there with `make test-postgres`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests import postgres_server
+from tests.site.processes import ROOT
+
+pytestmark = pytest.mark.servers
+
+CHIEF = [
+    "tests/batches/test_changes.py",
+    "tests/batches/test_rows.py",
+    "tests/batches/queries/test_words.py",
+    "tests/batches/queries/test_sorting.py",
+    "tests/batches/queries/test_postgres.py",
+    "tests/batches/drain/test_claims.py",
+    "tests/batches/drain/test_gate.py",
+    "tests/batches/actions/test_erasing.py",
+    "tests/site/test_audit.py",
+    "tests/processes/test_kills.py::test_two_consumers_read_one_batch_together_and_no_card_twice",
+]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    if postgres_server.programs() is None:
+        if os.environ.get("CARDOCR_REQUIRE_SERVERS"):
+            pytest.fail("PostgreSQL is not installed: make servers")
+        pytest.skip("PostgreSQL is not installed: make servers")
+    with postgres_server.running() as url:
+        yield url
+
+
+def test_the_chief_promises_hold_there_too(address: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHIEF],
+        cwd=ROOT,
+        env=os.environ | {"CARDOCR_TEST_DATABASE_URL": address},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:]
+    assert " passed" in done.stdout
