@@ -22,12 +22,8 @@ ENCRYPTION_KEY = env.str("CARDOCR_ENCRYPTION_KEY", default="") or secrets.stored
 )
 DEBUG = env.bool("CARDOCR_DEBUG", default=False)
 
-for name, embedded in (("DATABASE_URL", "sqlite"), ("REDIS_URL", "memory")):
-    if env.str(name, default="") not in {"", embedded}:
-        raise ImproperlyConfigured(
-            f"{name} is set, but cardocr does not run on another database or on Redis yet: "
-            f"remove it, or say {embedded}."
-        )
+if env.str("REDIS_URL", default="") not in {"", "memory"}:
+    raise ImproperlyConfigured("REDIS_URL is set, but cardocr does not run on Redis yet: remove it, or say memory.")
 
 # Where people reach it decides everything below.
 PUBLIC_URLS = env.list("CARDOCR_URL", default=[]) or ["http://127.0.0.1:8000"]
@@ -184,7 +180,9 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": databases.settings_of("", DATA_DIR, EXTRACTION_THREADS)}
+DATABASES = {
+    "default": databases.settings_of(env.str("DATABASE_URL", default="").strip(), DATA_DIR, EXTRACTION_THREADS)
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 HUEY = {

@@ -21,7 +21,18 @@ import httpx
 import pytest
 
 from tests import vlm_server
-from tests.site.processes import PASSWORD, ROOT, alive, environment, manage, serve, with_tables
+from tests.site.processes import (
+    PASSWORD,
+    POSTGRES,
+    ROOT,
+    address,
+    alive,
+    connected,
+    environment,
+    manage,
+    serve,
+    with_tables,
+)
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -80,6 +91,9 @@ def driven(data: Path, *arguments: str, **more: str) -> subprocess.CompletedProc
 
 
 def rows(data: Path, query: str, *values: Any) -> list[Any]:
+    if POSTGRES:
+        with connected(address(data)) as connection:
+            return connection.execute(query.replace("?", "%s"), values).fetchall()  # type: ignore[no-any-return]
     with closing(sqlite3.connect(f"file:{data / 'cardocr.sqlite3'}?mode=ro", uri=True, timeout=20)) as database:
         return database.execute(query, values).fetchall()
 
@@ -269,6 +283,18 @@ def test_a_consumer_that_comes_back_goes_on_within_seconds_without_a_doorbell(tm
         until(lambda: again <= {call.card for call in server.calls[before:]} | completed_in(data, pk), 10)
         until(lambda: batch_of(data, pk)["status"] == "completed", 60)
     each_card_has_its_own_answer_once(data, pk, number)
+
+
+@pytest.mark.skipif(not POSTGRES, reason="two consumers are for PostgreSQL")
+def test_two_consumers_read_one_batch_together_and_no_card_twice(tmp_path, server):
+    data, number = site_of(tmp_path, server), 60
+    pk = make_batch(data, server, number)
+    with consumer(data, server) as one, consumer(data, server):
+        until(lambda: len(set(rows(data, "SELECT worker_id FROM batches_card WHERE worker_id IS NOT NULL"))) == 2, 60)
+        one.kill()  # in mid-batch; the other one takes its cards
+        until(lambda: batch_of(data, pk)["status"] == "completed", 90)
+    each_card_has_its_own_answer_once(data, pk, number)
+    assert len(server.calls) <= number + AT_A_TIME
 
 
 def test_a_card_that_kills_its_process_is_read_alone_and_fails_alone(tmp_path, server):

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import hashlib
 import os
 import shutil
 import socket
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -20,9 +23,37 @@ from tests.waiting import until
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "administrator-of-cards"
 DATABASE = "cardocr.sqlite3"
+POSTGRES = os.environ.get("CARDOCR_TEST_DATABASE_URL", "")
+
+
+def address(data: Path) -> str:
+    """Where the tests are run on PostgreSQL: the database of this data folder, each has one of its own."""
+    name = f"site_{hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:20]}"
+    return urlsplit(POSTGRES)._replace(path=f"/{name}").geturl()
+
+
+def connected(url: str) -> Any:
+    """JSON comes as text, as from SQLite."""
+    import psycopg
+    from psycopg.types.string import TextLoader
+
+    connection = psycopg.connect(url, autocommit=True)
+    connection.adapters.register_loader("jsonb", TextLoader)
+    return connection
+
+
+@cache
+def _database(url: str, template: str = "template0") -> None:
+    name = urlsplit(url).path.removeprefix("/")
+    with connected(urlsplit(url)._replace(path="/postgres").geturl()) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
+    if POSTGRES:
+        _database(address(data))
+        more = {"DATABASE_URL": address(data), **more}
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("CARDOCR_", "DJANGO_"))}
     return {**ours, "PYTHONUNBUFFERED": "1", "CARDOCR_DATA_DIR": str(data), **more}
 
@@ -57,7 +88,9 @@ def _prepared() -> Path:
 def with_tables(data: Path) -> Path:
     """A data folder as a first start leaves it, which takes four seconds: that is done once, and copied."""
     data.mkdir(parents=True, exist_ok=True)
-    if not (data / DATABASE).exists():
+    if POSTGRES:
+        _database(address(data), template=urlsplit(address(_prepared().parent)).path.removeprefix("/"))
+    elif not (data / DATABASE).exists():
         shutil.copyfile(_prepared(), data / DATABASE)
     return data
 

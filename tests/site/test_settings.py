@@ -103,11 +103,28 @@ def test_made_secrets_stay_the_same_and_are_for_the_owner_alone(tmp_path: Path):
     assert all((tmp_path / name).stat().st_mode & 0o077 == 0 for name in ("secret-key", "encryption-key"))
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
-def test_other_databases_are_refused_for_now(tmp_path: Path, name: str):
-    answer = run(tmp_path, **{name: "postgres://user:canary@db.example.org/cards"})
+def test_redis_is_refused_for_now(tmp_path: Path):
+    answer = run(tmp_path, REDIS_URL="redis://user:canary@redis.example.org")
     assert answer.returncode != 0
-    assert f"{name} is set, but cardocr does not run" in answer.stderr
+    assert "REDIS_URL is set, but cardocr does not run" in answer.stderr
+    assert "canary" not in answer.stderr
+
+
+def test_the_address_of_a_database_may_lie_in_a_file(tmp_path: Path):
+    (tmp_path / "address").write_text("postgres://user:canary@db.example.org/cards?sslmod=require\n")
+    answer = run(tmp_path / "data", DATABASE_URL_FILE=str(tmp_path / "address"))
+    assert answer.returncode != 0
+    assert "DATABASE_URL has options that are not known: sslmod" in answer.stderr
+    assert "canary" not in answer.stderr
+
+
+def test_a_server_that_does_not_answer_is_told_at_the_start_without_its_password(tmp_path: Path):
+    pytest.importorskip("psycopg_pool")
+    url = "postgres://user:canary@127.0.0.1:1/cards?connect_timeout=2"
+    answer = manage(tmp_path, "prepare_database", DATABASE_URL=url)
+    assert answer.returncode != 0
+    assert "The PostgreSQL of DATABASE_URL cannot be used" in answer.stderr
+    assert "Traceback" not in answer.stderr
     assert "canary" not in answer.stderr
 
 
