@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -53,7 +53,7 @@ class Filter(forms.Form):
         outcomes = [("", gettext_lazy("Any outcome")), *AuditEntry.Outcome.choices]
         self.fields["outcome"].choices = outcomes  # type: ignore[attr-defined]
         ages = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 1, 1))]
-        for name, label in (("from", gettext_lazy("From")), ("to", gettext_lazy("To"))):
+        for name, label in (("from", pgettext_lazy("day", "From")), ("to", pgettext_lazy("day", "To"))):
             self.fields[name] = forms.DateField(
                 label=label, required=False, input_formats=["%Y-%m-%d"], validators=ages
             )
