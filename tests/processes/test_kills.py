@@ -85,7 +85,7 @@ def driven(data: Path, *arguments: str, **more: str) -> subprocess.CompletedProc
         env=environment(data, **more),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -71,7 +71,7 @@ def manage(data: Path, *arguments: str, **variables: str) -> subprocess.Complete
         env=environment(data, **variables),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
