@@ -19,9 +19,8 @@ CHIEF = [
     "tests/batches/queries/test_sorting.py",
     "tests/batches/queries/test_postgres.py",
     "tests/batches/drain/test_claims.py",
-    "tests/batches/drain/test_gate.py",
-    "tests/batches/actions/test_erasing.py",
-    "tests/site/test_audit.py",
+    "tests/batches/actions/test_erasing.py::test_a_canary_is_found_nowhere",
+    "tests/site/test_audit.py::test_the_database_changes_no_entry",
     "tests/processes/test_kills.py::test_two_consumers_read_one_batch_together_and_no_card_twice",
 ]
 
