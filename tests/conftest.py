@@ -198,7 +198,7 @@ class ApiClient:
         response: Any = getattr(self.client, method)(f"/api/v1{path}", headers=headers, **more)
         told = response.json()
         assert response.headers["X-Request-ID"]
-        described.check(response, method, body, told)
+        described.check(response, method, told)
         if response.status_code < 400:
             assert (set(told), told["success"]) == ({"success", "data"}, True)
             response.data = told["data"]

@@ -1,15 +1,11 @@
-"""What the description of the calls says of one that a test has made; and what tests made, kept as its examples."""
+"""What the description of the calls says of one that a test has made."""
 
-import json
-import os
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from cardocr_site.api import api
 
-RECORD = "CARDOCR_RECORD_CALLS"  # a file; see scripts/examples.py
 JSON = "application/json"
 
 
@@ -35,20 +31,10 @@ def codes(call: dict[str, Any]) -> set[str]:
     return {code for content in found for code in content.get("examples", ())}
 
 
-def check(response: Any, method: str, body: Any, told: Any) -> None:
+def check(response: Any, method: str, told: Any) -> None:
     """Fails where a call answers with an error of which its description knows nothing."""
     call = call_of(response, method)
     if call is None:
         return
     if not told["success"]:
         assert told["error"]["code"] in codes(call), f"{call['operationId']} does not tell of {told['error']['code']}"
-    if os.environ.get(RECORD):
-        line = {
-            "test": os.environ.get("PYTEST_CURRENT_TEST"),
-            "call": call["operationId"],
-            "status": response.status_code,
-            "request": body,
-            "response": told,
-        }
-        with Path(os.environ[RECORD]).open("a") as file:
-            file.write(json.dumps(line) + "\n")

@@ -1,14 +1,11 @@
-"""What every call has in common, added to its description: errors, headers, the idempotency key."""
+"""What every call has in common, added to its description: errors, examples, headers, the idempotency key."""
 
-import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
+from cardocr_site.api.examples import example_of
 from cardocr_site.contract import CODES, STATUS_OF, Failure, envelope
-
-EXAMPLES = Path(__file__).with_name("examples.json")  # written by scripts/examples.py
 
 DESCRIPTION = """
 Each answer is `{"success": true, "data": …}` or `{"success": false, "error": {"code", "message", "details"}}`.
@@ -86,11 +83,10 @@ def completed(schema: Any) -> Any:
     }
     failure = Failure.model_json_schema(ref_template=REFERENCE + "{model}")
     components["schemas"] |= failure.pop("$defs") | {"Failure": failure}
-    examples = json.loads(EXAMPLES.read_text())
     for methods in schema["paths"].values():
         for method, call in methods.items():
             if method in METHODS:
-                _complete(method, call, components["schemas"], examples.get(call["operationId"], {}))
+                _complete(method, call, components["schemas"])
     for name in [name for name, one in components["schemas"].items() if CODES in one]:
         del components["schemas"][name]
     _simplify(components["schemas"])
@@ -162,7 +158,7 @@ def codes_of(method: str, call: Mapping[str, Any], schemas: Mapping[str, Any]) -
     return codes
 
 
-def _complete(method: str, call: dict[str, Any], schemas: Mapping[str, Any], example: Mapping[str, Any]) -> None:
+def _complete(method: str, call: dict[str, Any], schemas: Mapping[str, Any]) -> None:
     responses = call["responses"]
     for status, codes in sorted(codes_of(method, call, schemas).items()):
         responses[status] = _failure(status, codes)
@@ -174,7 +170,7 @@ def _complete(method: str, call: dict[str, Any], schemas: Mapping[str, Any], exa
     for parameter in call.get("parameters", ()):
         if isinstance(parameter.get("examples"), list):  # a schema's are a list, a parameter's an object
             parameter["example"] = parameter.pop("examples")[0]
-    _show(call, example)
+    _show(call, schemas)
 
 
 def _failure(status: int, codes: Sequence[str]) -> dict[str, Any]:
@@ -183,12 +179,12 @@ def _failure(status: int, codes: Sequence[str]) -> dict[str, Any]:
     return {"description": f"{HTTPStatus(status).phrase}: {', '.join(codes)}", "content": content}
 
 
-def _show(call: dict[str, Any], example: Mapping[str, Any]) -> None:
-    """What was sent and answered once, in the tests."""
+def _show(call: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """An example of what is sent, and of what is answered where it is done."""
     body = call.get("requestBody", {}).get("content", {}).get(JSON)
     if body is not None and {"type": "null"} in body["schema"].get("anyOf", ()):
         body["schema"] = body["schema"]["anyOf"][0]  # it may be left out: no client need send a null
-    if body is not None and "request" in example:
-        body["example"] = example["request"]
-    for status, told in example.get("responses", {}).items():
-        call["responses"][int(status)]["content"][JSON]["example"] = told
+    answers = (response.get("content", {}).get(JSON) for response in call["responses"].values())
+    for content in (body, *answers):
+        if content is not None and "examples" not in content and "$ref" in content["schema"]:
+            content["example"] = example_of(content["schema"]["$ref"].removeprefix(REFERENCE), schemas)
