@@ -132,14 +132,18 @@ def _strict(schema: Any) -> Any:
     return kept
 
 
-class Closed(Schema):
-    """An object sent to us: a key that is not known is an error, not a wish that is passed over; `"1"` is no 1."""
-
-    model_config = {"extra": "forbid"}
+class Strict(Schema):
+    """An object sent to us: `"1"` is no 1, and 0 not false."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         return _strict(handler(source))
+
+
+class Closed(Strict):
+    """The same, and a key that is not known is an error, not a wish that is passed over."""
+
+    model_config = {"extra": "forbid"}
 
 
 class Problem(Schema):

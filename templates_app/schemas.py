@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ninja import Field, Schema
 
-from cardocr_site.contract import Closed, Name, Text
+from cardocr_site.contract import Closed, Name, Strict, Text
 from ocr.fields import FieldType
 from templates_app.sharing import Everybody
 
@@ -99,7 +99,7 @@ class TemplateFile(Schema):
     fields: list[dict[str, Any]]
 
 
-class TemplateFileIn(TemplateFile):
+class TemplateFileIn(Strict, TemplateFile):
     """With at least one field. Keys that this version does not know are passed over."""
 
     fields: list[dict[str, Any]] = Field(min_length=1, max_length=100)

@@ -56,6 +56,14 @@ def test_a_template_without_fields_is_exported_and_not_imported(api, user):
     assert FieldTemplate.objects.count() == 1
 
 
+def test_a_template_from_elsewhere_may_know_more_and_is_no_less_strict(api):
+    file = {"name": "Music cards", "fields": [{"label": "Author"}], "newer": True}
+    assert list(api.refused("VALIDATION_ERROR", "post", "/templates/import", {**file, "stay_inside": 0})) == [
+        "stay_inside"
+    ]
+    assert api("post", "/templates/import", file).data["name"] == "Music cards"
+
+
 def test_a_bare_number_is_no_point_in_time(admins_api):
     assert list(admins_api.refused("VALIDATION_ERROR", "get", "/audit?to=0.5")) == ["to"]
     assert admins_api("get", "/audit?from=2026-11-01T00:00:00Z").status_code == 200
