@@ -34,6 +34,7 @@ EXPLAINED = {
     (_WHO, "batches/views/engines.py"): "engines are nobody's own; the view asks for an administrator first",
     (_WHO, "batches/views/statistics.py"): "the batch was fetched through who may see it, above",
     (_WHO, "templates_app/presets.py"): "templates that are shipped, made at the start; nobody asks for them",
+    (_WHO, "templates_app/watching.py"): "what a row was before it is saved, for the log of what matters",
     (_WHO, "templates_app/views.py"): "the template was fetched through who owns it, above",
     (_OUT, "cardocr_site/accounts/oidc.py"): "only the errors of allauth’s client; its address is the setting’s",
     ("certificates_are_checked", "cardocr_site/knocking.py"): "only whether it answers; libldap, asked next, checks",
