@@ -166,7 +166,7 @@ def kill_in_mid_batch(folder: Path, server: vlm_server.Server, victims: Sequence
         with serve(folder, **variables(server)) as site:
             pk = pk or make_batch(data, server, number)
             for victim in group:
-                until(grown(server, len(server.calls), 4), 60)
+                until(grown(server, len(server.calls), 4), 120)
                 until(passed(server.calls[-1].started + chance.uniform(0, 0.3)), 5, every=0.005)
                 assert batch_of(data, pk)["status"] == "running", "killed in mid-batch"
                 kill(site, victim)
@@ -214,7 +214,7 @@ def kill(site: Any, victim: str) -> None:
 
 
 def test_after_a_stop_in_the_browser_no_call_starts(tmp_path, server):
-    data = tmp_path / "data"
+    data, server.delay = tmp_path / "data", 1.0  # a slow machine stops in mid-batch, too
     with serve(tmp_path, **variables(server)) as site, httpx.Client(base_url=site.url, timeout=30) as browser:
         sign_in(browser)
         for round_ in range(3):

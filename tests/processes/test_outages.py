@@ -111,7 +111,7 @@ def test_an_outage_costs_no_card_and_ends_by_itself(tmp_path, endpoint):
     with reading(tmp_path, endpoint, 60) as (data, pk, page):
         until(lambda: batch_of(data, pk)["completed"] >= 8, 30)
         endpoint.kill()
-        until(lambda: is_held(data, pk, "endpoint"), 20)
+        until(lambda: is_held(data, pk, "endpoint"), 60)
         _status, _reason, said, retry_at = held(data, pk)
         assert said == f"127.0.0.1:{endpoint.port} does not answer"
         assert retry_at
@@ -134,7 +134,7 @@ def test_an_outage_costs_no_card_and_ends_by_itself(tmp_path, endpoint):
 def test_an_outage_is_outlived_by_a_batch_whose_consumer_restarts(tmp_path, endpoint):
     with reading(tmp_path, endpoint, 3) as (data, pk, _page):
         endpoint.kill()
-        until(lambda: is_held(data, pk, "endpoint"), 20)
+        until(lambda: is_held(data, pk, "endpoint"), 60)
     assert batch_of(data, pk)["failed"] == 0
     endpoint.start()
     with consumer(data, endpoint):
