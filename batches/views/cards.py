@@ -218,7 +218,7 @@ def _cell_form(
 
 def _collection(request: SignedInRequest) -> str:
     """In whose table the cell stands; empty: in its batch's."""
-    return request.GET.get("collection", "")[:200]
+    return request.GET.get("collection", "").replace("\x00", "")[:200]
 
 
 def _save_cell(request: SignedInRequest, batch: Batch, card: Card, spec: FieldSpec) -> HttpResponse:

@@ -37,7 +37,7 @@ DOTS = {".", ".."}  # which a browser would take for folders
 class NameConverter:
     """A collection's name as one part of an address: servers decode %2F before anybody looks at the path."""
 
-    regex = "[^/]+"
+    regex = "[^/\x00]+"  # PostgreSQL knows no text with a NUL
 
     def to_python(self, value: str) -> str:
         return value.replace("~2", ".").replace("~1", "/").replace("~0", "~")

@@ -107,7 +107,7 @@ def entry_edit(request: SignedInRequest, pk: int, card_pk: int, place: int) -> H
 
 def _collection(request: SignedInRequest, card: Card) -> str:
     """The name of that in whose table one was."""
-    name = request.GET.get("collection", "")
+    name = request.GET.get("collection", "").replace("\x00", "")
     return name if name == card.batch.collection else ""
 
 

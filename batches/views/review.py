@@ -78,7 +78,7 @@ def collection_review(request: SignedInRequest, name: str) -> HttpResponse:
 
 def _queue(request: SignedInRequest, batch: Batch) -> queue.Queue:
     """That of the collection in whose review one is, as long as the batch is in it; else the batch's."""
-    name = request.GET.get("collection", "")
+    name = request.GET.get("collection", "").replace("\x00", "")
     if name and name == batch.collection:
         asked = queue.Queue.of_collection(request.GET, name, request.user)
         if batch.pk in asked.places:

@@ -63,7 +63,7 @@ class InvitationForm(forms.Form):
 @administrator_required
 @never_cache
 def people_list(request: SignedInRequest) -> HttpResponse:
-    words = request.GET.get("q", "")[:200]
+    words = request.GET.get("q", "").replace("\x00", "")[:200]
     page = Paginator(people.listed(words), PER_PAGE).get_page(request.GET.get("page"))
     invited = list(Invitation.objects.select_related("made_by", "user").prefetch_related("groups")[: 10 * INVITATIONS])
     open_ones = [one for one in invited if one.state == Invitation.State.OPEN]

@@ -537,3 +537,11 @@ def test_the_page_of_the_export(ingrid: Client, music: list[Batch]) -> None:
 def test_a_name_with_a_digit_that_is_no_number_breaks_no_list(ingrid: Client, music: list[Batch]) -> None:
     Batch.objects.filter(pk=music[0].pk).update(collection="Drawer 5²")
     assert "Drawer 5²" in ingrid.get("/collections/").text
+
+
+def test_a_name_that_no_database_keeps_is_none(client: Client, administrator: User, batch: Batch, card: Card) -> None:
+    client.force_login(administrator)
+    assert client.get("/collections/a%00b/").status_code == 404
+    assert client.get("/accounts/people/?q=a%00b").status_code == 200
+    for address in (f"/batches/{batch.pk}/cards/{card.pk}/", f"/batches/{batch.pk}/cards/{card.pk}/edit/author/"):
+        assert client.get(f"{address}?collection=a%00b&version=0").status_code < 500
