@@ -26,8 +26,17 @@ HEADERS = {
 EXAMPLE = 'event: progress\nid: 17\ndata: {"batch_id": 3, "status": "running", …}\n\n'
 
 
+# For the description alone: cursor_of says what is wrong in words.
+CURSOR: dict[str, Any] = {"pattern": r"^(\d{1,18}(\.\d{1,18})?(\.done)?)?$"}
+
+
 class StreamAsked(Schema):
-    since: str = Field("", max_length=60, description="As Last-Event-ID, for whoever cannot send that header.")
+    since: str = Field(
+        "",
+        max_length=60,
+        description="As Last-Event-ID, for whoever cannot send that header.",
+        json_schema_extra=CURSOR,
+    )
 
 
 class StreamHeaders(Schema):
@@ -36,6 +45,7 @@ class StreamHeaders(Schema):
         alias="Last-Event-ID",
         max_length=60,
         description="The `id` of the last event, or a version: what came up to there is not sent again.",
+        json_schema_extra=CURSOR,
     )
 
 

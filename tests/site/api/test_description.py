@@ -1,8 +1,11 @@
 """The description against the contract: its calls and codes, an example and the errors of each call."""
 
+import re
+
 import pytest
 from ninja import Schema
 
+from batches.api import following
 from cardocr_site.api import api as ninja_api
 from cardocr_site.api.examples import OBJECTS
 from cardocr_site.contract import STATUS_OF, Failure
@@ -154,3 +157,12 @@ def test_it_says_where_the_calls_are_and_how_one_signs_in(described):
     (scheme,) = described["components"]["securitySchemes"].values()
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     assert "X-CSRFToken" in scheme["description"]
+
+
+def test_it_says_what_a_cursor_of_a_stream_looks_like(calls):
+    inputs = [one for one in calls["follow_batch"][2]["parameters"] if one["in"] in {"query", "header"}]
+    assert [one["name"] for one in inputs] == ["since", "Last-Event-ID"]
+    for one in inputs:
+        pattern = one["schema"]["pattern"]
+        for text in ("", "5", "5.12", "5.done", "5.12.done", "x", "5.", ".done", "0" * 19, "5.x", "-1"):
+            assert bool(re.search(pattern, text)) is (following.cursor_of(text) is not None), text
