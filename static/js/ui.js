@@ -65,10 +65,25 @@
     dialog.addEventListener("close", () => dialog.returnValue === "yes" && then(), { once: true });
     dialog.showModal();
   }
+  const agreed = new WeakSet();
   document.addEventListener("htmx:confirm", (event) => {
-    if (!event.detail.question) return;
+    const { elt, question, issueRequest } = event.detail;
+    if (!question) return;
     event.preventDefault();
-    ask(event.detail.question, () => event.detail.issueRequest(true));
+    if (agreed.has(elt)) {
+      issueRequest(true);
+      return;
+    }
+    ask(question, () => {
+      const drawn = elt.isConnected ? null : document.getElementById(elt.id); // anew, while one was asked
+      if (!drawn) {
+        issueRequest(true);
+        return;
+      }
+      agreed.add(drawn);
+      drawn.click();
+      agreed.delete(drawn);
+    });
   });
 
   const confirmed = new WeakSet();
