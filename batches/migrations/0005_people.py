@@ -178,4 +178,32 @@ class Migration(migrations.Migration):
             name='key_of',
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
+        migrations.AlterField(
+            model_name='news',
+            name='batch',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='news', to='batches.batch'),
+        ),
+        migrations.AlterField(
+            model_name='news',
+            name='kind',
+            field=models.CharField(choices=[('finished', 'Finished'), ('paused', 'Paused'), ('flagged', 'Flagged'), ('told', 'Message'), ('inbox', 'From the inbox'), ('disk', 'Disk'), ('consumer', 'Consumer')], max_length=12),
+        ),
+        migrations.AddConstraint(
+            model_name='news',
+            constraint=models.UniqueConstraint(condition=models.Q(('batch', None), models.Q(('cause', 'over'), _negated=True)), fields=('user', 'kind'), name='news_one_outage'),
+        ),
+        migrations.AddField(
+            model_name='tablecolumns',
+            name='collection',
+            field=models.CharField(blank=True, max_length=200),
+        ),
+        migrations.AlterField(
+            model_name='tablecolumns',
+            name='batch',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='batches.batch'),
+        ),
+        migrations.AddConstraint(
+            model_name='tablecolumns',
+            constraint=models.UniqueConstraint(condition=models.Q(('batch', None)), fields=('collection', 'user'), name='collection_columns_once'),
+        ),
     ]

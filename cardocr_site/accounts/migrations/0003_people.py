@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_profile'),
+        ('auth', '0012_alter_user_first_name_max_length'),
     ]
 
     operations = [
@@ -111,5 +112,50 @@ class Migration(migrations.Migration):
             model_name='user',
             name='source',
             field=models.CharField(blank=True, choices=[('', 'here, by a password'), ('proxy', 'the proxy in front, by a header'), ('oidc', 'by OpenID Connect')], default='', max_length=8, verbose_name='signs in'),
+        ),
+        migrations.CreateModel(
+            name='ResetAsked',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('email', models.CharField(max_length=254)),
+                ('language', models.CharField(max_length=8)),
+                ('at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+                ('due_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, null=True)),
+                ('tries', models.PositiveSmallIntegerField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Invitation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=64, unique=True)),
+                ('role', models.CharField(blank=True, choices=[('', 'none: signs in and sees nothing'), ('viewer', 'viewer: looks and exports'), ('reviewer', 'reviewer: also corrects and checks'), ('operator', 'operator: also makes, starts and shares batches'), ('administrator', 'administrator: everything, of everybody')], max_length=16, verbose_name='role')),
+                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
+                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
+                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
+                ('made_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('expires_at', models.DateTimeField()),
+                ('revoked_at', models.DateTimeField(null=True)),
+                ('used_at', models.DateTimeField(null=True)),
+                ('groups', models.ManyToManyField(blank=True, related_name='+', to='auth.group')),
+                ('made_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='invitations', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ('-made_at', '-id'),
+            },
+        ),
+        migrations.AlterField(
+            model_name='user',
+            name='source',
+            field=models.CharField(blank=True, choices=[('', 'here, by a password'), ('proxy', 'the proxy in front, by a header'), ('oidc', 'by OpenID Connect'), ('ldap', 'by a directory (LDAP)')], default='', max_length=8, verbose_name='signs in'),
+        ),
+        migrations.AddIndex(
+            model_name='auditentry',
+            index=models.Index(fields=['outcome', '-at', '-id'], name='audit_outcome'),
+        ),
+        migrations.AddIndex(
+            model_name='auditentry',
+            index=models.Index(fields=['address', '-at', '-id'], name='audit_address'),
         ),
     ]
