@@ -5,7 +5,7 @@
 set -u
 BIN=${BIN:-.venv/bin}
 LOCKS=tests/servers/requirements
-BINARIES="--only-binary :all: --no-binary python-ldap" # which nobody has compiled for us
+BINARIES="--only-binary :all: --no-binary python-ldap,pyperclip,urwid-mitmproxy,yaswfp" # of which nobody has made wheels
 
 install() {
     rm -rf "$2"
