@@ -217,7 +217,7 @@ def test_a_small_batch_behind_a_huge_one_goes_on_at_once(services, start_batch, 
     until(lambda: not small.cards.filter(prepared_at=None).exists())
     before = len(scripted.calls)
     service.wake(small.pk)
-    until(lambda: (small.pk, None) in service._scheduler._runs)
+    until(lambda: small.cards.exclude(worker=None).exists())  # claimed, while both threads are busy with the huge one
     scripted.hold.set()
     until(is_over(small))
     calls = scripted.calls[before:]
