@@ -1,0 +1,71 @@
+"""The files in deploy/: they can be read by whom they are for, and name nothing that is not there."""
+
+import configparser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import get_commands
+from prometheus_client.parser import text_string_to_metric_families
+
+from cardocr_site import public
+from tests.site.processes import ROOT
+
+DEPLOY = ROOT / "deploy"
+UNITS = sorted(path.name for path in DEPLOY.glob("cardocr*.*"))
+FENCES = ("NoNewPrivileges", "ProtectSystem", "ProtectHome", "PrivateTmp", "UMask", "User")
+# Of Prometheus' language, and labels: no names of figures.
+WORDS = {"and", "by", "on", "sum", "up", "job", "status", "reason", "engine", "error", "part"}
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    parsed = configparser.ConfigParser(interpolation=None, strict=False)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]
+    parsed.read_string((DEPLOY / name).read_text())
+    return parsed
+
+
+def test_all_three_units_are_there():
+    assert UNITS == ["cardocr-backup.service", "cardocr-backup.timer", "cardocr.service"]
+
+
+@pytest.mark.parametrize("name", [name for name in UNITS if name.endswith(".service")])
+def test_a_service_runs_as_its_own_user_behind_fences_and_calls_what_there_is(name):
+    service = unit(name)["Service"]
+    assert all(service.get(fence) for fence in FENCES)
+    called = re.search(r"manage\.py (\w+)", service["ExecStart"])
+    assert called is not None
+    assert called[1] in get_commands()
+    assert "CARDOCR_DATA_DIR=/var/lib/cardocr" in service["Environment"]
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_takes_it(name, tmp_path: Path):
+    """With a program and folders that are there: it looks for them."""
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("systemd is not on this machine: its units are not verified.")
+    for one in UNITS:
+        text = (
+            (DEPLOY / one).read_text().replace("/srv/cardocr/.venv/bin/python", "/bin/sh").replace("/srv/cardocr", "/")
+        )
+        (tmp_path / one).write_text(text.replace("User=cardocr", "User=root").replace("Group=cardocr", ""))
+    told = subprocess.run([verify, "verify", str(tmp_path / name)], capture_output=True, text=True, check=False)
+    ours = [line for line in told.stderr.splitlines() if "cardocr" in line]
+    assert ours == []
+
+
+@pytest.mark.django_db
+def test_alerts_are_of_figures_that_are_told(client, settings, batch, user):
+    settings.METRICS_ADDRESSES = public.networks("X", ["127.0.0.1"])
+    families = text_string_to_metric_families(client.get("/metrics").content.decode())
+    told = {family.name for family in families}
+    (group,) = yaml.safe_load((DEPLOY / "prometheus-alerts.yml").read_text())["groups"]
+    assert len(group["rules"]) > 5
+    for rule in group["rules"]:
+        assert {"summary", "action"} <= set(rule["annotations"]), rule["alert"]
+        names = set(re.findall(r"[a-z_]+", re.sub(r'"[^"]*"', "", rule["expr"]))) - WORDS - {"e"}
+        assert names <= told, rule["alert"]
