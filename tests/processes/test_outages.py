@@ -27,6 +27,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.processes
 
+ANSWERS_IN, SLOWLY = 0.2, 3.0  # seconds
 LONGEST = 2  # seconds between probes, which stand for sixty
 QUICK = {"CARDOCR_PROBE_SECONDS": "0.5", "CARDOCR_PROBE_SECONDS_MAX": str(LONGEST)}
 
@@ -42,7 +43,7 @@ class Endpoint:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.vlm_server", "--port", str(self.port), "--delay", "0.2"],
+            [sys.executable, "-m", "tests.vlm_server", "--port", str(self.port), "--delay", str(ANSWERS_IN)],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -86,7 +87,9 @@ def reading(
     site_of = serve(tmp_path, **(variables(endpoint) | QUICK | more))
     with site_of as site, httpx.Client(base_url=site.url, timeout=30) as browser:
         sign_in(browser)
+        endpoint.control("delay", seconds=SLOWLY)  # or all is read before this process has heard of it
         pk = make_batch(site.data, endpoint, number)
+        endpoint.control("delay", seconds=ANSWERS_IN)
         yield site.data, pk, lambda: browser.get(f"/batches/{pk}/").text
 
 
