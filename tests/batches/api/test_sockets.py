@@ -337,6 +337,9 @@ def test_a_person_has_so_many_streams_and_live_pages_and_no_more(
             answer = stream.status, stream.headers["retry-after"], await stream.block()
         told = [(await message(await accepted(program(f"{batch.pk}", others))))["type"]]  # another person's
         await gone(page)
+        async with asyncio.timeout(10):
+            while places.full(user.pk):  # a socket that is cut is heard of a moment later
+                await asyncio.sleep(0.01)
         async with Stream(f"/batches/{batch.pk}/progress", token) as stream:  # in the place that is free again
             event = await stream.event()
             told.append(event.name if event else "")
