@@ -61,11 +61,13 @@ window.asking = (() => {
   // Until it is through: over a network that is gone, and over a session that has ended. What is refused for good throws.
   async function insist(act) {
     for (;;) {
+      const before = entered;
       try {
         return await act();
       } catch (error) {
         if (error instanceof Refused) throw error;
-        if (error instanceof SessionEnded) await signIn();
+        // What was sent before one signed in, and answered after it, asks for no second sign-in.
+        if (error instanceof SessionEnded) await (entered === before && signIn());
         else {
           document.dispatchEvent(new Event("asking:failed"));
           await new Promise((go) => {
@@ -79,6 +81,7 @@ window.asking = (() => {
 
   // ---- the session has ended: sign in over the page
   let signingIn = null;
+  let entered = 0; // times
   function signIn() {
     signingIn ??= new Promise((done) => {
       const dialog = byId("sign-in-dialog");
@@ -100,6 +103,7 @@ window.asking = (() => {
           dialog.dataset.user = name;
         }
         dialog.close();
+        entered += 1;
         signingIn = null;
         done();
       };
