@@ -61,13 +61,11 @@ window.asking = (() => {
   // Until it is through: over a network that is gone, and over a session that has ended. What is refused for good throws.
   async function insist(act) {
     for (;;) {
-      const before = entered;
       try {
         return await act();
       } catch (error) {
         if (error instanceof Refused) throw error;
-        // What was sent before one signed in, and answered after it, asks for no second sign-in.
-        if (error instanceof SessionEnded) await (entered === before && signIn());
+        if (error instanceof SessionEnded) await signIn();
         else {
           document.dispatchEvent(new Event("asking:failed"));
           await new Promise((go) => {
@@ -81,7 +79,6 @@ window.asking = (() => {
 
   // ---- the session has ended: sign in over the page
   let signingIn = null;
-  let entered = 0; // times
   function signIn() {
     signingIn ??= new Promise((done) => {
       const dialog = byId("sign-in-dialog");
@@ -103,7 +100,6 @@ window.asking = (() => {
           dialog.dataset.user = name;
         }
         dialog.close();
-        entered += 1;
         signingIn = null;
         done();
       };
