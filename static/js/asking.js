@@ -89,9 +89,10 @@ window.asking = (() => {
       signInForm.onsubmit = async (event) => {
         event.preventDefault();
         const name = signInForm.elements.namedItem("username").value;
-        entering = enter(name, signInForm.elements.namedItem("password").value).catch(() => false);
-        const signedIn = await entering;
-        dialog.querySelector("[data-wrong]").hidden = signedIn;
+        entering = enter(name, signInForm.elements.namedItem("password").value).catch(() => null);
+        const signedIn = await entering; // null: nobody could say
+        dialog.querySelector("[data-wrong]").hidden = signedIn !== false;
+        dialog.querySelector("[data-unreachable]").hidden = signedIn !== null;
         if (!signedIn) return;
         signInForm.elements.namedItem("password").value = "";
         if (name !== dialog.dataset.user) {
