@@ -48,7 +48,7 @@ def test_the_locks_agree(name: str):
 
 
 def test_the_plain_product_has_no_extra():
-    assert not {"django-allauth", "psycopg"} & locked("requirements.lock").keys()
+    assert not {"boto3", "django-allauth", "psycopg"} & locked("requirements.lock").keys()
     assert "python-ldap" not in locked("requirements.lock").keys() | locked("requirements-dev.lock"), "it is compiled"
 
 
