@@ -16,7 +16,10 @@ def run() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
+    from cardocr_site import upgrades
+
     relax(settings.DATABASES["default"])
+    upgrades.exit_from_other()
     call_command("run_huey")
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, NotSupportedError
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from cardocr_site import locks
 
 EMBEDDED = ("", "sqlite")
 SCHEMES = ("postgres", "postgresql")
@@ -136,11 +139,12 @@ def refuse(encoding: str, collation: str, has_icu: bool, has_trigrams: bool) -> 
 
 @contextmanager
 def prepared_by_one(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Two machines that start at once make the tables one after the other."""
+    """Two that start at once make the tables one after the other."""
     if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        yield
+        with locks.waited_for(Path(settings.DATA_DIR) / "run" / "prepare.lock"):
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA journal_mode=WAL")
+            yield
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])

@@ -27,6 +27,17 @@ def held(path: Path, what: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def waited_for(path: Path) -> Iterator[None]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def check_port(host: str, port: int) -> None:
     """Raises InUse where the port is taken, naming the process where the system lets us see it."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

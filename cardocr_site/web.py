@@ -143,7 +143,9 @@ def run(host: str, port: int) -> None:
 
     from batches.drain.watch import Watch  # isort: skip  (models load after Django is set up)
     from batches.intake import store  # isort: skip
+    from cardocr_site import upgrades  # isort: skip
 
+    upgrades.exit_from_other()
     Watch().start()
     tempfile.tempdir = str(store.part().parent)  # bodies on their way: not in memory, where that is what /tmp is
     server(application, host, port).run()

@@ -64,7 +64,10 @@ def clean(now: Any = None) -> int:
                 log.warning("Files of an erased card of batch %s could not be deleted: %s", erased.batch_id, error)
                 return 0
             ErasedCard.objects.filter(pk=erased.pk).update(files={})
-    if not due or not _forgotten():
+    if not due:
+        return 0
+    store.forget_copies()
+    if not _forgotten():
         return 0
     return ErasedCard.objects.filter(pk__in=[one.pk for one in due]).update(cleaned_at=timezone.now())
 

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 
 from batches import hooks, news
-from batches.drain import blocks, claims, erasing, presence, spool
+from batches.drain import blocks, claims, erasing, presence, spool, succession
 from batches.drain.collector import Collector
 from batches.intake import parts, store, uploads
 from batches.models import Batch, Worker
@@ -31,6 +31,7 @@ class Sweeper:
         self._parts_at = 0.0
 
     def sweep(self) -> None:
+        succession.look()
         claims.renew(self._worker)
         self.free_the_dead()
         self.settle_folders()

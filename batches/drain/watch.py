@@ -1,5 +1,5 @@
 """Administrators are told when the disk fills up, and when nobody reads: by the web process, since a consumer that is
-gone tells nothing.
+gone tells nothing. And the web process ends where its tables were changed.
 """
 
 import shutil
@@ -8,6 +8,7 @@ import time
 from django.conf import settings
 
 from batches import news
+from batches.drain import succession
 from batches.drain.mailing import Mailing
 from batches.drain.threads import Rounds
 from batches.models import News
@@ -26,6 +27,7 @@ class Watch(Rounds):
         self._alone_since: float | None = None
 
     def look(self) -> None:
+        succession.look()
         free = shutil.disk_usage(settings.DATA_DIR).free
         self._disk = _disk(free, self._disk)
         news.server(News.Kind.DISK, self._disk, free=free)

@@ -263,6 +263,17 @@ def from_trash(batch: Batch) -> None:
         _move(fresh, _home(fresh))
 
 
+def copies_of_database() -> list[Path]:
+    """Kept before a newer version changed it."""
+    return list(_area("backups").glob("before-*.sqlite3"))
+
+
+def forget_copies() -> None:
+    """Nobody asked for them, so nobody would think of them when something is erased for good."""
+    for copy in copies_of_database():
+        copy.unlink(missing_ok=True)
+
+
 def erase(batch: Batch) -> None:
     """Delete the folder for good, wherever it is."""
     with moving(batch):

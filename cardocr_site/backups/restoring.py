@@ -16,10 +16,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 
 from batches.intake import durable, store
 from batches.models import Batch
+from batches.queries import versions
 from cardocr_site import backups, locks
 from cardocr_site.backups import Failed
 
@@ -194,14 +194,9 @@ def _check_database(path: Path) -> None:
         if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise Failed("The database in the backup is damaged. Nothing was restored; take another backup.")
         applied = set(database.execute("SELECT app, name FROM django_migrations").fetchall())
-    loader = MigrationLoader(None, ignore_no_migrations=True)
-    known = set(loader.disk_migrations)
-    for migration in loader.disk_migrations.values():
-        known |= set(migration.replaces)
-    ours = {app for app, _name in known}
-    newer = sorted(f"{app} {name}" for app, name in applied - known if app in ours)
+    newer = versions.unknown(applied)
     if newer:
-        raise Failed(f"The backup is of a newer cardocr (it knows {newer[0]}): install that one first.")
+        raise Failed(f"The backup is of a newer cardocr (it knows {' '.join(newer[0])}): install that one first.")
 
 
 def _settle(place: Path, data: Path, restored: Restored) -> None:

@@ -57,7 +57,7 @@ class Command(BaseCommand):
         export.add_format_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("prepare_database", verbosity=0)
+        call_command("prepare_database", at_start=True, verbosity=0)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: leases are given back
         batch = self._resumed(options) if options["resume"] else self._begun(options)
         go_on = f"manage.py extract --resume {batch.label} --out {options['out']}"

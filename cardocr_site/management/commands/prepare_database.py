@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Iterator
 from ipaddress import ip_address
 from itertools import count
@@ -5,29 +6,39 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 
-from cardocr_site import databases
+from cardocr_site import databases, upgrades
 from cardocr_site.accounts import first
 from ocr.models import Engine
 from templates_app import presets
 
 LOCAL = "local"
+log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
     help = "Brings the database up to date: tables, engines, the administrator, the shipped templates."
     requires_system_checks = ()
 
-    def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--at-start",
+            action="store_true",
+            help="as “serve” calls it: a PostgreSQL of an earlier version is refused, not changed",
+        )
+
+    def handle(self, *args: Any, verbosity: int, at_start: bool = False, **options: Any) -> None:
         try:
             databases.refuse_unfit(connection)
         except databases.Unfit as unfit:
             raise CommandError(str(unfit)) from None
         with databases.prepared_by_one(connection):
-            call_command("migrate", interactive=False, verbosity=0)
+            try:
+                upgrades.bring_up_to_date(self.stdout.write if verbosity else log.info, at_start=at_start)
+            except upgrades.Refused as refused:
+                raise CommandError(str(refused)) from None
             with transaction.atomic():
                 password = first.make_administrator()
                 prepare_engines()

@@ -45,7 +45,7 @@ class Command(BaseCommand):
     def serve(self, roles: list[str], host: str, port: int) -> None:
         if not os.environ.get("CARDOCR_URL"):
             os.environ["CARDOCR_URL"] = f"http://127.0.0.1:{port}"  # for the children
-        call_command("prepare_database", verbosity=1, stdout=self.stdout, stderr=self.stderr)
+        call_command("prepare_database", at_start=True, verbosity=1, stdout=self.stdout, stderr=self.stderr)
         children = []
         if "web" in roles:
             call_command("collectstatic", interactive=False, verbosity=0)
