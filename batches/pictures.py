@@ -55,8 +55,7 @@ def _derived(scan: store.AnyScan, kind: Literal["page", "thumb"], request: HttpR
     wanted = [int(asked)] if asked in {str(turn) for turn in TURNS} else []
     this_picture = request.GET.get("s", "") == scan.tag
     for turn in dict.fromkeys((*wanted, scan.rotation, *TURNS)):
-        path = store.derived(scan, kind, turn)
-        if path.is_file():
+        if path := store.kept().present(store.derived(scan, kind, turn)):
             return _Answer(path, "image/jpeg", final=turn in wanted and this_picture)
     raise Http404
 

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from batches import changes, tasks
 from batches.actions import activity
-from batches.intake import adding, decoders, durable, free_names, sniff, store, upright
+from batches.intake import adding, decoders, free_names, sniff, store, upright
 from batches.intake.receiving import Received, Refused, receive
 from batches.intake.seeing import UNSEEN
 from batches.models import Card, CardScan
@@ -26,16 +26,16 @@ def replace(card: Card, user: User, name: str, chunks: Iterable[bytes], *, back:
     try:
         received = receive(part, chunks)
         page = _only_page(received)
-        with changes.locked(card.batch_id) as change:
+        with store.arriving(card.batch, [part]), changes.locked(card.batch_id) as change:
             fresh = change.batch.cards.select_related("back").get(pk=card.pk)
             scan = _side(change, fresh, received, back=back)
             target = store.make(change.batch) / free_names.source(change.batch, name, received)
             _put(change, fresh, scan, user, _columns(scan, received, page) | {"source": target.name})
             activity.record(change.batch, user, "replace_scan", **activity.about(fresh))
-            durable.replace(received.path, target)
+            store.kept().keep({received.path: target})
     except BaseException as error:
         if target is not None:
-            target.unlink(missing_ok=True)
+            store.kept().remove([target])
         if not isinstance(error, OSError):
             raise
         if error.errno not in adding.FULL:

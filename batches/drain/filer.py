@@ -1,7 +1,6 @@
 """Files follow the rows: result files beside the scans, images of failed cards in `_errors/`."""
 
 import logging
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -68,13 +67,9 @@ def _written_alone(card: Card, wanted: Mapping[Path, bytes | None]) -> bool:
 
 def _write(wanted: Iterable[tuple[Path, bytes | None]]) -> None:
     """None: there is to be no such file."""
-    kept = {}
-    for path, content in wanted:
-        if content is None:
-            path.unlink(missing_ok=True)
-        else:
-            kept[path] = content
-    store.write_together(kept)
+    files = dict(wanted)
+    store.kept().remove([path for path, content in files.items() if content is None])
+    store.write_together({path: content for path, content in files.items() if content is not None})
 
 
 def _note(cards: Sequence[Card]) -> int:
@@ -99,11 +94,7 @@ def _placed(card: Card, among_errors: Collection[str]) -> bool:
 
 def _among_errors(batch: Batch) -> Collection[str]:
     """The names of the images that lie there."""
-    try:
-        with os.scandir(store.folder(batch) / store.ERRORS) as entries:
-            return frozenset(entry.name for entry in entries)
-    except FileNotFoundError:
-        return ()
+    return frozenset(store.kept().names(store.folder(batch) / store.ERRORS))
 
 
 def _files(card: Card, folder: Path) -> Iterator[tuple[Path, bytes | None]]:

@@ -1,7 +1,6 @@
 """`batch.json` beside the result files: what a batch is read with, and how far it is. Not written card by card."""
 
 import logging
-import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -49,8 +48,7 @@ class Overviews:
 
 
 def _write_if_due(batch: Batch) -> bool:
-    folder = store.folder(batch)
-    if not folder.is_dir() or not _is_due(batch, folder / store.RESULTS / NAME):
+    if not store.is_made(batch) or not _is_due(batch, store.folder(batch) / store.RESULTS / NAME):
         return False
     whole = Batch.objects.select_related("owner", "engine", "template_version__template").filter(pk=batch.pk).first()
     if whole is None:  # emptied out of the trash meanwhile
@@ -58,14 +56,14 @@ def _write_if_due(batch: Batch) -> bool:
     content = files.as_json(files.of_batch(whole))
     with store.writing(batch):
         path = store.folder(batch) / store.RESULTS / NAME
-        store.write_atomic(path, content.encode("utf-8", "replace"))
         # The file's time is that of the row it tells of: no other note of what it tells is needed.
-        os.utime(path, (whole.changed_at.timestamp(),) * 2)
+        store.write_atomic(path, content.encode("utf-8", "replace"), whole.changed_at)
     return True
 
 
 def _is_due(batch: Batch, path: Path) -> bool:
-    if not path.is_file():
+    try:
+        behind = batch.changed_at.timestamp() - store.kept().dated(path)
+    except FileNotFoundError:
         return True
-    behind = batch.changed_at.timestamp() - path.stat().st_mtime
     return behind > (WHILE_READING.total_seconds() if batch.is_active else 0.001)

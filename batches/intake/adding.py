@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -316,7 +316,8 @@ def keep(
     refusals: list[MemberRefused] = []
     moves: dict[Path, Path] = {}
     try:
-        with _turn(), changes.locked(batch) as change:
+        arriving = store.arriving(batch, [ready.received.path for ready in group])
+        with arriving, _turn(), changes.locked(batch) as change:
             refuse_unless_open(change.batch)
             folder = store.make(change.batch)
             there = _kept_by_key(batch, [ready.key for ready in group])
@@ -342,11 +343,9 @@ def keep(
                 moves[ready.received.path] = folder / source
             if at_last is not None:
                 at_last()
-            durable.replace_all(moves)
+            store.kept().keep(moves)
     except BaseException:
-        for part, target in moves.items():
-            with suppress(FileNotFoundError):  # not moved yet
-                target.replace(part)
+        store.kept().take_back(moves)
         raise
     return made, refusals
 

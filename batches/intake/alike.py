@@ -50,16 +50,16 @@ def _near(card: Card, own: dict[str, int]) -> list[int]:
 
 def _same(card: Card, near: Sequence[int]) -> list[Card]:
     """Those of the cards that show the same: their thumbnails are laid over this one's."""
-    others = Card.objects.in_bulk(near)
-    cards = [others[pk] for pk in near if pk in others]
+    found = Card.objects.in_bulk(near)
+    cards = [found[pk] for pk in near if pk in found]
     for other in cards:
         other.batch = card.batch
     if not cards:
         return []
-    paths = [store.derived(other, "thumb") for other in cards]
     try:
-        agreements = decoders.pool().compare(store.derived(card, "thumb"), paths)
-    except UnreadableImage:
+        thumb, *others = [store.kept().local(store.derived(one, "thumb")) for one in (card, *cards)]
+        agreements = decoders.pool().compare(thumb, others)
+    except (UnreadableImage, FileNotFoundError):
         return []
     return [other for other, agreement in zip(cards, agreements, strict=True) if agreement >= likeness.SAME]
 

@@ -200,12 +200,11 @@ def _pair(scan: store.AnyScan, rotation: int) -> list[Target]:
 
 
 def _target(path: Path, max_px: int | None, rotation: int, quality: int) -> Target:
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     return Target(str(path), str(store.part()), max_px, rotation, quality)
 
 
 def _missing(targets: Iterable[Target]) -> list[Target]:
-    return [target for target in targets if not Path(target.path).is_file()]
+    return [target for target in targets if not store.kept().has(Path(target.path))]
 
 
 def _derive(source: Path, scan: store.AnyScan, targets: Sequence[Target]) -> tuple[int, int] | None:
@@ -213,7 +212,9 @@ def _derive(source: Path, scan: store.AnyScan, targets: Sequence[Target]) -> tup
     if not targets:
         return None
     try:
-        return decoders.pool().derive(source, max(scan.page, 1), targets, crop=scan.crop)
+        with store.making([Path(target.path) for target in targets]) as places:
+            written = [replace(target, path=str(place)) for target, place in zip(targets, places, strict=True)]
+            return decoders.pool().derive(source, max(scan.page, 1), written, crop=scan.crop)
     finally:
         for target in targets:
             Path(target.part).unlink(missing_ok=True)
@@ -283,7 +284,7 @@ def _full(scan: Card | CardScan) -> Prepared:
             return Prepared(source, MEDIA_TYPES[name], page.width, page.height, rotation)
     made = _derive(source, scan, _missing([_target(path, None, 0, FULL_QUALITY)]))
     width, height = fitted(made or _size(scan, source), None)
-    return Prepared(path, MEDIA_TYPES["JPEG"], width, height, rotation)
+    return Prepared(store.kept().local(path), MEDIA_TYPES["JPEG"], width, height, rotation)
 
 
 def _known_rotation(scan: Card | CardScan) -> int | None:
@@ -302,16 +303,17 @@ def _prove(source: Path, scan: Card | CardScan) -> None:
 
 def _reduced(scan: Card | CardScan, max_px: int) -> Prepared:
     """In the drain the file is there and its size is noted: nothing is locked, opened or made then."""
-    path, (width, height) = _reduced_path(scan, max_px), (scan.width, scan.height)
-    if not (width and path.is_file()):
+    made, (width, height) = store.kept().present(_reduced_path(scan, max_px)), (scan.width, scan.height)
+    if not width or made is None:
         with store.writing(scan.batch):
             source, path = _source(scan), _reduced_path(scan, max_px)
             _derive(source, scan, _missing([_target(path, max_px, scan.rotation, PAGE_QUALITY)]))
             width, height = _size(scan, source)
+            made = store.kept().local(path)
     width, height = fitted((width, height), max_px)
     if scan.rotation in {90, 270}:
         width, height = height, width
-    return Prepared(path, MEDIA_TYPES["JPEG"], width, height, 0 if scan.rotation else None)
+    return Prepared(made, MEDIA_TYPES["JPEG"], width, height, 0 if scan.rotation else None)
 
 
 def _reduced_path(scan: Card | CardScan, max_px: int) -> Path:

@@ -25,7 +25,7 @@ def find(batch: Batch, folder: Path, name: str, extension: str, pages: int) -> t
     def is_free(number: int) -> bool:
         source, filenames = names.stored(name, extension, pages, number)
         # A file without a row was left by a crash before its commit: a person decides about it.
-        return not taken(batch, {source, *filenames}) and not (folder / source).exists()
+        return not taken(batch, {source, *filenames}) and not store.kept().has(folder / source)
 
     return names.stored(name, extension, pages, _first(is_free))
 

@@ -50,7 +50,7 @@ def within(seconds: float) -> Callable[[], bool]:
 def _open(upload: Upload, may_go_on: Callable[[], bool]) -> bool:
     held, refusal = store.held(upload), None
     try:
-        part = store.again(held)  # steps move it away, and may be killed before they commit
+        part = store.again(store.kept().local(held))  # steps move it away, and may be killed before they commit
         try:
             if not _step(upload, Received(part, told(part), upload.size, upload.sha256), may_go_on):
                 return False
@@ -58,7 +58,7 @@ def _open(upload: Upload, may_go_on: Callable[[], bool]) -> bool:
             part.unlink(missing_ok=True)
     except FileNotFoundError:
         upload.batch.refresh_from_db()
-        if store.held(upload).is_file():  # its folder was moved this moment: into the trash, out of it
+        if store.kept().has(store.held(upload)):  # its folder was moved this moment: into the trash, out of it
             return False
         refusal = Refused("INTERNAL_ERROR", _("The file is missing."))
     except Refused as error:
@@ -66,7 +66,7 @@ def _open(upload: Upload, may_go_on: Callable[[], bool]) -> bool:
             return False
         refusal = error
     _end(upload, refusal)
-    held.unlink(missing_ok=True)
+    store.kept().remove([held])
     store.opening_lock(upload).unlink(missing_ok=True)
     order.settle_draft(upload.batch)
     return True

@@ -61,7 +61,7 @@ def framed(card: Card, size: tuple[int, int], sheet: Sheet | None) -> list[int] 
     if not (trim or straighten) or card.trimmed or _waits(card, sheet):
         return None
     try:
-        page = store.derived(card, "page")
+        page = store.kept().local(store.derived(card, "page"))
         found = decoders.pool().find_frame(page, card.rotation, trim=trim, straighten=straighten)
     except UnreadableImage as error:
         log.warning("Card %s: its frame could not be looked for: %s %s", card.pk, error.message, error.raw)
@@ -86,7 +86,7 @@ def _on_page(cut: list[int], box: list[int], tilt: float, page: tuple[int, int])
 
 def see(card: Card) -> Seen:
     """Of a card whose page image is made, turned as `card.rotation` says."""
-    page = store.derived(card, "page")
+    page = store.kept().local(store.derived(card, "page"))
     examined = None
     try:
         examined = decoders.pool().examine(page)

@@ -1,4 +1,4 @@
-"""Where files lie: nothing else builds a path. Rows hold names, never places.
+"""Where files lie: nothing else builds a path. Rows hold names, never places. storage.py says how they are kept.
 
     data/temp/<uid>/          a draft                  data/temp/_parts/   files still being written
     data/batches/<label>/     from its start on        data/locks/<uid>    held shared to write, exclusively to move
@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from batches.intake import durable, names
+from batches.intake.storage import Folder, Storage
+from batches.intake.storage import made as _made
 from batches.models import Batch, Card, CardScan, Sheet, Upload
 from batches.states import CardStatus
 
@@ -29,6 +31,13 @@ _RESULT_FILES = (".json", ".txt", "_2.json", "_2.txt")
 AnyScan = Card | CardScan | Sheet
 _IMAGE = re.compile(r"(.+)-(?:full|(?:page|thumb|\d+px)-r\d+)\.jpg")  # behind the name of a card, and perhaps a tag
 _TAGGED = re.compile(r"(.+)-(?:s\d+)?(?:c[\d.]+)?")
+
+
+_FOLDER = Folder()
+
+
+def kept() -> Storage:
+    return _FOLDER
 
 
 def _area(*names: str) -> Path:
@@ -79,18 +88,13 @@ def results_folder(batch: Batch) -> Path:
     return _made(folder(batch) / RESULTS)
 
 
-def _made(path: Path) -> Path:
-    path.mkdir(mode=0o750, parents=True, exist_ok=True)
-    return path
-
-
 def find(scan: AnyScan) -> Path:
-    """The source image. Raises FileNotFoundError."""
+    """The source image, on this disk. Raises FileNotFoundError."""
     for _ in range(2):  # a move may pass by between the looks
         base = folder(scan.batch)
         for path in (base / scan.source, base / ERRORS / scan.source):
-            if path.is_file():
-                return path
+            if found := kept().present(path):
+                return found
     raise FileNotFoundError(scan.source)
 
 
@@ -122,11 +126,11 @@ def all_derived(base: Path, filenames: Collection[str] = (), *, pictures: Collec
     `base`: the batch's folder. One walk through it, however many scans are meant.
     """
     place = base / DERIVED
-    for entry in os.scandir(place) if place.is_dir() else ():
-        if image := _IMAGE.fullmatch(entry.name):
+    for name in kept().names(place, [f"{one}-" for one in (*filenames, *pictures)]):
+        if image := _IMAGE.fullmatch(name):
             tagged = _TAGGED.fullmatch(image[1])
             if image[1] in pictures or image[1] in filenames or (tagged and tagged[1] in filenames):
-                yield Path(entry)
+                yield place / name
 
 
 def error_copy(scan: AnyScan) -> Path:
@@ -140,13 +144,12 @@ def _error_copy(base: Path, filename: str) -> Path:
 
 def part() -> Path:
     """A new name for a file being written; renamed into place, or cleared away after a day."""
-    return durable.part(_made(_area("temp", "_parts")))
+    return durable.part(_parts())
 
 
 def part_of(upload: Upload) -> Path:
     """Of a file that comes in parts: what has come of it so far."""
-    folder = _made(_area("temp", "_parts"))
-    return folder / f"{upload.batch_id}-{upload.pk}-{upload.created_at:%Y%m%d%H%M%S%f}.part"
+    return _parts() / f"{upload.batch_id}-{upload.pk}-{upload.created_at:%Y%m%d%H%M%S%f}.part"
 
 
 def held(upload: Upload) -> Path:
@@ -159,7 +162,7 @@ def opening_lock(upload: Upload) -> Path:
 
 
 def again(path: Path) -> Path:
-    """A second name for a file's bytes: where it is moved away and a crash cuts off its row, the first one stays."""
+    """A second name for a file of this disk: where it is moved away and a crash cuts off its row, the first stays."""
     other = part()
     try:
         os.link(path, other)
@@ -172,13 +175,15 @@ def again(path: Path) -> Path:
 def hold(upload: Upload, received: Path) -> None:
     """Keep a received file beside the scans; its own name is its owner's to remove."""
     target = held(upload)
-    durable.sync_folder(_made(target.parent).parent)
-    durable.replace(again(received), target)
+    if kept().moves:
+        durable.sync_folder(_made(target.parent).parent)
+        received = again(received)
+    kept().keep({received: target})
 
 
 def all_held() -> list[Path]:
     """Of all batches; a file's name is the key of its row."""
-    return [path for batch in folders() for path in _entries(batch / HELD)]
+    return [batch / HELD / name for batch in folders() for name in kept().names(batch / HELD)]
 
 
 def parts() -> list[Path]:
@@ -186,16 +191,26 @@ def parts() -> list[Path]:
     return sorted(path for path in _entries(_area("temp", "_parts")) if path.is_file())
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """The whole file or none, and on the disk when this returns."""
-    write_together({path: data})
+def write_atomic(path: Path, data: bytes, dated: datetime | None = None) -> None:
+    """The whole file or none, and on the disk when this returns; with a date of its own, where one is given."""
+    kept().write({path: data}, _parts(), None if dated is None else dated.timestamp())
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:
     """As write_atomic, for many: each whole or not there, and their folders are waited for once."""
-    for folder in {path.parent for path in files}:
-        _made(folder)
-    durable.write(files, through=_made(_area("temp", "_parts")))
+    kept().write(files, _parts())
+
+
+def making(paths: Sequence[Path]) -> AbstractContextManager[Sequence[Path]]:
+    return kept().making(paths, _parts())
+
+
+def arriving(batch: Batch, parts: Sequence[Path]) -> AbstractContextManager[None]:
+    return kept().arriving(parts, folder(batch))
+
+
+def _parts() -> Path:
+    return _made(_area("temp", "_parts"))
 
 
 @contextmanager
@@ -244,6 +259,11 @@ def make(batch: Batch) -> Path:
     return _made(folder(batch))
 
 
+def is_made(batch: Batch) -> bool:
+    """Whether its folder is there. Of what needs none, it always is."""
+    return not kept().moves or folder(batch).is_dir()
+
+
 def settle(batch: Batch) -> None:
     """Bring the folder to where the row says: after the start, and again at boot, should a crash have cut it."""
     with moving(batch):
@@ -278,8 +298,7 @@ def erase(batch: Batch) -> None:
     """Delete the folder for good, wherever it is."""
     with moving(batch):
         for place in places(batch):
-            with suppress(FileNotFoundError):
-                shutil.rmtree(place)
+            kept().clear(place)
     for suffix in ("", ".gate"):
         (_area("locks") / f"{batch.uid}{suffix}").unlink(missing_ok=True)
 
@@ -321,9 +340,9 @@ def _place(scan: AnyScan, *, failed: bool) -> None:
 def _place_copy(scan: AnyScan, *, failed: bool) -> None:
     copy, page = error_copy(scan), derived(scan, "page")
     if not failed:
-        copy.unlink(missing_ok=True)
-    elif page.is_file() and not copy.is_file():
-        write_atomic(copy, page.read_bytes())
+        kept().remove([copy])
+    elif kept().has(page) and not kept().has(copy):
+        write_atomic(copy, kept().local(page).read_bytes())
 
 
 def bring_back(scan: AnyScan) -> None:
@@ -336,8 +355,7 @@ def forget_images(batch: Batch, scans: Iterable[AnyScan]) -> None:
     """Those of pictures that no card shows any more."""
     pictures = {_picture(scan) for scan in scans}
     with writing(batch):
-        for path in list(all_derived(folder(batch), pictures=pictures)):
-            path.unlink(missing_ok=True)
+        kept().remove(list(all_derived(folder(batch), pictures=pictures)))
 
 
 def forget(batch: Batch, scans: Sequence[AnyScan], used: Collection[str]) -> None:
@@ -348,8 +366,7 @@ def forget(batch: Batch, scans: Sequence[AnyScan], used: Collection[str]) -> Non
         doomed = [*all_derived(base, filenames), *(_error_copy(base, name) for name in filenames)]
         for source in {scan.source for scan in scans}.difference(used):
             doomed += [base / source, base / ERRORS / source]
-        for path in doomed:
-            path.unlink(missing_ok=True)
+        kept().remove(doomed)
 
 
 def forget_card(batch: Batch, filenames: Collection[str], sources: Collection[str]) -> None:
@@ -359,12 +376,11 @@ def forget_card(batch: Batch, filenames: Collection[str], sources: Collection[st
         doomed = [*all_derived(base, filenames), *(_error_copy(base, name) for name in filenames)]
         doomed += [base / RESULTS / f"{name}_ocr_results{ending}" for name in filenames for ending in _RESULT_FILES]
         doomed += [place / source for source in sources for place in (base, base / ERRORS)]
-        for path in doomed:
-            path.unlink(missing_ok=True)
+        kept().remove(doomed)
 
 
 def forget_held(batch: Batch, key: int) -> None:
-    (folder(batch) / HELD / str(key)).unlink(missing_ok=True)
+    kept().remove([folder(batch) / HELD / str(key)])
 
 
 def drafts_on_disk() -> list[str]:
@@ -382,7 +398,7 @@ def folders() -> list[Path]:
 def scans(batch: Batch) -> list[Path]:
     """The files that are there, those of failed cards too."""
     base = folder(batch)
-    return sorted(path for place in (base, base / ERRORS) for path in _entries(place) if path.is_file())
+    return sorted(place / name for place in (base, base / ERRORS) for name in kept().names(place))
 
 
 def _entries(place: Path) -> list[Path]:

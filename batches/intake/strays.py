@@ -47,6 +47,6 @@ def _batches() -> QuerySet[Batch]:
 
 def _is_settled(path: Path) -> bool:
     try:
-        return time.time() - path.stat().st_mtime > SETTLED
+        return time.time() - store.kept().dated(path) > SETTLED
     except FileNotFoundError:  # moved this moment
         return False

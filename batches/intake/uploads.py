@@ -125,14 +125,12 @@ def dismiss(uploads: Iterable[Upload]) -> None:
         elif upload.status in {S.REFUSED, S.DUPLICATE}:
             Upload.objects.filter(pk=upload.pk, status=upload.status).update(dismissed=True)
             if not Upload.objects.filter(pk=upload.pk, dismissed=False).exists():  # nobody wants it this moment
-                store.held(upload).unlink(missing_ok=True)
+                store.forget_held(upload.batch, upload.pk)
 
 
 def forget_strays(older_than: float) -> None:
     """Held files, so many seconds old, whose rows a crash cut off, or that stand as scans by now."""
-    old = [path for path in store.all_held() if time.time() - path.stat().st_mtime > older_than]
+    old = [path for path in store.all_held() if time.time() - store.kept().dated(path) > older_than]
     waiting = Upload.objects.filter(status__in=[S.OPENING, S.DUPLICATE], dismissed=False)
     wanted = {str(pk) for pk in waiting.values_list("pk", flat=True)} if old else set()
-    for path in old:
-        if path.name not in wanted:
-            path.unlink(missing_ok=True)
+    store.kept().remove([path for path in old if path.name not in wanted])

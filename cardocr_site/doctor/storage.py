@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from batches.drain import inbox
 from batches.drain.sweeper import PARTS_AFTER
 from batches.intake import decoders as intake
-from batches.intake import store
+from batches.intake import durable, store
 from batches.intake import strays as found
 from cardocr_site.accounts.models import User
 from cardocr_site.doctor.told import Told, failed, fine, some, warning
@@ -27,7 +27,7 @@ def writable() -> Iterator[Told]:
     probe = store.part()
     begun = time.monotonic()
     try:
-        store.write_atomic(probe, b"doctor")
+        durable.write({probe: b"doctor"}, probe.parent)
         came_back = probe.read_bytes() == b"doctor"
         probe.unlink()
     except OSError as error:

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from batches.intake import decoders, store
+from batches.intake import decoders, durable, store
 from batches.models import Batch, Card, Worker
 from cardocr_site import doctor
 from cardocr_site.accounts.models import User
@@ -300,7 +300,7 @@ def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch
     def refused(*_arguments: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(store, "write_atomic", refused)
+    monkeypatch.setattr(durable, "write", refused)
     told = only(storage.writable())
     assert (told.state, "Permission denied" in told.meaning) == (State.FAILED, True)
 
