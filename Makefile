@@ -47,6 +47,7 @@ run: install
 servers: dev
 	@BIN=$(BIN) scripts/servers.sh
 	@scripts/postgres.sh
+	@scripts/redis.sh
 
 test: dev servers
 	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && BIN=$(BIN) scripts/test.sh
@@ -81,6 +82,6 @@ messages: dev
 
 locks: dev
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --group dev --extra oidc --extra postgres --extra s3 -c requirements.lock -o requirements-dev.lock
-	@for extra in oidc postgres s3 ldap; do $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra $$extra -c requirements.lock -o requirements-$$extra.lock; done
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --group dev --extra oidc --extra postgres --extra redis --extra s3 -c requirements.lock -o requirements-dev.lock
+	@for extra in oidc postgres redis s3 ldap; do $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra $$extra -c requirements.lock -o requirements-$$extra.lock; done
 	@for wanted in tests/servers/requirements/*.in; do $(BIN)/uv pip compile $$wanted --excludes tests/servers/requirements/unneeded.txt --universal --python-version 3.11 --generate-hashes --no-header -q -o $${wanted%.in}.lock; done

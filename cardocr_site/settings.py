@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from cardocr_site import databases, directory, mail, public, secrets, signon
+from cardocr_site.shared import address
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -21,9 +22,6 @@ ENCRYPTION_KEY = env.str("CARDOCR_ENCRYPTION_KEY", default="") or secrets.stored
     DATA_DIR / "encryption-key", secrets.new_encryption_key
 )
 DEBUG = env.bool("CARDOCR_DEBUG", default=False)
-
-if env.str("REDIS_URL", default="") not in {"", "memory"}:
-    raise ImproperlyConfigured("REDIS_URL is set, but cardocr does not run on Redis yet: remove it, or say memory.")
 
 # Where people reach it decides everything below.
 PUBLIC_URLS = env.list("CARDOCR_URL", default=[]) or ["http://127.0.0.1:8000"]
@@ -212,6 +210,9 @@ CACHES = {
     },
 }
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+REDIS_URL = env.str("REDIS_URL", default="").strip()
+if REDIS_URL not in address.EMBEDDED:
+    vars().update(address.settings_of(REDIS_URL, SECRET_KEY, HUEY))
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
@@ -332,5 +333,6 @@ LOGGING = {
         "django_auth_ldap": {"level": "ERROR"},  # it would log the name that was typed, which may be a password
         "httpx": {"level": "WARNING"},  # it would log every address called
         "huey": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+        "channels_redis": {"level": "CRITICAL"},  # a traceback each second of an outage, which is told once
     },
 }

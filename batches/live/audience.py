@@ -1,13 +1,17 @@
 """Those who watch the same thing in this process: read once for all of them, sent to each on its own."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
+
+from cardocr_site.shared.outage import outage
 
 BEAT_EVERY = 20.0  # seconds; a page that hears nothing for 45 s opens its socket again
 CHECK_EVERY = 30.0  # permission, asked anew; promised within 60 s
@@ -72,6 +76,7 @@ class Audience(Generic[Key]):
         self._poked.set()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=self.group)
+            _audiences.setdefault(asyncio.get_running_loop(), WeakSet()).add(self)
 
     def leave(self, seat: Seat[Key]) -> None:
         """May be called twice, and from a socket that was cut without a word."""
@@ -122,25 +127,31 @@ class Audience(Generic[Key]):
         self._poked.clear()
         return True
 
+    def wake(self) -> None:
+        self._poked.set()
+
     async def _listen(self) -> None:
+        """To pokes of other processes. Whatever becomes of the layer, the watcher of this one goes on looking."""
         layer = get_channel_layer()
-        channel = await layer.new_channel()
-        try:
-            while True:
-                try:
-                    await layer.group_add(self.group, channel)
-                    self._poked.set()  # what was said before one listened
-                    async with asyncio.timeout(REJOIN_EVERY):
-                        while True:
-                            await layer.receive(channel)
-                            self._poked.set()
-                except TimeoutError:
-                    continue
-                except Exception:
-                    logger.exception("The channel layer does not answer; trying again")
-                    await asyncio.sleep(AFTER_AN_ERROR)
-        finally:
-            await layer.group_discard(self.group, channel)
+        while True:
+            channel = None
+            try:
+                channel = await layer.new_channel()
+                await layer.group_add(self.group, channel)
+                self.wake()  # what was said before one listened
+                async with asyncio.timeout(REJOIN_EVERY):
+                    while True:
+                        await layer.receive(channel)
+                        self.wake()
+            except TimeoutError:
+                pass
+            except Exception as error:
+                outage.failed(error)
+                await asyncio.sleep(AFTER_AN_ERROR)
+            finally:
+                if channel is not None:
+                    with contextlib.suppress(Exception):
+                        await layer.group_discard(self.group, channel)
 
     async def _show(self) -> None:
         """Draw once per key for those who have taken their last frame; the others catch up from where they are."""
@@ -216,8 +227,16 @@ class Audience(Generic[Key]):
 
 _all_seats: set[Seat[Any]] = set()
 _farewells: set[asyncio.Task[None]] = set()  # held, or the loop would forget them
+_audiences: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[Audience[Any]]] = WeakKeyDictionary()
 
 
 def seated() -> int:
     """How many follow anything in this process: pages and programs."""
     return len(_all_seats)
+
+
+def wake(group: str) -> None:
+    """Whoever watches this in the running loop looks again."""
+    for audience in list(_audiences.get(asyncio.get_running_loop(), ())):
+        if audience.group == group and audience.seats:
+            audience.wake()

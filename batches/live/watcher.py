@@ -1,4 +1,7 @@
-"""Sees what any process has committed, and pokes those who watch in this one."""
+"""Sees what any process has committed, and wakes those who watch in this one.
+
+With Redis whoever commits says so, and this is for what is lost on the way.
+"""
 
 import asyncio
 import logging
@@ -11,12 +14,12 @@ from typing import Any, Protocol
 
 from django.db import connections
 
-from batches.live import events
+from batches.live import audience, events
 from batches.models import Batch
 from batches.models.indexing_postgres import CHANNEL
 
 EVERY = 0.1  # seconds
-ANYWAY = 2.0  # seconds after which PostgreSQL is asked though it told nothing: proxies may keep that to themselves
+ANYWAY = 2.0  # seconds after which it looks though nobody told anything: proxies may keep that to themselves
 AFTER_AN_ERROR = 1.0
 
 logger = logging.getLogger(__name__)
@@ -101,12 +104,11 @@ class PostgresEye:
 class Watcher:
     """One task in the server's loop, alive while somebody watches.
 
-    It looks by an eye in a thread of its own, and the pokes are sent from the loop: from another thread they arrive
-    up to 250 ms late.
+    It looks by an eye in a thread of its own, and wakes from the loop: from another thread that is up to 250 ms late.
     """
 
     def __init__(self) -> None:
-        self._versions: dict[int, int | None] = {}  # what each watched batch was last poked for
+        self._versions: dict[int, int | None] = {}  # what those who watch were last woken for
         self._lists = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -145,12 +147,12 @@ class Watcher:
         eye = _eye()  # of this run: the one before may still be closing its own
         try:
             while True:
-                pause = EVERY
+                pause = ANYWAY if events.across() else EVERY
                 try:
                     look = partial(eye.look, list(self._versions), anyway=None in self._versions.values())
                     versions = await loop.run_in_executor(executor, look)
                     if versions is not None:
-                        await self._poke(versions)
+                        self._wake(versions)
                 except Exception:  # whatever it is: without the watcher every page stands still
                     logger.exception("The watcher cannot look at the database; it tries again")
                     executor.submit(eye.close)
@@ -160,10 +162,10 @@ class Watcher:
             executor.submit(eye.close)
             executor.shutdown(wait=False)
 
-    async def _poke(self, versions: dict[int, int]) -> None:
+    def _wake(self, versions: dict[int, int]) -> None:
         for batch_id, version in versions.items():
             if batch_id in self._versions and self._versions[batch_id] != version:
                 self._versions[batch_id] = version
-                await events.poke(batch_id)
+                audience.wake(events.group(batch_id))
         if self._lists > 0:
-            await events.poke_list()
+            audience.wake(events.LIST_GROUP)

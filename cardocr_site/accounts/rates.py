@@ -1,6 +1,7 @@
 """How many requests a minute: of each person, and of each address that nobody has signed in from.
 
-Counted in the cache `rates`: in the memory of the one web process, where a restart forgets them, which is of no harm.
+Counted in the cache `rates`: over all web processes with Redis, otherwise in the memory of the one, where a restart
+forgets them, which is of no harm. The same holds while a Redis is gone: nobody is locked out for it.
 """
 
 import time
@@ -115,10 +116,13 @@ def count(request: HttpRequest, kind: Kind, user_pk: UUID | None) -> Rate | None
 
 def _increase(key: str) -> int:
     cache = caches["rates"]
-    try:
-        return cache.incr(key)
-    except ValueError:
-        return 1 if cache.add(key, 1, timeout=2 * WINDOW) else cache.incr(key)
+    for _try in range(3):  # it may be emptied, or taken over by the process, between two of these steps
+        try:
+            return cache.incr(key)
+        except ValueError:
+            if cache.add(key, 1, timeout=2 * WINDOW):
+                break
+    return 1
 
 
 def refused(rate: Rate) -> Refused:

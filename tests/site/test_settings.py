@@ -103,10 +103,11 @@ def test_made_secrets_stay_the_same_and_are_for_the_owner_alone(tmp_path: Path):
     assert all((tmp_path / name).stat().st_mode & 0o077 == 0 for name in ("secret-key", "encryption-key"))
 
 
-def test_redis_is_refused_for_now(tmp_path: Path):
-    answer = run(tmp_path, REDIS_URL="redis://user:canary@redis.example.org")
+def test_the_address_of_a_redis_may_lie_in_a_file(tmp_path: Path):
+    (tmp_path / "address").write_text("redis://:canary@redis.example.org/cards\n")
+    answer = run(tmp_path / "data", REDIS_URL_FILE=str(tmp_path / "address"))
     assert answer.returncode != 0
-    assert "REDIS_URL is set, but cardocr does not run" in answer.stderr
+    assert "The database of REDIS_URL must be a number" in answer.stderr
     assert "canary" not in answer.stderr
 
 
