@@ -11,7 +11,7 @@ help:
 	@echo "make install      the environment in $(VENV), exact versions with hashes"
 	@echo "make run          install, then serve on http://127.0.0.1:8000 (Ctrl-C stops it)"
 	@echo "make test         every test, the browser tests too"
-	@echo "make test-postgres  the same without the browser, on a PostgreSQL that is started for it"
+	@echo "make test-postgres  the same without the browser, on a PostgreSQL and a Redis that are started for it"
 	@echo "make servers      what 'make test' installs first: servers of others, each in .servers/NAME"
 	@echo "make check        formatting, linters, types, arrows, migrations, deployment, translations, locks"
 	@echo "make cover        tests with branch coverage of batches and ocr"

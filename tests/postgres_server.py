@@ -1,6 +1,7 @@
 """A PostgreSQL of the tests' own: in a folder that goes with it, on a free port, without waiting for the disk.
 
-`python -m tests.postgres_server COMMAND …` runs a command while it is there, told by CARDOCR_TEST_DATABASE_URL.
+`python -m tests.postgres_server COMMAND …` runs a command while it is there, with a Redis beside it: told by
+CARDOCR_TEST_DATABASE_URL and CARDOCR_TEST_REDIS_URL.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tests import redis_server
 from tests.waiting import until
 
 ROOT = "postgres"
@@ -114,7 +116,6 @@ def answers(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    with running() as url:
-        sys.exit(
-            subprocess.run(sys.argv[1:], env=os.environ | {"CARDOCR_TEST_DATABASE_URL": url}, check=False).returncode
-        )
+    with running() as url, redis_server.running() as redis:
+        ours = {"CARDOCR_TEST_DATABASE_URL": url, "CARDOCR_TEST_REDIS_URL": redis.url}
+        sys.exit(subprocess.run(sys.argv[1:], env=os.environ | ours, check=False).returncode)

@@ -38,17 +38,21 @@ if importlib.util.find_spec("allauth"):
 
 from cardocr_site import databases  # noqa: E402
 from cardocr_site.settings import *  # noqa: E402, F403
-from cardocr_site.settings import DATA_DIR, EXTRACTION_THREADS  # noqa: E402
+from cardocr_site.settings import DATA_DIR, EXTRACTION_THREADS, HUEY, SECRET_KEY  # noqa: E402
 from cardocr_site.settings import STORAGES as SITE_STORAGES  # noqa: E402
+from cardocr_site.shared import address  # noqa: E402
 
 for name in OIDC:
     os.environ.pop(f"CARDOCR_OIDC_{name}", None)
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if os.environ.get("CARDOCR_TEST_DATABASE_URL"):
-    # The whole suite on a PostgreSQL: make test-postgres.
+    # The whole suite on a PostgreSQL and a Redis: make test-postgres.
     DATABASES = {
         "default": databases.settings_of(os.environ["CARDOCR_TEST_DATABASE_URL"], DATA_DIR, EXTRACTION_THREADS)
     }
+if os.environ.get("CARDOCR_TEST_REDIS_URL"):
+    REDIS_URL = os.environ["CARDOCR_TEST_REDIS_URL"]
+    vars().update(address.settings_of(REDIS_URL, SECRET_KEY, HUEY))
 STORAGES = SITE_STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 ALLOW_PRIVATE_ENGINES = ["127.0.0.1"]  # tests/vlm_server.py

@@ -48,7 +48,7 @@ class ProgramConsumer(LiveConsumer[Follower]):
                 self.caller = by_session
                 await self.enter()
                 return
-        if not places.take(self._stranger()):
+        if not await places.take(self._stranger()):
             await self.close(TOO_MANY)
             return
         self._waiting = asyncio.get_running_loop().call_later(TOKEN_WITHIN, self._give_up)

@@ -99,7 +99,7 @@ def _caller(request: HttpRequest) -> Caller:
 
 async def _events(follower: Follower, caller: Caller, person: Any) -> AsyncIterator[bytes]:
     """Holds no thread: what is new is put into a queue by the audience."""
-    if not places.take(person):  # others were as quick
+    if not await places.take(person):  # others were as quick
         return
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 

@@ -87,7 +87,7 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
         if access.code is not None or access.key is None:
             await self.close(access.code or NOT_ALLOWED)
             return
-        if not places.take(self.person):
+        if not await places.take(self.person):
             await self.turn_away(TOO_MANY)
             return
         self._placed = self.person

@@ -78,6 +78,9 @@ def _working() -> Iterator[Metric]:
     yield _gauge("consumers", "Consumers that gave a sign of life within 30 seconds.", meters.workers())
     if last is not None:
         yield _gauge("last_heartbeat_timestamp_seconds", "When any consumer last did.", last.timestamp())
+
+
+def _queue() -> Iterator[Metric]:
     yield _gauge("queue_tasks", "Tasks that no consumer has taken yet.", HUEY.pending_count())
 
 
@@ -129,7 +132,16 @@ def _ready() -> Iterator[Metric]:
     yield ready
 
 
-GROUPS: tuple[Callable[[], Iterator[Metric]], ...] = (_ready, _here, _cards, _batches, _working, _spent, _recent)
+GROUPS: tuple[Callable[[], Iterator[Metric]], ...] = (
+    _ready,
+    _here,
+    _cards,
+    _batches,
+    _working,
+    _queue,
+    _spent,
+    _recent,
+)
 
 
 class _Everything(Collector):

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
-import redis
 from django.conf import settings
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.core.cache.backends.locmem import LocMemCache
@@ -17,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from cardocr_site.shared.address import QUICK
-from cardocr_site.shared.outage import outage
+from cardocr_site.shared.outage import asked
 
 log = logging.getLogger(__name__)
 
@@ -65,15 +64,7 @@ class SharedCache(BaseCache):
         self._own = LocMemCache(params["KEY_PREFIX"], params)
 
     def _ask(self, what: Callable[[BaseCache], T]) -> T:
-        if outage.is_on:
-            return what(self._own)
-        try:
-            answer = what(self._shared)
-        except redis.RedisError as error:
-            outage.failed(error)
-            return what(self._own)
-        outage.over()
-        return answer
+        return asked(lambda: what(self._shared), lambda: what(self._own))
 
     def add(self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         return self._ask(lambda one: one.add(key, value, timeout, version))

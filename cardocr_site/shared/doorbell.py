@@ -6,30 +6,19 @@ from typing import Any
 import redis
 from huey import RedisHuey
 from huey.storage import RedisStorage
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from cardocr_site.shared.address import QUICK
-from cardocr_site.shared.outage import outage
+from cardocr_site.shared.client import client
+from cardocr_site.shared.outage import asked, outage
 
 REST = 0.5  # seconds between two tries of a consumer
 
 
 class Storage(RedisStorage):
     def __init__(self, name: str = "huey", url: str = "", **options: Any) -> None:
-        # Once more, at once: a connection that a restarted server has forgotten.
-        pool = redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 1), socket_keepalive=True, **QUICK)
-        super().__init__(name, connection_pool=pool, **options)
+        super().__init__(name, connection_pool=client(url).connection_pool, **options)
 
     def enqueue(self, data: bytes, priority: int | None = None) -> None:
-        if outage.is_on:
-            return
-        try:
-            super().enqueue(data, priority)
-        except redis.RedisError as error:
-            outage.failed(error)
-        else:
-            outage.over()
+        asked(lambda: self.conn.lpush(self.queue_key, data), lambda: None)
 
     def dequeue(self) -> Any:
         try:

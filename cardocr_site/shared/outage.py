@@ -3,8 +3,12 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 QUIET = 5.0  # seconds until it is asked again
 AGAIN = 60.0  # seconds until it is told again
@@ -48,3 +52,18 @@ class Outage:
 
 
 outage = Outage()
+
+
+def asked(what: Callable[[], T], instead: Callable[[], T]) -> T:
+    """What the Redis answers; `instead` while it is gone."""
+    import redis
+
+    if outage.is_on:
+        return instead()
+    try:
+        answer = what()
+    except redis.RedisError as error:
+        outage.failed(error)
+        return instead()
+    outage.over()
+    return answer

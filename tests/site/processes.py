@@ -18,18 +18,26 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests import redis_server
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "administrator-of-cards"
 DATABASE = "cardocr.sqlite3"
 POSTGRES = os.environ.get("CARDOCR_TEST_DATABASE_URL", "")
+REDIS = os.environ.get("CARDOCR_TEST_REDIS_URL", "")
 
 
 def address(data: Path) -> str:
     """Where the tests are run on PostgreSQL: the database of this data folder, each has one of its own."""
     name = f"site_{hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:20]}"
     return urlsplit(POSTGRES)._replace(path=f"/{name}").geturl()
+
+
+def redis_address(data: Path) -> str:
+    """Its own database, but the first, which is that of the tests themselves."""
+    number = 1 + int(hashlib.sha256(str(data.resolve()).encode()).hexdigest(), 16) % (redis_server.DATABASES - 1)
+    return urlsplit(REDIS)._replace(path=f"/{number}").geturl()
 
 
 def connected(url: str) -> Any:
@@ -54,6 +62,8 @@ def environment(data: Path, **more: str) -> dict[str, str]:
     if POSTGRES:
         _database(address(data))
         more = {"DATABASE_URL": address(data), **more}
+    if REDIS:
+        more = {"REDIS_URL": redis_address(data), **more}
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("CARDOCR_", "DJANGO_"))}
     return {**ours, "PYTHONUNBUFFERED": "1", "CARDOCR_DATA_DIR": str(data), **more}
 
