@@ -25,7 +25,7 @@ MUST_STAY_INSIDE = "inside"  # the cause of a pause, beside PauseReason
 LONGEST = 200  # characters of what somebody wrote
 NEARLY_FULL, FULL, GONE = "nearly_full", "full", "gone"  # how the disk, or the consumer, stands where it is not well
 # A batch whose engine is down is let go on, as a probe, every minute: who has seen that, is not told each time.
-_TRIED_AGAIN = {PauseReason.ENDPOINT}
+_TRIED_AGAIN = {PauseReason.ENDPOINT, PauseReason.DISK}
 _ONE_OUTAGE = timedelta(hours=1)
 
 Kind = News.Kind

@@ -7,7 +7,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from cardocr_site import databases, directory, mail, public, secrets, signon
+from cardocr_site import databases, directory, mail, objects, public, secrets, signon
 from cardocr_site.shared import address
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -281,6 +281,22 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# Scans lie in the data folder, or as objects of an S3-compatible storage.
+FILES_URL = env.str("CARDOCR_FILES_URL", default="").strip()
+FILES_CACHE_BYTES = env.int("CARDOCR_FILES_CACHE_MB", default=2000) * 1_000_000
+if FILES_URL:
+    FILES_ENDPOINT = env.str("CARDOCR_FILES_ENDPOINT", default="").strip()
+    STORAGES["scans"] = objects.storage(
+        objects.Given(
+            url=FILES_URL,
+            endpoint=FILES_ENDPOINT,
+            region=env.str("CARDOCR_FILES_REGION", default="").strip(),
+            key_id=env.str("CARDOCR_FILES_KEY_ID", default="").strip(),
+            secret=env.str("CARDOCR_FILES_SECRET", default="").strip(),
+            path_style=env.bool("CARDOCR_FILES_PATH_STYLE", default=bool(FILES_ENDPOINT)),
+            encryption=env.str("CARDOCR_FILES_ENCRYPTION", default="").strip(),
+        )
+    )
 
 # Same-origin files alone: nothing inline, nothing unsafe, the admin included.
 CONTENT_SECURITY_POLICY = {

@@ -149,6 +149,14 @@ class CallWithheld(ExtractionError):
     advice = gettext_noop("Nothing is wrong, and nothing was paid. Resume the batch to read the card.")
 
 
+class StorageUnreachable(ExtractionError):
+    """The scan cannot be fetched from where scans are kept, which says nothing about it: the batch waits."""
+
+    reason, counts, pauses = "storage_unreachable", False, "disk"
+    sentence = gettext_noop("The storage that holds the scans does not answer.")
+    advice = gettext_noop("It goes on by itself. If it stays so: `manage.py doctor` says what the storage answers.")
+
+
 # The model's reply
 
 

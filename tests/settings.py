@@ -28,6 +28,7 @@ for name in (
     *(f"CARDOCR_LDAP_{name}" for name in ("NAME_ATTRIBUTE", "GROUP_BASE", "GROUP_TYPE")),
     "CARDOCR_GROUP_ROLES",
     "CARDOCR_DEFAULT_ROLE",
+    "CARDOCR_FILES_URL",
 ):
     os.environ.pop(name, None)
 

@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from batches import changes, rows
-from batches.drain import blocks, candidates, duplicates
+from batches.drain import blocks, candidates, duplicates, outages
 from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import attempt_of, clean, result_of
 from batches.drain.spending import Tally
@@ -359,7 +359,8 @@ class Collector:
 
     def _pause(self, group: _Group, reason: PauseReason, message: str) -> None:
         log.warning("Batch %s is paused: %s", group.change.batch.pk, message or reason)
-        group.change.move_batch(BatchStatus.PAUSED, pause_reason=reason, pause_message=message, retry_at=None)
+        retry_at = outages.next_look() if reason == PauseReason.DISK else None
+        group.change.move_batch(BatchStatus.PAUSED, pause_reason=reason, pause_message=message, retry_at=retry_at)
 
     def _finished(self, group: _Group, outcome: Outcome) -> dict[str, Any]:
         group.finished += 1

@@ -8,11 +8,13 @@ import random
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
 from batches import changes
 from batches.drain.engines import Engines, Hold
+from batches.intake import store
 from batches.models import Batch, Card
 from batches.queries import engines, house
 from batches.states import BatchStatus, CardStatus, PauseReason
@@ -35,7 +37,7 @@ class Outages:
 
     def look(self, active: Collection[Batch]) -> bool:
         """Pause and resume as the engines say; True: something was changed."""
-        changed = False
+        changed = self._look_at_storage()
         for batch in active:
             if held := self._hold(batch):
                 changed = _pause(batch, *held) or changed
@@ -50,6 +52,22 @@ class Outages:
                 self._refused.pop((batch.pk, engine.pk), None)  # refused before the next look, it is of what was saved
                 changed = _resume(batch) or changed
         return changed
+
+    def _look_at_storage(self) -> bool:
+        """Batches whose scans could not be fetched go on once they can be."""
+        held = Batch.objects.filter(status=BatchStatus.PAUSED, pause_reason=PauseReason.DISK, deleted_at=None)
+        if self._batch_id is not None:
+            held = held.filter(pk=self._batch_id)
+        due = list(held.filter(retry_at__lte=timezone.now()).order_by("pk"))
+        if not due:
+            return False
+        if trouble := store.trouble():
+            for batch in due:
+                with changes.locked(batch) as change:
+                    if change.batch.pause_reason == PauseReason.DISK:
+                        change.set(pause_message=trouble[:1000], retry_at=next_look())
+            return False
+        return sum(map(_resume, due)) > 0
 
     def _hold(self, batch: Batch) -> tuple[Engine, Hold] | None:
         """Of an engine that it waits for; whether it waits for its own is asked only where that one is held."""
@@ -102,6 +120,22 @@ class Outages:
             due = max((batch.retry_at for batch in held if batch.retry_at), default=timezone.now())
             self._engines.adopt(engine, max(0.0, (due - timezone.now()).total_seconds()))
         return [random.choice(held)] if self._engines.wants_probe(engine) else []  # noqa: S311
+
+
+def next_look() -> datetime:
+    """When it is looked again whether scans can be fetched."""
+    return timezone.now() + timedelta(seconds=settings.PROBE_SECONDS)
+
+
+def hold_for_storage(batch: Batch, message: str) -> None:
+    """Its scans cannot be fetched: it waits, and says why."""
+    with changes.locked(batch) as change:
+        if change.batch.status not in {BatchStatus.QUEUED, BatchStatus.RUNNING}:
+            return
+        change.move_batch(
+            BatchStatus.PAUSED, pause_reason=PauseReason.DISK, pause_message=message[:1000], retry_at=next_look()
+        )
+    log.warning("Batch %s is paused: %s", batch.pk, message)
 
 
 def _pause(batch: Batch, engine: Engine, hold: Hold) -> bool:

@@ -16,10 +16,12 @@ from pathlib import Path
 from django.db.models import Q
 from django.utils import timezone
 
+from batches.drain import outages
 from batches.drain.presence import run_folder
 from batches.drain.threads import Rounds
 from batches.intake import derive, opening
 from batches.intake.alone import alone
+from batches.intake.unreachable import Unreachable
 from batches.models import Card, Upload
 from batches.states import BatchStatus
 
@@ -76,6 +78,9 @@ class Preparation:
                         self._on_prepared(card.batch_id)
                     elif not mine:
                         self._later(card, 0.5)
+            except Unreachable as error:
+                outages.hold_for_storage(card.batch, error.message)
+                self._later(card, AGAIN_AFTER)
             except Exception:
                 log.exception("Card %s could not be prepared; it is tried again.", card.pk)
                 self._later(card, AGAIN_AFTER)

@@ -41,6 +41,7 @@ class Sweeper:
             self._parts_at = time.monotonic() + PARTS_EVERY
             parts.forget_old()
             clean_parts()
+            store.tidy()
             uploads.forget_strays(PARTS_AFTER)
             news.forget_old()
             hooks.forget_old()

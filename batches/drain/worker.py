@@ -16,6 +16,7 @@ from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.intake import decoders, derive
+from batches.intake.unreachable import Unreachable
 from batches.models import Batch, Card, CardScan
 from batches.queries.means import Setup
 from ocr import alone, codes, pipeline
@@ -31,6 +32,7 @@ from ocr.errors import (
     RateLimited,
     ReplyInvalid,
     RequestRefused,
+    StorageUnreachable,
     UnreadableImage,
 )
 from ocr.models import Engine
@@ -86,6 +88,8 @@ class Reader:
         try:
             outcome.reading = self._read(job, outcome)
             self._engines.answered(job.engine, job.card.pk, job.setup.model)
+        except Unreachable as error:
+            outcome.error = StorageUnreachable(error.message)
         except CallWithheld as error:
             outcome.error, outcome.started_at = error, None
         except ExtractionError as error:
@@ -200,7 +204,7 @@ class Reader:
             return self._engines.rest(job.engine, error.retry_after, begun)
         if isinstance(error, gate.EngineRests):
             self._engines.heed(Engine.objects.get(pk=job.engine.pk))
-        if error.pauses:
+        if error.pauses and not isinstance(error, StorageUnreachable):
             self._engines.refuse(job.engine, error.message)
         elif isinstance(error, ReplyInvalid | RequestRefused):
             self._engines.answered(job.engine, job.card.pk, job.setup.model)

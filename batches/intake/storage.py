@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from batches.intake import durable
 
@@ -17,9 +17,6 @@ class Storage(Protocol):
     """What is written survives a crash once the call has returned. Raises OSError, FileNotFoundError for what is not
     there.
     """
-
-    # Whether a batch's folder follows its row, and a failed scan is moved. Otherwise it stays, and is copied.
-    moves: ClassVar[bool]
 
     def has(self, path: Path) -> bool: ...
 
@@ -72,8 +69,6 @@ class Storage(Protocol):
 
 class Folder:
     """On a disk of this machine, or one that its machines share."""
-
-    moves: ClassVar[bool] = True
 
     def has(self, path: Path) -> bool:
         return path.is_file()

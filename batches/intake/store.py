@@ -5,26 +5,30 @@
     data/trash/<uid>/         deleted                  <batch>/{_errors,_derived,results,_held}/
 
 A folder is found where it is, not where the row says: the rename follows the commit, and a crash may lie between.
+Where files are kept as objects, it is data/cache/<uid>/ that stands for <prefix>/<uid>/ from the draft to the end.
 """
 
-import fcntl
 import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from django.conf import settings
 from django.utils import timezone
 
-from batches.intake import durable, names
+from batches.intake import durable, names, taking_turns
 from batches.intake.storage import Folder, Storage
 from batches.intake.storage import made as _made
+from batches.intake.unreachable import Unreachable
 from batches.models import Batch, Card, CardScan, Sheet, Upload
 from batches.states import CardStatus
+
+if TYPE_CHECKING:
+    from batches.intake.objects import Objects
 
 ERRORS, DERIVED, RESULTS, HELD = "_errors", "_derived", "results", "_held"
 _RESULT_FILES = (".json", ".txt", "_2.json", "_2.txt")
@@ -37,7 +41,13 @@ _FOLDER = Folder()
 
 
 def kept() -> Storage:
-    return _FOLDER
+    return _objects() if settings.FILES_URL else _FOLDER
+
+
+def _objects() -> "Objects":
+    from batches.intake import connecting  # an extra
+
+    return connecting.objects(settings.FILES_URL, _area("cache"), _parts())
 
 
 def _area(*names: str) -> Path:
@@ -52,6 +62,8 @@ def label(batch: Batch, now: datetime) -> str:
 
 def settled(batch: Batch) -> Path:
     """Where its row says that its folder lies."""
+    if settings.FILES_URL:
+        return _area("cache", batch.uid)
     if batch.deleted_at is not None:
         return _area("trash") / batch.uid
     return _home(batch)
@@ -64,6 +76,8 @@ def _home(batch: Batch) -> Path:
 
 def places(batch: Batch) -> list[Path]:
     """Every place where the folder may be, the wanted one first."""
+    if settings.FILES_URL:
+        return [settled(batch)]
     places = [settled(batch), _home(batch), _area("temp") / batch.uid, _area("trash") / batch.uid]
     return list(dict.fromkeys(places))
 
@@ -75,7 +89,7 @@ def _fresh(batch: Batch) -> Batch | None:
 def folder(batch: Batch) -> Path:
     """The batch's folder, where it is now. One that is not made yet: where it will be."""
     wanted = settled(batch)
-    if wanted.is_dir():  # nearly always
+    if settings.FILES_URL or wanted.is_dir():  # nearly always
         return wanted
     for place in places(batch):
         if place.is_dir():
@@ -85,7 +99,7 @@ def folder(batch: Batch) -> Path:
 
 
 def results_folder(batch: Batch) -> Path:
-    return _made(folder(batch) / RESULTS)
+    return folder(batch) / RESULTS
 
 
 def find(scan: AnyScan) -> Path:
@@ -175,7 +189,7 @@ def again(path: Path) -> Path:
 def hold(upload: Upload, received: Path) -> None:
     """Keep a received file beside the scans; its own name is its owner's to remove."""
     target = held(upload)
-    if kept().moves:
+    if not settings.FILES_URL:
         durable.sync_folder(_made(target.parent).parent)
         received = again(received)
     kept().keep({received: target})
@@ -183,7 +197,30 @@ def hold(upload: Upload, received: Path) -> None:
 
 def all_held() -> list[Path]:
     """Of all batches; a file's name is the key of its row."""
-    return [batch / HELD / name for batch in folders() for name in kept().names(batch / HELD)]
+    # A started batch holds none; of objects each look at one is a request.
+    bases = map(folder, Batch.objects.filter(label=None)) if settings.FILES_URL else folders()
+    return [base / HELD / name for base in bases for name in kept().names(base / HELD)]
+
+
+def trouble() -> str:
+    """Why scans cannot be fetched now, for people; empty: they can. Asked of the storage, which may take a while."""
+    if settings.FILES_URL:
+        try:
+            _objects().knock()
+        except Unreachable as error:
+            return error.message
+    return ""
+
+
+def probe() -> float:
+    """Write, read back, list, delete; how many seconds the storage's clock is before ours. Raises Unreachable."""
+    return _objects().probe()
+
+
+def tidy() -> None:
+    """What was cut off on its way in, and is not among `parts`."""
+    if settings.FILES_URL:
+        _objects().tidy()
 
 
 def parts() -> list[Path]:
@@ -213,55 +250,28 @@ def _parts() -> Path:
     return _made(_area("temp", "_parts"))
 
 
-@contextmanager
-def writing(batch: Batch) -> Iterator[None]:
+def writing(batch: Batch) -> AbstractContextManager[None]:
     """Files may be written into the folder: it is not moved meanwhile. Any number at once."""
-    with _gate(batch) as gate, _locked(batch, "", fcntl.LOCK_SH):
-        gate.release()
-        yield
+    return taking_turns.writing(_lock(batch))
 
 
-@contextmanager
-def moving(batch: Batch) -> Iterator[None]:
+def moving(batch: Batch) -> AbstractContextManager[None]:
     """The folder is nobody else's."""
-    with _gate(batch), _locked(batch, "", fcntl.LOCK_EX):
-        yield
+    return taking_turns.moving(_lock(batch))
 
 
-class _Gate:
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def release(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-
-@contextmanager
-def _gate(batch: Batch) -> Iterator[_Gate]:
-    """Writers pass through, a mover stays in it: without it, writers that take turns would keep a mover out."""
-    with _locked(batch, ".gate", fcntl.LOCK_EX) as descriptor:
-        yield _Gate(descriptor)
-
-
-@contextmanager
-def _locked(batch: Batch, suffix: str, how: int) -> Iterator[int]:
-    path = _made(_area("locks")) / f"{batch.uid}{suffix}"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, how)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _lock(batch: Batch) -> Path:
+    return _made(_area("locks")) / batch.uid
 
 
 def make(batch: Batch) -> Path:
     """The folder, made where it is missing."""
-    return _made(folder(batch))
+    return folder(batch) if settings.FILES_URL else _made(folder(batch))
 
 
 def is_made(batch: Batch) -> bool:
     """Whether its folder is there. Of what needs none, it always is."""
-    return not kept().moves or folder(batch).is_dir()
+    return bool(settings.FILES_URL) or folder(batch).is_dir()
 
 
 def settle(batch: Batch) -> None:
@@ -299,11 +309,12 @@ def erase(batch: Batch) -> None:
     with moving(batch):
         for place in places(batch):
             kept().clear(place)
-    for suffix in ("", ".gate"):
-        (_area("locks") / f"{batch.uid}{suffix}").unlink(missing_ok=True)
+    taking_turns.forget(_lock(batch))
 
 
 def _move(batch: Batch, target: Path) -> None:
+    if settings.FILES_URL:
+        return
     _made(target.parent)
     here = next((place for place in (target, *places(batch)) if place.is_dir()), None)
     if here is None:
@@ -330,11 +341,20 @@ def _place(scan: AnyScan, *, failed: bool) -> None:
         return
     base = folder(scan.batch)
     inside, outside = base / scan.source, base / ERRORS / scan.source
+    if settings.FILES_URL:
+        _copy(inside, outside) if failed else kept().remove([outside])
+        return
     here, there = (inside, outside) if failed else (outside, inside)
     if here.is_file() and not there.exists():
         _made(there.parent)
         durable.replace(here, there)
         durable.sync_folder(here.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with suppress(FileNotFoundError):
+        if not kept().has(target):
+            kept().copy(source, target)
 
 
 def _place_copy(scan: AnyScan, *, failed: bool) -> None:
@@ -391,6 +411,8 @@ def drafts_on_disk() -> list[str]:
 
 def folders() -> list[Path]:
     """Of all batches that there are: drafts, started ones, deleted ones."""
+    if settings.FILES_URL:
+        return sorted(_objects().folders())
     found = [Path(entry) for area in ("temp", "batches", "trash") for entry in _entries(_area(area))]
     return sorted(path for path in found if path.is_dir() and path.name != "_parts")
 

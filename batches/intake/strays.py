@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from batches.intake import store
@@ -15,7 +16,7 @@ SETTLED = 600.0  # seconds; what is younger may be a file whose row is being wri
 def folders() -> list[Path]:
     """Folders of batches that no row knows, wherever batches lie."""
     known = {place.name for batch in Batch.objects.only("uid", "label") for place in store.places(batch)}
-    return [path for path in store.folders() if path.name not in known and _is_settled(path)]
+    return [path for path in store.folders() if path.name not in known and (settings.FILES_URL or _is_settled(path))]
 
 
 def files() -> Iterator[Path]:

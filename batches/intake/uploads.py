@@ -17,6 +17,7 @@ from batches import changes
 from batches.intake import adding, entering, names, sniff, store
 from batches.intake.entering import Entry, Sender, stands
 from batches.intake.receiving import Received, Refused, receive, recognise
+from batches.intake.unreachable import Unreachable
 from batches.models import Batch, Upload
 from batches.states import UploadStatus as S
 
@@ -76,6 +77,10 @@ def _refusal(error: Refused | OSError) -> Refused:
     """Of this file alone; everything else is raised again."""
     if isinstance(error, Refused) and error.code != "BATCH_LOCKED":
         return error
+    if isinstance(error, Unreachable):
+        return Refused(
+            "STORAGE_FULL", _("%(why)s The file was not kept: send it again later.") % {"why": error.message}
+        )
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return Refused("STORAGE_FULL", _("The disk of this server is full: the file was not kept."))
     raise error

@@ -31,7 +31,7 @@ def examine(wanted: Wanted | None = None) -> Iterator[Told]:
     database = list(_asked(records.database))
     yield from database
     sound = all(told.is_good for told in database)
-    for check in (signing_in.directory, storage.writable, storage.space, storage.decoders):
+    for check in (signing_in.directory, storage.writable, storage.scans, storage.space, storage.decoders):
         yield from _asked(check)
     if sound:
         lying = (storage.watched_inbox, storage.leftovers, storage.strays, storage.missing)

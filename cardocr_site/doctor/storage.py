@@ -14,11 +14,13 @@ from batches.drain.sweeper import PARTS_AFTER
 from batches.intake import decoders as intake
 from batches.intake import durable, store
 from batches.intake import strays as found
+from batches.intake.unreachable import Unreachable
 from cardocr_site.accounts.models import User
 from cardocr_site.doctor.told import Told, failed, fine, some, warning
 from ocr.errors import UnreadableImage
 from ocr.probe import drawn
 
+CLOCK = 60.0  # seconds that two clocks may differ; an answer may take some
 SLOW = 1.0  # seconds for a small file to be on the disk
 
 
@@ -52,6 +54,31 @@ def writable() -> Iterator[Told]:
         )
     else:
         yield fine(about, _("%(folder)s can be written, renamed and synced.") % {"folder": settings.DATA_DIR})
+
+
+def scans() -> Iterator[Told]:
+    """Where they lie as objects."""
+    if not settings.FILES_URL:
+        return
+    about = _("object storage")
+    begun = time.monotonic()
+    try:
+        ahead = store.probe()
+    except Unreachable as error:
+        advice = _("See CARDOCR_FILES_… in docs/operating.md. Batches wait, and go on by themselves when it answers.")
+        yield failed(about, error.message, advice)
+        return
+    values = {"url": settings.FILES_URL, "seconds": time.monotonic() - begun, "n": abs(ahead)}
+    if abs(ahead) > CLOCK:
+        yield warning(
+            about,
+            _("Its clock and that of this machine differ by %(n).0f s; at 15 minutes it refuses everything.") % values,
+            _("Let the clock of this machine be set by NTP."),
+        )
+    else:
+        yield fine(
+            about, _("%(url)s: an object was written, read back, listed and deleted in %(seconds).1f s.") % values
+        )
 
 
 def space() -> Iterator[Told]:

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from batches.intake import store
+from batches.intake.unreachable import Unreachable
 from cardocr_site import locks
 from cardocr_site.supervisor import Child, Supervisor
 
@@ -46,6 +48,7 @@ class Command(BaseCommand):
         if not os.environ.get("CARDOCR_URL"):
             os.environ["CARDOCR_URL"] = f"http://127.0.0.1:{port}"  # for the children
         call_command("prepare_database", at_start=True, verbosity=1, stdout=self.stdout, stderr=self.stderr)
+        self.look_at_scans()
         children = []
         if "web" in roles:
             call_command("collectstatic", interactive=False, verbosity=0)
@@ -56,6 +59,17 @@ class Command(BaseCommand):
         supervisor = Supervisor(children, tick=greeting.tick if greeting else lambda: None)
         supervisor.run()
         self.stdout.write("cardocr has stopped.")
+
+    def look_at_scans(self) -> None:
+        """What only a person can mend is refused; an object storage that comes up later than we do is waited for."""
+        if not settings.FILES_URL:
+            return
+        try:
+            store.probe()
+        except Unreachable as error:
+            if error.lasting:
+                raise CommandError(f"{error.message} See CARDOCR_FILES_… in docs/operating.md.") from None
+            self.stderr.write(f"{error.message} Scans come and are read once it does.")
 
 
 class Greeting:
