@@ -146,10 +146,23 @@ def prepared_by_one(connection: BaseDatabaseWrapper) -> Iterator[None]:
                 cursor.execute("PRAGMA journal_mode=WAL")
             yield
         return
+    with _locked(connection, ""):
+        yield
+
+
+@contextmanager
+def left_as_it_is(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Nobody changes the tables of a PostgreSQL meanwhile; several may ask for that at once."""
+    with _locked(connection, "_shared"):
+        yield
+
+
+@contextmanager
+def _locked(connection: BaseDatabaseWrapper, how: str) -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+        cursor.execute(f"SELECT pg_advisory_lock{how}(%s)", [PREPARING])
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARING])
+            cursor.execute(f"SELECT pg_advisory_unlock{how}(%s)", [PREPARING])

@@ -1,7 +1,7 @@
 """Writes a backup while cardocr runs: nothing waits for it.
 
-The database is copied first, in one moment; each file it knows was on the disk before its row, and accepted files are
-deleted by people alone. So all that the copy knows is still there when the files follow.
+The database is copied first, as it is at one moment; each file it knows was on the disk before its row, and accepted
+files are deleted by people alone. So all that the copy knows is still there when the files follow.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from batches.intake import copying, durable
 from batches.models import Batch
 from cardocr_site import __version__, backups
-from cardocr_site.backups import Failed
+from cardocr_site.backups import Failed, rows
 
 Tell = Callable[[int, int, str], None]  # how many of how many batches, and the name of the one that comes
 
@@ -46,8 +46,6 @@ def make(target: Path, tell: Tell, *, with_keys: bool = False) -> dict[str, int]
 
 
 def _refuse(target: Path) -> None:
-    if connection.vendor != "sqlite":
-        raise Failed("This database is not in the data folder: copy it with its own tools, then the data folder.")
     if target.exists():
         raise Failed(f"{target} is there already. It is left alone: choose another name.")
     if not target.parent.is_dir():
@@ -72,7 +70,7 @@ class _Backup:
         self._files = self._bytes = 0
 
     def write(self, copy: Path, *, with_keys: bool) -> dict[str, int]:
-        snapshot(copy)
+        snapshot(copy, lambda: self._room(0))
         batches = Batch.objects.only("uid", "label", "deleted_at", "name").order_by("pk")
         number = batches.count()
         about = {"form": backups.FORM, "version": __version__, "made_at": timezone.now().isoformat()}
@@ -138,15 +136,29 @@ class _Summed:
         return data
 
 
-def snapshot(target: Path) -> None:
-    """The database as it is at one moment. In one step: one in many begins anew whenever somebody writes."""
+def snapshot(target: Path, room: Callable[[], None] = lambda: None) -> None:
+    """The database as it is at one moment, as an embedded one. Raises Failed, OSError."""
     with _private(target):
         pass
+    try:
+        if connection.vendor == "sqlite":
+            _copy_embedded(target)
+        else:
+            rows.copied_out("default", target, lambda _table: room())
+        with closing(sqlite3.connect(target)) as copy:
+            if copy.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise Failed("The database is damaged: see “manage.py doctor”.")
+    except (sqlite3.Error, DatabaseError) as error:
+        raise Failed(f"The database cannot be copied: {' '.join(str(error).split())[:300]}.") from error
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _copy_embedded(target: Path) -> None:
+    """In one step: one in many begins anew whenever somebody writes."""
     name = Path(str(settings.DATABASES["default"]["NAME"])).absolute()
     if not name.is_file():
         raise Failed(f"There is no database in {name.parent}: is CARDOCR_DATA_DIR the right one?")
     with closing(sqlite3.connect(name, timeout=20)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a journal beside it
-    with target.open("rb") as file:
-        os.fsync(file.fileno())

@@ -8,20 +8,20 @@ import shutil
 import sqlite3
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from batches.intake import durable, store
 from batches.models import Batch
 from batches.queries import versions
-from cardocr_site import backups, locks
-from cardocr_site.backups import Failed
+from cardocr_site import backups, databases, locks
+from cardocr_site.backups import Failed, rows
 
 Tell = Callable[[int, int, str], None]  # how many of how many batches
 UID = re.compile(r"[0-9a-z]{1,10}")
@@ -35,6 +35,7 @@ class Restored:
     keys: bool = False
     unknown: list[str] = field(default_factory=list)  # batches made while the backup was: their rows are not in it
     version: str = ""
+    replaced: int = 0  # texts with a character that PostgreSQL takes in none
 
 
 def restore(archive: Path, tell: Tell) -> Restored:
@@ -43,6 +44,8 @@ def restore(archive: Path, tell: Tell) -> Restored:
     with ExitStack() as stack:
         for role in ("web", "worker"):
             stack.enter_context(locks.held(data / "run" / f"serve-{role}.lock", f"The data folder {data}"))
+        if connection.vendor == "postgresql":
+            stack.enter_context(_alone_in_postgres())
         _refuse(data)
         _refuse_small(archive, data)
         place = data / "restore.part"
@@ -53,16 +56,33 @@ def restore(archive: Path, tell: Tell) -> Restored:
         try:
             restored = _Unpacking(archive, place, tell).run()
             _check_database(place / backups.DATABASE)
-            _settle(place, data, restored)
-        except (OSError, tarfile.TarError) as error:
-            raise Failed(f"{archive} cannot be restored: {getattr(error, 'strerror', '') or error}.") from error
+            _bring(place, data, restored)
+        except (OSError, tarfile.TarError, DatabaseError) as error:
+            why = " ".join(str(getattr(error, "strerror", "") or error).split())[:300]
+            raise Failed(f"{archive} cannot be restored: {why}.") from error
     return restored
 
 
+@contextmanager
+def _alone_in_postgres() -> Iterator[None]:
+    try:
+        databases.refuse_unfit(connection)
+    except databases.Unfit as unfit:
+        raise Failed(str(unfit)) from None
+    with databases.prepared_by_one(connection):
+        yield
+
+
 def _refuse(data: Path) -> None:
-    if connection.vendor != "sqlite":
-        raise Failed("This is for the database in the data folder: remove DATABASE_URL.")
-    there = [path for path in (_database(), *(data / area for area in AREAS)) if path.is_file() or _holds(path)]
+    if connection.vendor == "postgresql":
+        tables = connection.introspection.table_names()
+        if tables:
+            raise Failed(
+                f"The database of DATABASE_URL has {len(tables)} tables already, “{tables[0]}” among them. Nothing was "
+                "changed. Restore into an empty one: make another, and name it in DATABASE_URL."
+            )
+    mine = [_database()] if connection.vendor == "sqlite" else []
+    there = [path for path in (*mine, *(data / area for area in AREAS)) if path.is_file() or _holds(path)]
     if there:
         raise Failed(
             f"{', '.join(str(path) for path in there)}: the data folder is in use. Nothing was changed. Restore into "
@@ -199,22 +219,52 @@ def _check_database(path: Path) -> None:
         raise Failed(f"The backup is of a newer cardocr (it knows {' '.join(newer[0])}): install that one first.")
 
 
-def _settle(place: Path, data: Path, restored: Restored) -> None:
-    """Renames alone, the database last: it is what makes the folder a restored one."""
+def _bring(place: Path, data: Path, restored: Restored) -> None:
+    """The database last: it is what makes the folder a restored one. Where that fails, the files go back."""
+    moves = _Moves()
+    try:
+        if connection.vendor == "sqlite":
+            _settle(place, data, restored, moves)
+            moves.move(place / backups.DATABASE, _database())
+        else:
+            with transaction.atomic():
+                with rows.opened(place / backups.DATABASE) as beside:
+                    restored.replaced = rows.copy(beside, "default", lambda _table: None)
+                _settle(place, data, restored, moves)
+    except BaseException:
+        moves.undo()
+        raise
+    durable.sync_disk(data)
+
+
+class _Moves:
+    def __init__(self) -> None:
+        self._made: list[tuple[Path, Path]] = []
+
+    def move(self, source: Path, target: Path) -> None:
+        source.replace(target)
+        self._made.append((source, target))
+
+    def undo(self) -> None:
+        for source, target in reversed(self._made):
+            with suppress(OSError):
+                target.replace(source)
+
+
+def _settle(place: Path, data: Path, restored: Restored, moves: _Moves) -> None:
+    """Renames alone."""
     with closing(sqlite3.connect(place / backups.DATABASE)) as database:
-        rows = database.execute("SELECT uid, label, deleted_at FROM batches_batch").fetchall()
+        found = database.execute("SELECT uid, label, deleted_at FROM batches_batch").fetchall()
     durable.sync_disk(place)
-    for uid, label, deleted_at in rows:
+    for uid, label, deleted_at in found:
         made = Batch(uid=uid, label=label, deleted_at=deleted_at and datetime.fromisoformat(deleted_at))
         folder, target = place / backups.FILES / uid, store.settled(made)
         if folder.is_dir():
             target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            folder.rename(target)
+            moves.move(folder, target)
             restored.batches += 1
     left = place / backups.FILES
     restored.unknown = sorted(path.name for path in left.iterdir()) if left.is_dir() else []
     if restored.keys:
         for name in backups.NAMES_OF_KEYS:
             (place / name).replace(data / name)
-    (place / backups.DATABASE).rename(_database())
-    durable.sync_disk(data)

@@ -27,6 +27,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{done.batches} batches and {done.files} files are in {settings.DATA_DIR}.")
         if done.unknown:
             self.stdout.write(f"{len(done.unknown)} batches were made while the backup was, and are not in it.")
+        if done.replaced:
+            self.stdout.write(
+                f"In {done.replaced} texts “�” stands for what PostgreSQL keeps in none: NUL, or half a character."
+            )
         if not done.keys:
             self.stdout.write(
                 "The backup has no keys. Put the encryption-key of that time into the data folder; without it, enter "
