@@ -10,13 +10,10 @@ import subprocess
 import sys
 import time
 from statistics import median
-from typing import Any
 
-from benchmarks import common
+from benchmarks import common, filling
 
 TIMES = 15
-FIELDS = [{"key": key, "label": key.title(), "type": "text"} for key in ("author", "title", "place", "remark")]
-FIELDS.append({"key": "year", "label": "Year", "type": "integer"})
 PAGES = {
     "table": "/batches/{batch}/cards/",
     "table, to check": "/batches/{batch}/cards/?filter=check",
@@ -41,82 +38,6 @@ PAGES = {
 }
 
 
-def fill(batches: int, cards: int) -> tuple[int, int]:
-    """Batches that are read, by statements. Of each thousand cards 40 are to check, and one word stands on five."""
-    from django.contrib.auth import get_user_model
-    from django.db import connection, transaction
-    from django.utils import timezone
-
-    from batches.models import Batch, Card, CardResult, indexing
-    from ocr.models import Engine
-
-    class Plan:
-        app_label = "batches"
-
-    person = get_user_model().objects.create_superuser("bench")
-    engine = Engine.objects.get_or_create(name="Bench", defaults={"kind": "local"})[0]
-    now = timezone.now()
-    indexing.lay_aside(None, "default", [(Plan, False)])
-    for _ in range(batches):
-        batch = Batch.objects.create(name="Drawer", owner=person, engine=engine, fields=FIELDS, status="completed")
-        for start in range(0, cards, 5000):
-            rows = range(start, min(cards, start + 5000))
-            with transaction.atomic():
-                made = Card.objects.bulk_create([_card(batch.pk, n, now) for n in rows])
-                CardResult.objects.bulk_create([_result(card, n) for card, n in zip(made, rows, strict=True)])
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE batches_card SET result_id = (SELECT r.id FROM batches_cardresult r"
-                " WHERE r.card_id = batches_card.id) WHERE batch_id = %s",
-                [batch.pk],
-            )
-        counted = {"total": cards, "completed": cards, "to_check": -(-cards // 25)}
-        Batch.objects.filter(pk=batch.pk).update(version=1, started_at=now, finished_at=now, **counted)
-    indexing.set_up(None, "default")
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    middle = batch.cards.get(position=cards // 2)
-    return batch.pk, middle.pk
-
-
-def _card(batch: int, n: int, now: Any) -> Any:
-    from batches.models import Card
-
-    name, check = f"{n:06}.jpg", n % 25 == 0
-    return Card(
-        batch_id=batch,
-        position=n + 1,
-        filename=name,
-        source=name,
-        original_name=f"drawer/{name}",
-        sha256=f"{n:064}",
-        prepared_at=now,
-        status="completed",
-        to_check=check,
-        severity=n % 97 if check else 0,
-        version=1,
-        finished_at=now,
-    )
-
-
-def _result(card: Any, n: int) -> Any:
-    from batches.models import CardResult
-
-    values = {
-        "author": f"author {n * 7919 % 10007}",
-        "title": f"Title {n} of the drawer",
-        "place": "Nordsjøen" if n % 3 else "Bergen",
-        "remark": f"rare{n % 200} word" if n % 1000 < 200 and n < 1000 else "nothing odd",
-        "year": str(1900 + n % 100),
-    }
-    fields = {
-        key: {"verbatim": text, "value": text, "state": "read", "confidence": 0.9, "regions": [], "issues": []}
-        for key, text in values.items()
-    }
-    search = " ".join(values.values()).lower()
-    return CardResult(card=card, fields=fields, values=values, confidence=(n % 100) / 100, search=search)
-
-
 def measure(batches: int, cards: int) -> dict[str, tuple[float, int]]:
     """Milliseconds and queries of each page."""
     from django.contrib.auth import get_user_model
@@ -126,7 +47,7 @@ def measure(batches: int, cards: int) -> dict[str, tuple[float, int]]:
     from django.test.utils import CaptureQueriesContext
 
     call_command("collectstatic", interactive=False, verbosity=0)
-    batch, card = fill(batches, cards)
+    batch, card = filling.fill(batches, cards)
     client = Client(HTTP_HOST="127.0.0.1", headers={"accept-language": "en"})
     client.force_login(get_user_model().objects.get(username="bench"))
     found = {}

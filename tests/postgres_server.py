@@ -41,8 +41,8 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """Its address, with the name of a database that is not there yet."""
+def running(**settings: str) -> Iterator[str]:
+    """Its address, with the name of a database that is not there yet. `settings`: other than ours."""
     there = programs()
     assert there is not None, "no PostgreSQL is installed: make servers"
     # It does not start as root.
@@ -65,18 +65,18 @@ def running() -> Iterator[str]:
             stdout=subprocess.DEVNULL,
             **whose,
         )
-        with _serving(there, data, whose) as port:
+        with _serving(there, data, whose, SETTINGS | settings) as port:
             yield f"postgres://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/cardocr"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _serving(there: Path, data: Path, whose: dict[str, Any]) -> Iterator[int]:
+def _serving(there: Path, data: Path, whose: dict[str, Any], settings: dict[str, str]) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    told = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    told = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (data / "log").open("wb") as log:
         server = subprocess.Popen(
             [there / "postgres", "-D", data, "-p", str(port), *told],
