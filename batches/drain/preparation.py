@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -80,7 +81,7 @@ class Preparation:
                         self._later(card, 0.5)
             except Unreachable as error:
                 outages.hold_for_storage(card.batch, error.message)
-                self._later(card, AGAIN_AFTER)
+                self._later(card, settings.PROBE_SECONDS)
             except Exception:
                 log.exception("Card %s could not be prepared; it is tried again.", card.pk)
                 self._later(card, AGAIN_AFTER)

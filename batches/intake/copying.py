@@ -1,10 +1,15 @@
-"""The files of a batch while the batch is worked with: each is opened where it lies at that moment."""
+"""The files of a batch while the batch is worked with: each is opened where it lies at that moment.
+
+Not those of object storage, which has means of its own to be kept.
+"""
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from django.conf import settings
 
 from batches.intake import store
 from batches.models import Batch
@@ -16,6 +21,8 @@ def files(batch: Batch) -> Iterator[tuple[str, BinaryIO]]:
     The folder is held for the moments of looking and opening alone: a start, or a scan that moves to the failed
     ones, waits for no copy. An open file keeps its bytes, whatever becomes of its name.
     """
+    if settings.FILES_URL:  # what lies on this disk are copies of some
+        return
     with store.writing(batch):
         base = store.folder(batch)
         names = sorted(_below(base, base))

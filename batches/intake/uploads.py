@@ -61,6 +61,8 @@ def take_received(upload: Upload, received: Received) -> Upload:
     entry = Entry(upload.batch, upload.name, upload.client_key, row=upload)
     try:
         return enter(entry, received)
+    except Unreachable as error:  # what has come stays, and is not sent again
+        raise _refusal(error) from error
     except (Refused, OSError) as error:
         return refuse(upload.batch, upload.name, _refusal(error), size=upload.size, row=upload)
 

@@ -172,6 +172,11 @@ class _Unpacking:
             )
 
     def _file(self, tar: tarfile.TarFile, member: tarfile.TarInfo, rest: str) -> None:
+        if settings.FILES_URL:
+            raise Failed(
+                "The backup holds scans as files, and CARDOCR_FILES_URL is set. Nothing was restored: restore without "
+                "that setting, or copy each batch's folder into the bucket by hand."
+            )
         uid, _slash, name = rest.partition("/")
         parts = name.split("/")
         if not UID.fullmatch(uid) or any(part in {"", ".", ".."} or "\\" in part for part in parts):

@@ -1,23 +1,39 @@
 """Scans on object storage: a real S3 server in a process of its own, behind a door that can be shut."""
 
+import io
 import itertools
+import os
 import shutil
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
+from django.core.management.base import CommandError
+from django.urls import reverse
 
-from batches.intake import adding, cache, connecting, derive, objects, store
+from batches.actions import erasing, runs
+from batches.drain import scheduler
+from batches.intake import adding, cache, connecting, copying, derive, objects, opening, parts, store, strays, uploads
 from batches.intake.receiving import Refused
 from batches.intake.unreachable import Unreachable
 from batches.models import Batch, Card
-from batches.states import CardStatus
+from batches.states import CardStatus, PauseReason
+from batches.views.uploads import RAW
 from cardocr_site import objects as given
+from cardocr_site.doctor import storage as doctor
+from cardocr_site.doctor.told import State
+from cardocr_site.management.commands import serve
+from tests.conftest import FIELDS
 from tests.servers import s3
 from tests.servers.conftest import small_card
+from tests.servers.reading import over, paused
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 
@@ -189,9 +205,141 @@ def test_what_is_wrong_is_told_in_a_sentence_without_the_secret(door, settings, 
     assert s3.SECRET not in str(caught.value)
 
 
+def test_a_backup_takes_no_copies_for_the_scans(door, batch, card):
+    assert list(copying.files(batch)) == []
+
+
+def test_the_doctor_says_what_the_storage_answers_and_never_the_secret(door, settings):
+    (told,) = doctor.scans()
+    assert told.state == State.OK
+    door.broken = "403"
+    (told,) = doctor.scans()
+    assert (told.state, "does not allow this with the key given" in told.meaning) == (State.FAILED, True)
+    assert s3.SECRET not in f"{told.meaning} {told.advice}"
+
+
+@pytest.mark.parametrize(("broken", "refused"), [("403", True), ("503", False)])
+def test_a_start_refuses_what_only_a_person_can_mend(door, broken, refused):
+    command = serve.Command(stderr=io.StringIO())
+    door.broken = broken
+    if refused:
+        with pytest.raises(CommandError, match="does not allow this"):
+            command.look_at_scans()
+    else:
+        command.look_at_scans()
+        assert "Scans come and are read once it does" in command.stderr._out.getvalue()
+
+
 def test_the_probe_leaves_nothing(door, settings):
     assert abs(store.kept().probe()) < 5
     assert door.keys(settings.FILES_URL.removeprefix(f"s3://{s3.BUCKET}/")) == []
+
+
+def test_a_large_file_that_came_in_parts_is_sent_once_the_storage_is_there_again(door, batch, client, user):
+    client.force_login(user)
+    data = small_card(1)
+    upload = parts.begin(batch, "one.jpg", len(data))
+    door.broken = "503"
+    with pytest.raises(Refused, match="The file was not kept"):
+        parts.append(upload, 0, [data])
+    door.broken = ""
+    upload.refresh_from_db()
+    assert (parts.offset(upload), batch.cards.count(), names(door, batch)) == (len(data), 0, [])
+    parts.append(upload, len(data), [])
+    assert names(door, batch) == ["one.jpg"]
+    assert store.parts() == []
+
+
+def test_a_container_is_opened_from_a_copy_and_its_object_goes(door, batch):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.jpg", small_card(number))
+    upload = uploads.take(batch, "box.zip", [packed.getvalue()])
+    assert names(door, batch) == [f"_held/{upload.pk}"]
+    shutil.rmtree(django_settings.DATA_DIR / "cache")
+    assert opening.go_on(upload.pk, lambda: True)
+    assert names(door, batch) == ["0.jpg", "1.jpg", "2.jpg"]
+
+
+def test_what_a_crash_left_on_its_way_in_goes_after_a_day(door, batch, card, monkeypatch):
+    key = f"{prefix_of(batch)}_incoming/0123.part"
+    door.client.put_object(Bucket=s3.BUCKET, Key=key, Body=b"half")
+    store.tidy()
+    assert key in door.keys(prefix_of(batch))
+    monkeypatch.setattr(objects, "STALE", -5.0)
+    store.tidy()
+    assert names(door, batch) == ["one.jpg"]
+
+
+def test_objects_that_no_card_knows_and_cards_without_their_object_are_listed(door, batch, card, monkeypatch):
+    monkeypatch.setattr(strays, "SETTLED", -5.0)
+    door.client.put_object(Bucket=s3.BUCKET, Key=f"{prefix_of(batch)}lost.jpg", Body=b"lost")
+    door.client.put_object(Bucket=s3.BUCKET, Key=prefix_of(batch).replace(batch.uid, "0gone") + "a.jpg", Body=b"lost")
+    assert [path.name for path in strays.files()] == ["lost.jpg"]
+    assert [path.name for path in strays.folders()] == ["0gone"]
+    assert list(strays.missing()) == []
+    door.client.delete_object(Bucket=s3.BUCKET, Key=f"{prefix_of(batch)}one.jpg")
+    assert list(strays.missing()) == [(batch, "one.jpg")]
+
+
+def test_an_image_that_cannot_be_fetched_is_a_503_with_a_sentence(door, batch, card, client, user):
+    client.force_login(user)
+    address = reverse("card_image", args=[batch.pk, card.pk, "full"])
+    assert b"".join(body(client.get(address))) == small_card(1)
+    door.broken = "503"
+    answer = client.get(address)
+    assert (answer.status_code, "answers with an error (503)" in answer.text) == (503, True)
+
+
+def body(answer: Any) -> list[bytes]:
+    if not answer.streaming:
+        return [answer.content]
+
+    async def collect() -> list[bytes]:
+        return [chunk async for chunk in answer.streaming_content]
+
+    return async_to_sync(collect)()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_whole_job(door, stub, engine_of, service, user, client, settings, monkeypatch):
+    """Sent, read, one card failed and tried again, looked at, exported, the storage gone in between, a card erased."""
+    monkeypatch.setattr(scheduler, "LOOK_EVERY", 0.2)
+    settings.PROBE_SECONDS = 0.3
+    client.force_login(user)
+    engine = engine_of(SimpleNamespace(url=stub.url, model="test-model", key=""))
+    batch = Batch.objects.create(name="Drawer 12", owner=user, engine=engine, fields=FIELDS, options={"rotation": 0})
+    for number in range(6):
+        sent = {"X-File-Path": f"{number}.jpg", "X-Client-Key": f"key-{number}"}
+        answer = client.post(reverse("card_add", args=[batch.pk]), small_card(number), content_type=RAW, headers=sent)
+        assert answer.status_code < 300, answer.content
+    stub.fail(3, "400")
+    door.broken, door.broken_for = "503", "GET"
+    runs.start(batch, user)
+    service.wake(batch.pk)
+    until(paused(batch, PauseReason.DISK))
+    batch.refresh_from_db()
+    assert "answers with an error (503)" in batch.pause_message
+    assert (batch.failed, batch.completed, stub.calls) == (0, 0, [])
+    door.broken = ""
+    until(over(batch), 60)
+    batch.refresh_from_db()
+    assert (batch.completed, batch.failed) == (5, 1)
+    until(lambda: "_errors/3.jpg" in names(door, batch) and "results/0.jpg_ocr_results.json" in names(door, batch))
+    failed = batch.cards.get(filename="3.jpg")
+    assert b"".join(body(client.get(reverse("card_image", args=[batch.pk, failed.pk, "page"]))))[:2] == b"\xff\xd8"
+    stub.heal()
+    runs.retry_card(failed, user)
+    service.wake(batch.pk)
+    until(over(batch), 60)
+    until(lambda: "_errors/3.jpg" not in names(door, batch) and "results/3.jpg_ocr_results.txt" in names(door, batch))
+    assert "batch.json" in " ".join(names(door, batch))
+    table = client.get(reverse("batch_download", args=[batch.pk]), {"format": "csv"})
+    assert b"3.jpg" in b"".join(body(table))
+    erasing.erase(failed, user)
+    assert not [name for name in names(door, batch) if "3.jpg" in name]
+    assert not list((django_settings.DATA_DIR / "cache").rglob("3.jpg*"))
 
 
 def copies(folder: Path) -> list[Path]:
@@ -206,8 +354,6 @@ def test_the_copies_keep_to_their_size_and_none_goes_that_was_just_given_out(tmp
         part.write_bytes(bytes(300))
         made.append(kept.take(tmp_path / "cache" / f"{number}.jpg", '"tag"', part, time.time()))
     assert copies(tmp_path / "cache") == made
-    import os
-
     for number, copy in enumerate(made):
         os.utime(copy, (time.time() - 3000 + number, time.time()))
     kept.tidy()

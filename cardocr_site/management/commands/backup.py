@@ -2,6 +2,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
@@ -64,4 +65,6 @@ class Command(BaseCommand):
         finally:
             meter.end()
         told = f"{file}: {made['batches']} batches, {made['files']} files, {made['bytes'] / 1e9:.2f} GB."
+        if settings.FILES_URL:
+            told += f" The scans are not in it: they lie in {settings.FILES_URL}, and are kept by that storage's means."
         self.stdout.write(told if with_keys else f"{told} Without keys: keep data/encryption-key at another place.")
