@@ -48,6 +48,7 @@ servers: dev
 	@BIN=$(BIN) scripts/servers.sh
 	@scripts/postgres.sh
 	@scripts/redis.sh
+	@scripts/proxies.sh
 
 test: dev servers
 	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && BIN=$(BIN) scripts/test.sh

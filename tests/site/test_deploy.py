@@ -1,6 +1,7 @@
 """The files in deploy/: they can be read by whom they are for, and name nothing that is not there."""
 
 import configparser
+import json
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import yaml
 from django.core.management import get_commands
 from prometheus_client.parser import text_string_to_metric_families
 
-from cardocr_site import public
+from cardocr_site import contract, public, web
 from tests.site.processes import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -69,3 +70,22 @@ def test_alerts_are_of_figures_that_are_told(client, settings, batch, user):
         assert {"summary", "action"} <= set(rule["annotations"]), rule["alert"]
         names = set(re.findall(r"[a-z_]+", re.sub(r'"[^"]*"', "", rule["expr"]))) - WORDS - {"e"}
         assert names <= told, rule["alert"]
+
+
+def test_proxies_take_what_cardocr_takes(settings):
+    limit = settings.MAX_CONTAINER_BYTES + web.BESIDE
+    assert f"client_max_body_size {limit};" in (DEPLOY / "nginx.conf").read_text()
+    caddy = (DEPLOY / "Caddyfile").read_text()
+    assert f"> {limit}`" in caddy
+    assert f"max_size {limit // 1_000_000}MB" in caddy
+
+
+@pytest.mark.parametrize("page", sorted((DEPLOY / "pages").glob("*.*")), ids=lambda page: page.name)
+def test_what_proxies_say_needs_no_more_than_its_style_sheet(page: Path):
+    text = page.read_text()
+    if page.suffix == ".json":
+        assert json.loads(text)["error"]["code"] in contract.STATUS_OF
+    elif page.suffix == ".html":
+        assert re.findall(r'(?:src|href)="([^"]*)"', text) == ["/_proxy/page.css"]
+        assert "style=" not in text
+        assert '<section lang="de">' in text
