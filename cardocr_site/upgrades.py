@@ -101,7 +101,7 @@ def _failed(error: Exception) -> str:
 
 
 def _named(change: versions.Change) -> str:
-    return " ".join(change)
+    return ".".join(change)
 
 
 def _migrate() -> None:

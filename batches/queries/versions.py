@@ -24,7 +24,7 @@ def standing(of: BaseDatabaseWrapper) -> Standing:
     loader = MigrationLoader(None, ignore_no_migrations=True)
     missing = tuple(
         key
-        for key, migration in loader.disk_migrations.items()
+        for key, migration in sorted(loader.disk_migrations.items())
         if key not in applied and not (migration.replaces and applied.issuperset(migration.replaces))
     )
     return Standing(missing, unknown(applied), not applied)

@@ -23,7 +23,7 @@ from django.utils import timezone
 from batches.intake import copying, durable
 from batches.models import Batch
 from cardocr_site import __version__, backups
-from cardocr_site.backups import Failed, rows
+from cardocr_site.backups import Failed, restoring, rows
 
 Tell = Callable[[int, int, str], None]  # how many of how many batches, and the name of the one that comes
 
@@ -36,6 +36,7 @@ def make(target: Path, tell: Tell, *, with_keys: bool = False) -> dict[str, int]
     try:
         with _private(part) as file, tarfile.open(fileobj=file, mode="w") as tar:
             end = _Backup(tar, target.parent, tell).write(copy, with_keys=with_keys)
+        _read_back(part, tell)
         durable.replace(part, target)
     except OSError as error:
         raise Failed(f"{target} cannot be written: {error.strerror or error}.") from error
@@ -43,6 +44,17 @@ def make(target: Path, tell: Tell, *, with_keys: bool = False) -> dict[str, int]
         for left in (part, copy):
             left.unlink(missing_ok=True)
     return end
+
+
+def _read_back(part: Path, tell: Tell) -> None:
+    """From the disk, where the system lets us: a backup that cannot be read is none. Raises Failed, OSError."""
+    with part.open("rb") as file:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    try:
+        restoring.read_through(part, lambda done, number, uid: tell(done - 1, number, f"{uid}, read back"))
+    except (Failed, tarfile.TarError) as error:
+        raise Failed(f"What was written cannot be read back, so nothing was kept. {error}") from error
 
 
 def _refuse(target: Path) -> None:

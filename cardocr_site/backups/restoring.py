@@ -7,12 +7,13 @@ import re
 import shutil
 import sqlite3
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
@@ -31,6 +32,7 @@ AREAS = ("temp", "batches", "trash")
 @dataclass
 class Restored:
     batches: int = 0
+    complete: int = 0  # in the archive
     files: int = 0
     keys: bool = False
     unknown: list[str] = field(default_factory=list)  # batches made while the backup was: their rows are not in it
@@ -61,6 +63,25 @@ def restore(archive: Path, tell: Tell) -> Restored:
             why = " ".join(str(getattr(error, "strerror", "") or error).split())[:300]
             raise Failed(f"{archive} cannot be restored: {why}.") from error
     return restored
+
+
+def check(archive: Path, tell: Tell) -> Restored:
+    """As far as `restore` would look, without bringing anything back. Raises Failed."""
+    if not archive.is_file():
+        raise Failed(f"There is no file {archive}.")
+    try:
+        with tempfile.TemporaryDirectory(prefix="check-", dir=settings.DATA_DIR) as folder:
+            checked = _Unpacking(archive, Path(folder), tell, lambda path: path.name == backups.DATABASE).run()
+            _check_database(Path(folder) / backups.DATABASE)
+    except (OSError, tarfile.TarError) as error:
+        raise Failed(f"{archive} cannot be read: {getattr(error, 'strerror', '') or error}.") from error
+    checked.batches = checked.complete
+    return checked
+
+
+def read_through(archive: Path, tell: Tell) -> None:
+    """Whether each byte is there as its sums and its end have it. Raises Failed, OSError, TarError."""
+    _Unpacking(archive, archive.parent, tell, lambda path: False).run()
 
 
 @contextmanager
@@ -107,8 +128,11 @@ def _holds(folder: Path) -> bool:
 
 
 class _Unpacking:
-    def __init__(self, archive: Path, place: Path, tell: Tell) -> None:
+    def __init__(
+        self, archive: Path, place: Path, tell: Tell, wanted: Callable[[Path], bool] = lambda path: True
+    ) -> None:
         self._archive = archive
+        self._wanted = wanted  # what is written; all is looked at
         self._place = place
         self._tell = tell
         self._sums: dict[str, str] = {}  # of the batch that comes
@@ -134,6 +158,7 @@ class _Unpacking:
         if {name: end[name] for name in expected} != expected:
             raise self._damaged("it does not hold what its end says")
         self._done.version = str(self._about["version"])
+        self._done.complete = len(self._batches)
         return self._done
 
     def _members(self, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -193,15 +218,21 @@ class _Unpacking:
         self._tell(len(self._batches), int(self._about["batches"]), uid)
 
     def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> str:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         read, digest = tar.extractfile(member), hashlib.sha256()
         assert read is not None  # noqa: S101  (a regular file)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with self._opened(path) as file:
             while block := read.read(backups.BLOCK):
                 digest.update(block)
                 file.write(block)
-        os.utime(path, (member.mtime, member.mtime))
+        if self._wanted(path):
+            os.utime(path, (member.mtime, member.mtime))
         return digest.hexdigest()
+
+    def _opened(self, path: Path) -> BinaryIO:
+        if not self._wanted(path):
+            return Path(os.devnull).open("wb")
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
     def _json(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
         read = tar.extractfile(member)

@@ -5,12 +5,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 from huey.contrib.djhuey import HUEY
 
 from batches.models import Worker
-from batches.queries import consumers
+from batches.queries import consumers, versions
 from cardocr_site.doctor.told import Told, failed, fine, some, warning
 
 MANY_DOORBELLS = 1000
@@ -38,14 +37,18 @@ def database() -> Iterator[Told]:
 
 
 def _migrations(about: str) -> Iterator[Told]:
-    executor = MigrationExecutor(connection)
-    left = [str(migration) for migration, _back in executor.migration_plan(executor.loader.graph.leaf_nodes())]
-    if left:
-        yield failed(
-            about,
-            _("It is of an older version: %(migrations)s not applied.") % {"migrations": some(left)},
-            _("Start “manage.py serve” once; keep a copy of the data folder before."),
-        )
+    found = versions.standing(connection)
+    if found.unknown:
+        newer = some([".".join(one) for one in found.unknown])
+        told = _("It is of a newer version: %(migrations)s.") % {"migrations": newer}
+        yield failed(about, told, _("Install that one, or go back to a copy from before (docs/operating.md)."))
+    elif found.missing:
+        missing = some([".".join(one) for one in found.missing])
+        told = _("It is of an older version: %(migrations)s not applied.") % {"migrations": missing}
+        advice = _("Start “manage.py serve” once: it keeps a copy and changes it.")
+        if connection.vendor == "postgresql":
+            advice = _("Stop cardocr, make a backup, and call “manage.py prepare_database”.")
+        yield failed(about, told, advice)
     else:
         yield fine(about, _("Reached, and of this version."))
 

@@ -266,6 +266,32 @@ def test_a_damaged_or_hostile_one_leaves_the_folder_as_it_was(made, tmp_path, br
     assert not list(tmp_path.rglob("evil.jpg"))
 
 
+def test_one_is_checked_without_bringing_it_back(made: Path, tmp_path: Path):
+    told = io.StringIO()
+    call_command("restore", str(made), "--check", stdout=told)
+    assert told.getvalue() == f"{made} is whole: 1 batches, 4 files, without keys.\n"
+    for change, said in ((one_byte, "are not as they were"), (database, "does not hold what its end says")):
+        with pytest.raises(CommandError, match=said):
+            call_command("restore", str(changed(made, tmp_path / "changed.tar", change)), "--check")
+    assert [path.name for path in settings.DATA_DIR.glob("check-*")] == []
+
+
+def test_one_that_cannot_be_read_back_is_not_kept(stocked: Batch, target: Path, monkeypatch: pytest.MonkeyPatch):
+    """As where the disk has kept another byte than it was given."""
+    real = making._read_back
+
+    def rotten(part: Path, tell: Any) -> None:
+        data = bytearray(part.read_bytes())
+        data[data.index(b"\xff\xd8") + 20] ^= 1  # in the first JPEG
+        part.write_bytes(data)
+        real(part, tell)
+
+    monkeypatch.setattr(making, "_read_back", rotten)
+    with pytest.raises(CommandError, match="cannot be read back, so nothing was kept"):
+        call_command("backup", str(target))
+    assert list(target.parent.iterdir()) == []
+
+
 @pytest.mark.parametrize("bytes_", [b"", b"no archive at all" * 100])
 def test_what_is_no_backup_is_refused(tmp_path, bring, bytes_):
     (tmp_path / "x.tar").write_bytes(bytes_)

@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings as site
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from batches.intake import decoders, durable, store
@@ -178,6 +179,14 @@ def test_migrations_that_are_left_are_named(db: None) -> None:
     told = next(records.database())
     assert told.state == State.FAILED
     assert "batches.0002_extraction" in told.meaning
+
+
+def test_a_database_of_a_newer_version_is_said_to_be_one(db: None) -> None:
+    MigrationRecorder(connection).record_applied("batches", "9999_later")
+    told = next(records.database())
+    assert told.state == State.FAILED
+    assert "of a newer version: batches.9999_later" in told.meaning
+    assert "Install that one" in told.advice
 
 
 def test_damage_is_told(monkeypatch: pytest.MonkeyPatch, db: None) -> None:

@@ -22,6 +22,7 @@ CHIEF = [
     "tests/batches/actions/test_erasing.py::test_a_canary_is_found_nowhere",
     "tests/site/test_audit.py::test_the_database_changes_no_entry",
     "tests/upgrades/test_moving.py",
+    "tests/upgrades/test_upgrades_postgres.py",
     "tests/processes/test_backups.py",
     "tests/processes/test_kills.py::test_two_consumers_read_one_batch_together_and_no_card_twice",
 ]

@@ -185,7 +185,7 @@ def test_a_newer_database_is_refused_by_all_that_start(data: Path):
     ):
         assert started.returncode == 1
         assert "is of a newer cardocr than this" in started.stderr
-        assert "batches 9999_later" in started.stderr
+        assert "batches.9999_later" in started.stderr
     assert dump(data / DATABASE) == was
 
 

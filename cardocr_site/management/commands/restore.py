@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", type=Path, help="what `backup` has made")
+        parser.add_argument("--check", action="store_true", help="look at all of it, and bring nothing back")
 
-    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+    def handle(self, *args: Any, file: Path, check: bool, **options: Any) -> None:
         meter = Meter(self.stderr)
         try:
-            done = restoring.restore(file, meter.show)
+            done = (restoring.check if check else restoring.restore)(file, meter.show)
         except (backups.Failed, locks.InUse) as error:
             raise CommandError(str(error)) from None
         finally:
             meter.end()
+        if check:
+            keys = "with keys" if done.keys else "without keys"
+            self.stdout.write(f"{file} is whole: {done.batches} batches, {done.files} files, {keys}.")
+            return
+        self.tell(done)
+
+    def tell(self, done: restoring.Restored) -> None:
         self.stdout.write(f"{done.batches} batches and {done.files} files are in {settings.DATA_DIR}.")
         if done.unknown:
             self.stdout.write(f"{len(done.unknown)} batches were made while the backup was, and are not in it.")
@@ -36,4 +45,6 @@ class Command(BaseCommand):
                 "The backup has no keys. Put the encryption-key of that time into the data folder; without it, enter "
                 "the keys of engines anew. People sign in again."
             )
+        elif os.environ.get("CARDOCR_ENCRYPTION_KEY") or os.environ.get("CARDOCR_ENCRYPTION_KEY_FILE"):
+            self.stdout.write("Its keys are in the data folder now; CARDOCR_ENCRYPTION_KEY is used all the same.")
         self.stdout.write("Start it: manage.py serve. Then call manage.py doctor.")
