@@ -209,10 +209,11 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 50_000},
     },
 }
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# `here` is what each socket listens to by itself: nobody speaks there, and it must outlive what lies between processes.
+CHANNEL_LAYERS = {name: {"BACKEND": "channels.layers.InMemoryChannelLayer"} for name in ("default", "here")}
 REDIS_URL = env.str("REDIS_URL", default="").strip()
 if REDIS_URL not in address.EMBEDDED:
-    vars().update(address.settings_of(REDIS_URL, SECRET_KEY, HUEY))
+    vars().update(address.settings_of(REDIS_URL, SECRET_KEY, HUEY, CHANNEL_LAYERS))
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [

@@ -39,7 +39,7 @@ if importlib.util.find_spec("allauth"):
 
 from cardocr_site import databases  # noqa: E402
 from cardocr_site.settings import *  # noqa: E402, F403
-from cardocr_site.settings import DATA_DIR, EXTRACTION_THREADS, HUEY, SECRET_KEY  # noqa: E402
+from cardocr_site.settings import CHANNEL_LAYERS, DATA_DIR, EXTRACTION_THREADS, HUEY, SECRET_KEY  # noqa: E402
 from cardocr_site.settings import STORAGES as SITE_STORAGES  # noqa: E402
 from cardocr_site.shared import address  # noqa: E402
 
@@ -54,6 +54,6 @@ if os.environ.get("CARDOCR_TEST_DATABASE_URL"):
     }
 if os.environ.get("CARDOCR_TEST_REDIS_URL"):
     REDIS_URL = os.environ["CARDOCR_TEST_REDIS_URL"]
-    vars().update(address.settings_of(REDIS_URL, SECRET_KEY, HUEY))
+    vars().update(address.settings_of(REDIS_URL, SECRET_KEY, HUEY, CHANNEL_LAYERS))
 STORAGES = SITE_STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 ALLOW_PRIVATE_ENGINES = ["127.0.0.1"]  # tests/vlm_server.py

@@ -50,6 +50,7 @@ def language_of(query: dict[str, list[str]]) -> str:
 class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
     """Accepts, asks for permission, and only then joins anything. Subclasses say what is watched."""
 
+    channel_layer_alias = "here"  # audiences listen; with Redis each socket would fall with it
     greeting = BEAT
     seat: Seat[Key] | None = None
     audience: Audience[Key] | None = None

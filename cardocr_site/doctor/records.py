@@ -74,7 +74,12 @@ def _sqlite(about: str) -> Iterator[Told]:
 
 
 def queue() -> Iterator[Told]:
-    waiting = HUEY.pending_count()
+    try:
+        waiting = HUEY.pending_count()
+    except Exception as error:  # of the Redis client's own kind, which need not be installed
+        told = _("It cannot be reached: %(error)s") % {"error": str(error)[:200]}
+        yield failed(_("queue"), told, _("Is the server of REDIS_URL running?"))
+        return
     if waiting > MANY_DOORBELLS:
         yield warning(
             _("queue"),

@@ -22,7 +22,7 @@ LISTENING = {
 }
 
 
-def settings_of(url: str, secret: str, huey: dict[str, Any]) -> dict[str, Any]:
+def settings_of(url: str, secret: str, huey: dict[str, Any], layers: dict[str, Any]) -> dict[str, Any]:
     """HUEY, CHANNEL_LAYERS and CACHES. What is wrong is said without the address, which may hold a password."""
     _refuse(url)
     _need_packages()
@@ -40,10 +40,11 @@ def settings_of(url: str, secret: str, huey: dict[str, Any]) -> dict[str, Any]:
         },
         # By publishing, not by lists: what is subscribed outlives FLUSHALL and a restart, and nothing piles up.
         "CHANNEL_LAYERS": {
+            **layers,
             "default": {
                 "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
                 "CONFIG": {"hosts": [{"address": url, **LISTENING}], "prefix": NAME},
-            }
+            },
         },
         "CACHES": {
             name: {

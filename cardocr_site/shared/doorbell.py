@@ -11,6 +11,7 @@ from cardocr_site.shared.client import client
 from cardocr_site.shared.outage import asked, outage
 
 REST = 0.5  # seconds between two tries of a consumer
+AT_MOST = 10_000  # that wait: where no consumer runs for weeks, the first ones tell no more than the last
 
 
 class Storage(RedisStorage):
@@ -18,7 +19,13 @@ class Storage(RedisStorage):
         super().__init__(name, connection_pool=client(url).connection_pool, **options)
 
     def enqueue(self, data: bytes, priority: int | None = None) -> None:
-        asked(lambda: self.conn.lpush(self.queue_key, data), lambda: None)
+        asked(lambda: self._ring(data), lambda: None)
+
+    def _ring(self, data: bytes) -> None:
+        with self.conn.pipeline() as pipe:
+            pipe.lpush(self.queue_key, data)
+            pipe.ltrim(self.queue_key, 0, AT_MOST - 1)
+            pipe.execute()
 
     def dequeue(self) -> Any:
         try:

@@ -229,6 +229,15 @@ def test_a_queue_that_nobody_takes_from_is_told(monkeypatch: pytest.MonkeyPatch)
     assert "5000 doorbells" in only(records.queue()).meaning
 
 
+def test_a_queue_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise RuntimeError("Connection refused.")
+
+    monkeypatch.setattr(records.HUEY, "pending_count", refused)
+    told = only(records.queue())
+    assert (told.state, told.meaning) == (State.FAILED, "It cannot be reached: Connection refused.")
+
+
 def test_a_key_that_others_may_read_is_told(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
     (tmp_path / "encryption-key").write_text("x")

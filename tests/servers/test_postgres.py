@@ -1,4 +1,4 @@
-"""The chief promises on a real PostgreSQL; all tests run there with `make test-postgres`."""
+"""The chief promises on a real PostgreSQL with a Redis; all tests run there with `make test-postgres`."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import postgres_server
+from tests import postgres_server, redis_server
 from tests.site.processes import ROOT
 
 pytestmark = pytest.mark.servers
@@ -24,25 +24,26 @@ CHIEF = [
     "tests/upgrades/test_moving.py",
     "tests/upgrades/test_upgrades_postgres.py",
     "tests/processes/test_backups.py",
+    "tests/processes/test_redis.py",
     "tests/processes/test_kills.py::test_two_consumers_read_one_batch_together_and_no_card_twice",
 ]
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    if postgres_server.programs() is None:
+def addresses() -> Iterator[dict[str, str]]:
+    if postgres_server.programs() is None or redis_server.program() is None:
         if os.environ.get("CARDOCR_REQUIRE_SERVERS"):
-            pytest.fail("PostgreSQL is not installed: make servers")
-        pytest.skip("PostgreSQL is not installed: make servers")
-    with postgres_server.running() as url:
-        yield url
+            pytest.fail("PostgreSQL or Redis is not installed: make servers")
+        pytest.skip("PostgreSQL or Redis is not installed: make servers")
+    with postgres_server.running() as url, redis_server.running() as redis:
+        yield {"CARDOCR_TEST_DATABASE_URL": url, "CARDOCR_TEST_REDIS_URL": redis.url}
 
 
-def test_the_chief_promises_hold_there_too(address: str) -> None:
+def test_the_chief_promises_hold_there_too(addresses: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHIEF],
         cwd=ROOT,
-        env=os.environ | {"CARDOCR_TEST_DATABASE_URL": address},
+        env=os.environ | addresses,
         capture_output=True,
         text=True,
         timeout=600,

@@ -33,14 +33,14 @@ HUEY = {
 )
 def test_an_address_that_cannot_be_used_is_refused_without_its_password(url: str, sentence: str):
     with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as raised:
-        address.settings_of(url, "secret", HUEY)
+        address.settings_of(url, "secret", HUEY, {})
     assert "canary" not in str(raised.value)
 
 
 def test_without_its_packages_it_is_said_how_to_get_them(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImproperlyConfigured, match=r"requirements-redis\.lock"):
-        address.settings_of("redis://localhost", "secret", HUEY)
+        address.settings_of("redis://localhost", "secret", HUEY, {})
 
 
 def test_a_password_is_unescaped_and_tls_checks_whom_it_talks_to():
@@ -57,12 +57,12 @@ def test_a_password_is_unescaped_and_tls_checks_whom_it_talks_to():
 
 def test_tasks_are_signed_and_huey_keeps_what_it_was_told():
     pytest.importorskip("channels_redis")
-    made: dict[str, Any] = address.settings_of("redis://localhost", "secret", HUEY)["HUEY"]
+    made: dict[str, Any] = address.settings_of("redis://localhost", "secret", HUEY, {})["HUEY"]
     assert (made["results"], made["consumer"], made["name"]) == (False, {"workers": 2}, "cardocr")
     assert "filename" not in made
     written = made["serializer"].serialize(("drain", 7))
     assert made["serializer"].deserialize(written) == ("drain", 7)
-    others = address.settings_of("redis://localhost", "another", HUEY)["HUEY"]["serializer"]
+    others = address.settings_of("redis://localhost", "another", HUEY, {})["HUEY"]["serializer"]
     with pytest.raises(ValueError, match="mismatch"):
         others.deserialize(written)
 
