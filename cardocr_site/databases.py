@@ -22,6 +22,12 @@ OLDEST = 14  # Django's floor
 # Connections of a process beside those of its reading threads: pages, the collector, the sweeper, what prepares scans.
 BESIDE = 32
 PATIENCE = 20  # seconds for a free connection, as SQLite waits for its lock
+# A machine that is cut off is noticed by both ends within half a minute. Otherwise the server would keep its locks for
+# two hours, and its own threads would wait as long. A process that is frozen while it holds a lock loses it as well.
+KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+SESSION = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in KEEPALIVE.items()} | {
+    "idle_in_transaction_session_timeout": 60_000
+}
 PREPARING = 20_261_128  # the number of the lock under which tables are made
 BYTEWISE = ("C", "POSIX", "C.UTF-8", "C.utf8", "C.UTF8")
 UNICODE = "und-x-icu"  # the collation by whose rules text is folded
@@ -79,6 +85,8 @@ def _postgres(url: str, threads: int) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 10,
+            **KEEPALIVE,
+            "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
             "application_name": "cardocr",
             **options,
             "pool": {"min_size": 1, "max_size": threads + BESIDE, "timeout": PATIENCE},

@@ -1,4 +1,4 @@
-"""One `serve` per data folder and role, and the pid of whoever is in the way."""
+"""One `serve` per data folder, role and machine, and the pid of whoever is in the way."""
 
 import contextlib
 import fcntl
@@ -10,6 +10,11 @@ from pathlib import Path
 
 class InUse(Exception):
     """Somebody else has it; the message says who."""
+
+
+def of_role(data: Path, role: str) -> Path:
+    """On this machine: several may work in one folder, each under a name of its own."""
+    return data / "run" / f"serve-{role}-{socket.gethostname()}.lock"
 
 
 @contextlib.contextmanager

@@ -40,9 +40,82 @@ def programs() -> Path | None:
     return next((path for path in reversed(found) if (path / "initdb").exists()), None)
 
 
+class Server:
+    """What a test holds. Each of its ways to go wrong can be mended again."""
+
+    def __init__(self, there: Path, data: Path, host: str, whose: dict[str, Any], settings: dict[str, str]) -> None:
+        self._there, self._data, self._whose = there, data, whose
+        self._settings = {**SETTINGS, "listen_addresses": host, **settings}
+        self.host = host
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            self.port = int(probe.getsockname()[1])
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """With the name of a database that is not there yet."""
+        return f"postgres://{USER}:{quote(PASSWORD, safe='')}@{self.host}:{self.port}/cardocr"
+
+    def start(self) -> None:
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        with (self._data / "log").open("ab") as log:
+            server = self._process = subprocess.Popen(
+                [self._there / "postgres", "-D", self._data, "-p", str(self.port), *options],
+                cwd=self._data,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the tests; it goes when they do
+                **self._whose,
+            )
+        until(lambda: self._answers() or server.poll() is not None, 30)
+        assert server.poll() is None, (self._data / "log").read_text()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)  # do not wait for connections
+            self._process.wait(30)
+
+    def pause(self) -> None:
+        """It takes connections and answers nothing, as on a machine that hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, signal_: int) -> None:
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        for pid in [self._process.pid, *map(int, children.read_text().split())]:
+            os.kill(pid, signal_)
+
+    def connected(self) -> Any:
+        import psycopg
+
+        return psycopg.connect(
+            host=self.host, port=self.port, user=ROOT, password=PASSWORD, dbname="postgres", autocommit=True
+        )
+
+    def _answers(self) -> bool:
+        import psycopg
+
+        try:
+            self.connected().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
 @contextmanager
 def running(**settings: str) -> Iterator[str]:
     """Its address, with the name of a database that is not there yet. `settings`: other than ours."""
+    with serving(**settings) as server:
+        yield server.url
+
+
+@contextmanager
+def serving(host: str = "127.0.0.1", network: str = "127.0.0.1/32", **settings: str) -> Iterator[Server]:
+    """For whoever calls from that network."""
     there = programs()
     assert there is not None, "no PostgreSQL is installed: make servers"
     # It does not start as root.
@@ -65,54 +138,18 @@ def running(**settings: str) -> Iterator[str]:
             stdout=subprocess.DEVNULL,
             **whose,
         )
-        with _serving(there, data, whose, SETTINGS | settings) as port:
-            yield f"postgres://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/cardocr"
+        with (data / "pg_hba.conf").open("a") as allowed:
+            allowed.write(f"host all all {network} scram-sha-256\n")
+        server = Server(there, data, host, whose, settings)
+        server.start()
+        try:
+            with server.connected() as connection:
+                connection.execute(f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD '{PASSWORD}'")
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _serving(there: Path, data: Path, whose: dict[str, Any], settings: dict[str, str]) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    told = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with (data / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [there / "postgres", "-D", data, "-p", str(port), *told],
-            cwd=data,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for the tests; it goes when they do
-            **whose,
-        )
-    try:
-        until(lambda: answers(port) or server.poll() is not None, 30)
-        assert server.poll() is None, (data / "log").read_text()
-        with connected(port) as connection:
-            connection.execute(f"CREATE ROLE {USER} LOGIN CREATEDB PASSWORD '{PASSWORD}'")
-        yield port
-    finally:
-        server.send_signal(signal.SIGINT)  # do not wait for connections
-        server.wait(30)
-
-
-def connected(port: int) -> Any:
-    import psycopg
-
-    return psycopg.connect(
-        host="127.0.0.1", port=port, user=ROOT, password=PASSWORD, dbname="postgres", autocommit=True
-    )
-
-
-def answers(port: int) -> bool:
-    import psycopg
-
-    try:
-        connected(port).close()
-    except psycopg.OperationalError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ class Server:
     """What a test holds: the address, the failures, the calls."""
 
     port: int = 0
+    host: str = "127.0.0.1"
     delay: float = 0.0  # seconds before each answer
     confidence: float | None = 0.95
     entries: int = 2  # on a card, where a list of them is asked for
@@ -138,7 +139,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://{self.host}:{self.port}/v1"
 
     def config(self, **changes: Any) -> EngineConfig:
         """An engine's configuration that points here."""
@@ -147,7 +148,7 @@ class Server:
             "name": "test endpoint",
             "address": self.url,
             "model": "test-model",
-            "private_hosts": ("127.0.0.1",),
+            "private_hosts": (self.host,),
         }
         return EngineConfig(**(given | changes))
 
@@ -385,11 +386,11 @@ class _Http(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(port: int = 0, delay: float = 0.0) -> Iterator[Server]:
-    """The server, listening on 127.0.0.1 until the block ends."""
-    test = Server(delay=delay)
+def running(port: int = 0, delay: float = 0.0, host: str = "127.0.0.1") -> Iterator[Server]:
+    """The server, listening until the block ends."""
+    test = Server(delay=delay, host=host)
     handler = type("Handler", (_Handler,), {"test": test})
-    with _Http(("127.0.0.1", port), handler) as http:
+    with _Http((host, port), handler) as http:
         test.port = http.server_address[1]
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

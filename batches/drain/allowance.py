@@ -7,9 +7,8 @@ import logging
 from datetime import datetime
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from batches import changes, rows
+from batches import changes, clock, rows
 from batches.models import Card, CardScan, Spending
 from batches.queries import budgets, house, pilot
 from batches.states import BatchStatus, PauseReason
@@ -24,7 +23,7 @@ def choose(change: changes.Change, engine: Engine | None, ready: QuerySet[Card],
     if refusal := house.refusal(batch, engine):
         _pause(change, PauseReason.CREDENTIALS, refusal)
         return []
-    left = limit if engine is None else min(limit, _paid_for(change, engine, timezone.now(), limit))
+    left = limit if engine is None else min(limit, _paid_for(change, engine, clock.now(), limit))
     if batch.pilot is None or left <= 0:
         return _first(ready, left) if left > 0 else []
     return _of_pilot(change, batch.pilot, ready, left)

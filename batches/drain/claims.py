@@ -1,24 +1,26 @@
 """Which cards this process may read. `claim` is the fencing number that a save must name."""
 
+import logging
 from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import connection
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
-from batches import changes, rows
+from batches import changes, clock, rows
 from batches.drain import allowance, blocks
 from batches.models import Card, Worker
 from batches.states import BatchStatus, CardStatus
 from ocr.models import Engine
+
+log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
 
 
 def ready(batch_id: int, rereading_id: int | None = None) -> QuerySet[Card]:
     """Cards that may be claimed now, in order: those of a re-reading, or those that are read for the first time."""
-    due = Q(not_before=None) | Q(not_before__lte=timezone.now())
+    due = Q(not_before=None) | Q(not_before__lte=clock.now())
     waiting = Card.objects.filter(due, batch=batch_id, status=CardStatus.PENDING, worker=None, rereading=rereading_id)
     return waiting.exclude(prepared_at=None).order_by("position")
 
@@ -31,7 +33,7 @@ _ANY = (
 
 def _is_any_ready(batch_id: int, rereading_id: int | None) -> bool:
     """As `ready(…).exists()`. Asked often: making that statement costs thirty times as much as running it."""
-    values = [batch_id, connection.ops.adapt_datetimefield_value(timezone.now())]
+    values = [batch_id, connection.ops.adapt_datetimefield_value(clock.now())]
     sql = _ANY + ("rereading_id IS NULL LIMIT 1" if rereading_id is None else "rereading_id = %s LIMIT 1")
     with connection.cursor() as cursor:
         cursor.execute(sql, values if rereading_id is None else [*values, rereading_id])
@@ -50,7 +52,7 @@ def take(batch_id: int, worker: Worker, limit: int, rereading_id: int | None = N
         cards = allowance.choose(change, engine, ready(batch_id, rereading_id), limit)
         if not cards:
             return []
-        lease = timezone.now() + LEASE
+        lease = clock.now() + LEASE
         mine = {"worker_id": worker.pk, "lease_until": lease, "called_at": None}
         rows.update_each(Card, [(card.pk, {**mine, "claim": card.claim + 1}) for card in cards])
         change.move_batch(BatchStatus.RUNNING) if change.batch.status != BatchStatus.RUNNING else None
@@ -86,7 +88,7 @@ def _free(change: changes.Change, held: QuerySet[Card], *, crashed: bool) -> int
     if cancelled:
         blocks.stop_cards(change, idle, worker=None, lease_until=None)
         freed += blocks.stop_cards(change, called, worker=None, lease_until=None, called_at=None)
-        change.end_rereading(timezone.now())
+        change.end_rereading(clock.now())
     else:
         idle.update(worker=None, lease_until=None)
         more = {"crashes": F("crashes") + 1} if crashed else {}
@@ -106,6 +108,10 @@ def free_orphans() -> None:
 
 def renew(worker: Worker) -> None:
     """Prolong what this worker holds; nobody sees it, so no version."""
-    now = timezone.now()
-    Worker.objects.filter(pk=worker.pk).update(seen_at=now)
+    now = clock.learn()
+    if not Worker.objects.filter(pk=worker.pk).update(seen_at=now):
+        # Cut off for a while, it was taken for dead, and its cards were given away: it begins anew.
+        log.warning("Worker %s was thought to be gone; it is back.", worker)
+        worker.seen_at = now
+        worker.save(force_insert=True)
     Card.objects.filter(worker=worker).update(lease_until=now + LEASE)

@@ -13,9 +13,8 @@ from typing import Any, Literal
 
 from django.db import OperationalError
 from django.db.models import F
-from django.utils import timezone
 
-from batches import changes, rows
+from batches import changes, clock, rows
 from batches.drain import blocks, candidates, duplicates, outages
 from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import attempt_of, clean, result_of
@@ -205,14 +204,14 @@ class Collector:
                 if isinstance(event, Refund):
                     self._refund(event)
             if group.finished:
-                change.keep_pace(timezone.now(), group.finished, group.longest)
+                change.keep_pace(clock.now(), group.finished, group.longest)
             if outcomes:
                 self._end(change)
             dropped = group.dropped
         self.dropped += dropped
 
     def _end(self, change: changes.Change) -> None:
-        now = timezone.now()
+        now = clock.now()
         if change.batch.status == BatchStatus.CANCELLED:
             change.end_rereading(now)
         else:
@@ -315,13 +314,13 @@ class Collector:
             return
         back: dict[str, Any] = _FREED | {"tries": tries, "called_at": None}
         if outcome.retry_in:
-            back["not_before"] = timezone.now() + timedelta(seconds=outcome.retry_in)
+            back["not_before"] = clock.now() + timedelta(seconds=outcome.retry_in)
         if batch.status == BatchStatus.CANCELLED and card.pk in group.held:
             self._leave(group, card)
             return
         to = CardStatus.PENDING
         if batch.status == BatchStatus.CANCELLED:
-            to, back["finished_at"], back["rereading"] = CardStatus.CANCELLED, timezone.now(), None
+            to, back["finished_at"], back["rereading"] = CardStatus.CANCELLED, clock.now(), None
         if card.status == to:
             Card.objects.filter(pk=card.pk).update(**back)
         else:
@@ -365,7 +364,7 @@ class Collector:
     def _finished(self, group: _Group, outcome: Outcome) -> dict[str, Any]:
         group.finished += 1
         group.longest = max(group.longest, outcome.duration)
-        now = timezone.now()
+        now = clock.now()
         return _FREED | {"finished_at": now, "duration": outcome.duration, "files_due": True, "not_before": None}
 
     def _save_rows(self, group: _Group) -> None:

@@ -1,7 +1,8 @@
 """The gate that every call passes: after the answer to pause or cancel, no new call starts.
 
 A call holds the batch's gate shared from its look at the status until its request has left. Who pauses or
-stops a batch commits the new status first and then waits until nobody stands in the gate.
+stops a batch commits the new status first and then waits until nobody stands in the gate. It is a file lock where all
+processes are on one machine, and an advisory lock of PostgreSQL where they may be on several.
 """
 
 import fcntl
@@ -10,17 +11,19 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from django.conf import settings
-from django.db import connection
-from django.utils import timezone
+from django.db import DatabaseError, connection
 
+from batches import clock
 from batches.queries.budgets import month_of
 from ocr.errors import CallWithheld
 from ocr.models import Engine
+
+GATES = 20_261_129  # the class of their advisory locks
 
 _SQL = (
     "SELECT e.rest_until > %s, e.place, b.options,"
@@ -76,7 +79,7 @@ def look(call: Call) -> None:
     """Raises EngineRests in a rest, and CallWithheld where nobody wants the call any more: the batch does not run, the
     card is another's, another key is meant, a budget is used up, or the scan would leave the house and must not.
     """
-    now = timezone.now()
+    now = clock.now()
     asked_at = connection.ops.adapt_datetimefield_value(now)
     month = connection.ops.adapt_datefield_value(month_of(now))
     with connection.cursor() as cursor:
@@ -97,28 +100,61 @@ def look(call: Call) -> None:
 @contextmanager
 def passing(call: Call) -> Iterator[None]:
     """As `look`; and who is inside is waited for by those who pause or stop the batch."""
-    handle = _open(call.batch_id)
+    with _advised(call.batch_id) if connection.vendor == "postgresql" else _held(call.batch_id):
+        look(call)
+        yield
+
+
+@contextmanager
+def _held(batch_id: int) -> Iterator[None]:
+    handle = _open(batch_id)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH)
-        look(call)
         yield
     finally:
         os.close(handle)
 
 
+@contextmanager
+def _advised(batch_id: int) -> Iterator[None]:
+    """Its own statement: what is looked up after it sees what was committed before it. Lost with the connection."""
+    _ask("SELECT pg_advisory_lock_shared(%s, %s)", batch_id)
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError):  # the connection is gone, and the lock with it
+            _ask("SELECT pg_advisory_unlock_shared(%s, %s)", batch_id)
+
+
+def _ask(sql: str, batch_id: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [GATES, batch_id % 2**31])
+        return bool(cursor.fetchone()[0])
+
+
 def wait_until_clear(batch_id: int, seconds: float = 5.0) -> bool:
     """Called after the new status is committed. False: somebody stands in the gate for too long (a stopped process)."""
     deadline = time.monotonic() + seconds
+    is_clear = _is_clear_everywhere if connection.vendor == "postgresql" else _is_clear_here
+    while not is_clear(batch_id):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def _is_clear_here(batch_id: int) -> bool:
     handle = _open(batch_id)
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(0.002)
-            else:
-                return True
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     finally:
         os.close(handle)
+    return True
+
+
+def _is_clear_everywhere(batch_id: int) -> bool:
+    if not _ask("SELECT pg_try_advisory_lock(%s, %s)", batch_id):
+        return False
+    return _ask("SELECT pg_advisory_unlock(%s, %s)", batch_id)

@@ -11,10 +11,10 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db.models import F, QuerySet
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from batches import clock
 from batches.drain.telling import BACK_OFF
 from batches.drain.threads import Rounds
 from batches.models import News
@@ -37,14 +37,14 @@ class Mailing(Rounds):
 
     def mail_all(self, of: QuerySet[News] | None = None) -> None:
         found = News.objects.all() if of is None else of
-        due = found.filter(mail_at__lte=timezone.now()).select_related("user", "batch", "by")
+        due = found.filter(mail_at__lte=clock.now()).select_related("user", "batch", "by")
         for news in due.order_by("mail_at")[:100]:
             if self.is_stopping:
                 return
             row = News.objects.filter(pk=news.pk, mail_at=news.mail_at)
             if not _is_wanted(news):
                 row.update(mail_at=None)
-            elif row.update(mail_at=timezone.now() + UNDER_WAY, mail_tries=F("mail_tries") + 1):
+            elif row.update(mail_at=clock.now() + UNDER_WAY, mail_tries=F("mail_tries") + 1):
                 _send(news, news.mail_tries + 1)
 
 
@@ -60,7 +60,7 @@ def _send(news: News, tries: int) -> None:
     try:
         message(news).send()
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        again = timezone.now() + BACK_OFF[tries - 1] if tries <= len(BACK_OFF) else None
+        again = clock.now() + BACK_OFF[tries - 1] if tries <= len(BACK_OFF) else None
         # Neither the address nor what a server says of it.
         log.warning("Notice %s could not be mailed (try %s): %s", news.pk, tries, type(error).__name__)
     News.objects.filter(pk=news.pk, mail_tries=tries).update(mail_at=again)

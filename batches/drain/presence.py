@@ -1,14 +1,20 @@
-"""Who reads cards. On one host a worker lives as long as it holds its lock file, so a restart frees leases at once."""
+"""Who reads cards. On one host a worker lives as long as it holds its lock file, so a restart frees leases at once.
+
+Of another host, which may be cut off or switched off, it lives as long as it has said so within a lease.
+"""
 
 import fcntl
 import os
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from django.conf import settings
-from django.utils import timezone
+from django.db import connection
 
+from batches import clock
 from batches.drain.claims import LEASE
 from batches.models import Worker
 
@@ -30,7 +36,7 @@ class Presence:
         uid = secrets.token_hex(8)
         self._handle = os.open(lock_file(uid), os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._handle, fcntl.LOCK_EX)
-        now = timezone.now()
+        now = clock.learn()
         self.worker = Worker.objects.create(
             uid=uid, host=socket.gethostname(), pid=os.getpid(), started_at=now, seen_at=now
         )
@@ -42,22 +48,52 @@ class Presence:
 
 
 def is_dead(worker: Worker) -> bool:
+    is_silent = worker.seen_at < clock.now() - LEASE
     if worker.host != socket.gethostname():
-        return worker.seen_at < timezone.now() - LEASE
+        return is_silent
     try:
         handle = os.open(lock_file(worker.uid), os.O_RDWR)
-    except FileNotFoundError:
-        return True
+    except FileNotFoundError:  # with PostgreSQL it may be of another machine of that name, with a folder of its own
+        return is_silent or connection.vendor != "postgresql"
+    try:
+        return _is_free(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_free(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    finally:
-        os.close(handle)
     return True
 
 
-def forget(worker: Worker) -> None:
+@contextmanager
+def buried(worker: Worker) -> Iterator[bool | None]:
+    """One process at a time frees what a dead worker held; None: another one does.
+
+    True: what it has left on the disk is ours. False: nothing is there, or it lives on another host, cut off from the
+    database, and will come back for it.
+    """
+    with ExitStack() as stack:
+        sweeping = os.open(run_folder() / f"{worker.uid}.sweeping", os.O_RDWR | os.O_CREAT, 0o600)
+        stack.callback(os.close, sweeping)
+        if not _is_free(sweeping):
+            yield None
+            return
+        try:
+            handle = os.open(lock_file(worker.uid), os.O_RDWR)
+        except FileNotFoundError:
+            yield False
+        else:
+            stack.callback(os.close, handle)
+            yield _is_free(handle)
+        (run_folder() / f"{worker.uid}.sweeping").unlink(missing_ok=True)
+
+
+def forget(worker: Worker, *, with_files: bool = True) -> None:
     """Remove the traces of a dead worker that holds nothing any more."""
     Worker.objects.filter(pk=worker.pk).delete()
-    lock_file(worker.uid).unlink(missing_ok=True)
+    if with_files:
+        lock_file(worker.uid).unlink(missing_ok=True)

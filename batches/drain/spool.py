@@ -5,7 +5,6 @@ them and writes their rows; without it the answers of the last moment would be a
 each would cost more than all the rest of it: lines are appended to a sheet, which goes when all of its rows stand.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from batches.drain.outcomes import Event, Outcome
-from batches.drain.presence import lock_file, run_folder
+from batches.drain.presence import run_folder
 from batches.drain.reading import result_of
 from batches.models import Card, Worker
 from batches.queries.means import setup_again, setup_of
@@ -113,18 +112,12 @@ class Spool:
 
 @contextmanager
 def left_by(worker: Worker) -> Iterator[list[Outcome]]:
-    """What a dead worker had read and not written, of cards that it still holds; the files go when the rows stand."""
-    try:
-        handle = os.open(lock_file(worker.uid), os.O_RDWR)
-    except FileNotFoundError:  # of another host, or somebody else has swept up
-        yield []
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)  # one sweeper at a time: the second finds nothing held
-        yield list(_outcomes(worker))
-        shutil.rmtree(folder(worker), ignore_errors=True)
-    finally:
-        os.close(handle)
+    """What a dead worker had read and not written, of cards that it still holds; the files go when the rows stand.
+
+    For whoever buries it.
+    """
+    yield list(_outcomes(worker))
+    shutil.rmtree(folder(worker), ignore_errors=True)
 
 
 def _outcomes(worker: Worker) -> Iterator[Outcome]:

@@ -2,11 +2,12 @@
 
 import logging
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from batches import hooks, news
 from batches.drain import blocks, claims, erasing, presence, spool, succession
 from batches.drain.collector import Collector
+from batches.drain.outcomes import Outcome
 from batches.intake import parts, store, uploads
 from batches.models import Batch, Worker
 
@@ -49,14 +50,21 @@ class Sweeper:
     def free_the_dead(self) -> None:
         for worker in Worker.objects.exclude(pk=self._worker.pk):
             if presence.is_dead(worker):
-                with spool.left_by(worker) as answers:
-                    Collector(worker.pk).write(answers)
-                freed = claims.give_back(worker, crashed=True)
-                presence.forget(worker)
-                log.warning("Worker %s is gone; %s of its cards wait again.", worker, freed)
-                if answers:
-                    log.warning("%s answers that it had not written yet were kept.", len(answers))
+                with presence.buried(worker) as is_ours:
+                    if is_ours is not None:
+                        self._free(worker, with_files=is_ours)
         claims.free_orphans()
+
+    @staticmethod
+    def _free(worker: Worker, *, with_files: bool) -> None:
+        left: AbstractContextManager[list[Outcome]] = spool.left_by(worker) if with_files else nullcontext([])
+        with left as answers:
+            Collector(worker.pk).write(answers)
+        freed = claims.give_back(worker, crashed=True)
+        presence.forget(worker, with_files=with_files)
+        log.warning("Worker %s is gone; %s of its cards wait again.", worker, freed)
+        if answers:
+            log.warning("%s answers that it had not written yet were kept.", len(answers))
 
     def settle_folders(self) -> None:
         """Finish what a crash cut off between a start and its folder's new name."""

@@ -18,10 +18,9 @@ from datetime import timedelta
 import httpx
 from django.conf import settings
 from django.db.models import F, Min
-from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from batches import hooks
+from batches import clock, hooks
 from batches.drain.threads import Rounds
 from batches.models import Delivery
 from ocr import addresses, sealing
@@ -151,7 +150,7 @@ class Telling(Rounds):
 
 def _due() -> list[Delivery]:
     """The oldest of each webhook, so that none waits for what another has piled up."""
-    due = Delivery.objects.filter(next_at__lte=timezone.now(), webhook__enabled=True)
+    due = Delivery.objects.filter(next_at__lte=clock.now(), webhook__enabled=True)
     oldest = due.order_by().values("webhook").annotate(since=Min("next_at")).order_by("since")
     return [
         delivery
@@ -167,7 +166,7 @@ def _claimed(due: Iterable[Delivery]) -> Sequence[Delivery]:
         row = Delivery.objects.filter(pk=delivery.pk, next_at=delivery.next_at)
         if not hooks.may_be_told(delivery.webhook, delivery.batch_id):
             row.update(status=Status.WITHHELD, next_at=None)
-        elif row.update(tries=F("tries") + 1, next_at=timezone.now() + UNDER_WAY, tried_at=timezone.now()):
+        elif row.update(tries=F("tries") + 1, next_at=clock.now() + UNDER_WAY, tried_at=clock.now()):
             delivery.tries += 1
             mine.append(delivery)
     return mine
@@ -185,7 +184,7 @@ def _note(delivery: Delivery, outcome: Outcome) -> None:
     status, next_at = Status.DELIVERED, None
     if outcome.problem:
         again = BACK_OFF[delivery.tries - 1] if delivery.tries <= len(BACK_OFF) else None
-        status, next_at = (Status.WAITING, timezone.now() + again) if again else (Status.GIVEN_UP, None)
+        status, next_at = (Status.WAITING, clock.now() + again) if again else (Status.GIVEN_UP, None)
         log.warning(
             "Webhook %s was not told %s (%s, try %s): %s %s",
             delivery.webhook_id,

@@ -4,9 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
-
-from batches import changes
+from batches import changes, clock
 from batches.drain.outcomes import Event, Outcome
 from batches.drain.reading import attempt_of, clean, result_of
 from batches.drain.spending import Tally
@@ -50,7 +48,7 @@ def _note(change: changes.Change, row: TryCard, outcome: Outcome) -> None:
         asked = [spec.to_dict() for spec in outcome.setup.task.fields]
         _finish(change, row, result=result, fields=asked, error="", error_message="", **fields)
     elif outcome.error is not None and _may_again(row, outcome):
-        later = timezone.now() + timedelta(seconds=outcome.retry_in)
+        later = clock.now() + timedelta(seconds=outcome.retry_in)
         mine = TryCard.objects.filter(pk=row.pk, worker=row.worker, finished_at=None)
         mine.update(worker="", tries=row.tries + 1, not_before=later)
         change.set()
@@ -105,7 +103,7 @@ def _may_again(row: TryCard, outcome: Outcome) -> bool:
 def _finish(change: changes.Change, row: TryCard, **fields: Any) -> None:
     """Fenced: a row that was given up, or asked for anew, stays as it is."""
     mine = TryCard.objects.filter(pk=row.pk, worker=row.worker, finished_at=None)
-    mine.update(finished_at=timezone.now(), **fields)
+    mine.update(finished_at=clock.now(), **fields)
     change.set()
 
 

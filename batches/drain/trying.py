@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db.models import Q
-from django.utils import timezone
 
-from batches import changes
+from batches import changes, clock
 from batches.drain import tries
 from batches.drain.engines import Engines
 from batches.drain.gate import Call
@@ -100,7 +99,7 @@ class Trying:
         open_ = TryCard.objects.filter(worker="", finished_at=None, tryout__batch__deleted_at=None)
         if self._batch_id is not None:
             open_ = open_.filter(tryout__batch=self._batch_id)
-        now = timezone.now()
+        now = clock.now()
         ready = open_.filter(card__prepared_at__isnull=False).exclude(not_before__gt=now)
         for row in ready.order_by("tryout__asked_at", "place").select_related("tryout__batch__engine"):
             batch = row.tryout.batch

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event as Flag
 
-from django.utils import timezone
-
+from batches import clock
 from batches.drain import gate
 from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
@@ -160,7 +159,7 @@ class Reader:
 
     def _begin(self, job: Job, adapter: EngineAdapter, call: gate.Call, outcome: Outcome) -> Door:
         """The door that each of its requests passes; the first one is the card's start."""
-        now = timezone.now()
+        now = clock.now()
         if adapter.in_process or _alone(job.card):
             door: Door = partial(self._gate.passing, call)
             self._mark(job.card, door)
@@ -191,7 +190,7 @@ class Reader:
     def _mark(self, card: Card, door: Door) -> None:
         """Wait until the start is recorded: a card that kills the process must be known by name."""
         decided = Flag()
-        start = Start(card, timezone.now(), decided)
+        start = Start(card, clock.now(), decided)
         self._put(start)
         if not decided.wait(MARK_WITHIN) or start.refused:
             raise CallWithheld

@@ -45,7 +45,7 @@ def restore(archive: Path, tell: Tell) -> Restored:
     data = Path(settings.DATA_DIR)
     with ExitStack() as stack:
         for role in ("web", "worker"):
-            stack.enter_context(locks.held(data / "run" / f"serve-{role}.lock", f"The data folder {data}"))
+            stack.enter_context(locks.held(locks.of_role(data, role), f"The data folder {data}"))
         if connection.vendor == "postgresql":
             stack.enter_context(_alone_in_postgres())
         _refuse(data)

@@ -315,7 +315,7 @@ def test_a_database_with_changes_that_nobody_here_knows_is_refused(made, tmp_pat
 
 
 def test_a_serve_that_runs_there_is_in_the_way(made, tmp_path, bring):
-    lock = locks.held(tmp_path / "new" / "run" / "serve-web.lock", "it")
+    lock = locks.held(locks.of_role(tmp_path / "new", "web"), "it")
     with lock, pytest.raises(CommandError, match="cardocr runs there already"):
         bring(made)
     assert not (tmp_path / "new" / "cardocr.sqlite3").exists()

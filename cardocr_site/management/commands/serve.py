@@ -35,7 +35,7 @@ class Command(BaseCommand):
         try:
             with ExitStack() as stack:
                 for role in roles:
-                    stack.enter_context(locks.held(settings.DATA_DIR / "run" / f"serve-{role}.lock", data_folder()))
+                    stack.enter_context(locks.held(locks.of_role(settings.DATA_DIR, role), data_folder()))
                 if "web" in roles:
                     locks.check_port(host, port)
                 self.serve(roles, host, port)

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -6,9 +7,11 @@ from django.db import connection
 from django.utils import timezone
 
 from batches import changes
-from batches.drain import claims, presence
+from batches.drain import claims, presence, spool
+from batches.drain.sweeper import Sweeper
 from batches.models import Batch, Card, Rereading, Worker
 from batches.states import BatchStatus, CardStatus
+from tests.site.processes import POSTGRES
 
 pytestmark = pytest.mark.django_db
 
@@ -174,6 +177,8 @@ def test_on_one_host_a_worker_lives_as_long_as_it_holds_its_lock():
     here = presence.Presence()
     assert not presence.is_dead(here.worker)
     here.leave()
+    assert presence.is_dead(here.worker) or POSTGRES, "its name may be another machine's, too"
+    here.worker.seen_at -= timedelta(minutes=1)
     assert presence.is_dead(here.worker)
     assert not Worker.objects.filter(uid=here.worker.uid).exists()
 
@@ -190,6 +195,52 @@ def test_on_another_host_a_worker_lives_as_long_as_it_is_seen(worker):
     assert not presence.is_dead(worker)
     worker.seen_at -= timedelta(minutes=1)
     assert presence.is_dead(worker)
+
+
+def test_a_host_that_was_thought_to_be_gone_and_comes_back_begins_anew(started, worker):
+    (card,) = claims.take(started.pk, worker, 1)
+    sweeper = Sweeper(make_worker("another"))
+    Worker.objects.filter(pk=worker.pk).update(seen_at=timezone.now() - timedelta(minutes=1))
+    sweeper.free_the_dead()
+    assert not Worker.objects.filter(pk=worker.pk).exists()
+    (again,) = claims.take(started.pk, make_worker("a third"), 1)
+    claims.renew(worker)
+    assert Worker.objects.get(pk=worker.pk).seen_at > timezone.now() - timedelta(seconds=20)
+    (after,) = claims.take(started.pk, worker, 1)
+    assert again.pk == card.pk != after.pk
+    assert Card.objects.get(pk=card.pk).worker == again.worker, "what was given away stays where it is"
+
+
+@pytest.fixture
+def cut_off() -> Iterator[presence.Presence]:
+    """A worker of another host in the same folder: it lives, and the database has not heard of it for a minute."""
+    found = presence.Presence()
+    Worker.objects.filter(pk=found.worker.pk).update(host="elsewhere", seen_at=timezone.now() - timedelta(minutes=1))
+    yield found
+    found.leave()
+
+
+def test_the_cards_of_a_host_that_is_cut_off_are_freed_and_its_files_left_to_it(started, worker, cut_off):
+    claims.take(started.pk, cut_off.worker, 2)
+    answers = spool.folder(cut_off.worker)
+    answers.mkdir(parents=True)
+    Sweeper(worker).free_the_dead()
+    assert not Card.objects.filter(worker=cut_off.worker.pk).exists()
+    assert presence.lock_file(cut_off.worker.uid).exists()
+    assert answers.exists()
+
+
+def test_a_dead_worker_is_buried_by_one(started, worker):
+    dead = presence.Presence()
+    presence.os.close(dead._handle)
+    claims.take(started.pk, dead.worker, 2)
+    with presence.buried(dead.worker) as first:
+        assert first is True
+        Sweeper(worker).free_the_dead()
+        assert Card.objects.filter(worker=dead.worker).count() == 2, "the first one may be writing its answers"
+    Sweeper(worker).free_the_dead()
+    assert not Card.objects.filter(worker=dead.worker.pk).exists()
+    assert not list(presence.run_folder().glob(f"{dead.worker.uid}*"))
 
 
 @pytest.mark.parametrize(

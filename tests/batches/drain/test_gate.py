@@ -63,15 +63,29 @@ def test_the_answer_waits_for_who_stands_in_the_gate_and_nobody_enters_after_it(
     stopping.join()
 
 
+def is_clear(batch_id: int, seconds: float) -> bool:
+    """As another process sees it."""
+    found: list[bool] = []
+    in_a_thread(lambda: found.append(gate.wait_until_clear(batch_id, seconds))).join()
+    return found[0]
+
+
 def test_many_may_stand_in_the_gate_at_once(batch, claimed):
     with gate.passing(claimed), gate.passing(claimed):
-        assert not gate.wait_until_clear(batch.pk, 0.0)
+        assert not is_clear(batch.pk, 0.0)
+    assert is_clear(batch.pk, 0.05)
 
 
 def test_who_stands_in_the_gate_for_too_long_is_not_waited_for_for_ever(batch, claimed):
     with gate.passing(claimed):
-        assert not gate.wait_until_clear(batch.pk, 0.05)
-    assert gate.wait_until_clear(batch.pk, 0.05)
+        assert not is_clear(batch.pk, 0.05)
+    assert is_clear(batch.pk, 0.05)
+
+
+def test_who_fails_in_the_gate_has_left_it(batch, claimed):
+    with pytest.raises(ValueError, match="no answer"), gate.passing(claimed):
+        raise ValueError("no answer")
+    assert is_clear(batch.pk, 0.05)
 
 
 @pytest.mark.parametrize("claim", [0, 2])
