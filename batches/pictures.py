@@ -9,7 +9,6 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, http_date
 
 from batches.intake import sniff, store
-from batches.intake.unreachable import Unreachable
 from batches.streaming import CHUNK, stream_file
 
 TURNS = (0, 90, 180, 270)
@@ -26,13 +25,6 @@ class _Answer:
 
 def show(request: HttpRequest, scan: store.AnyScan, size: str) -> HttpResponseBase:
     """Raises Http404, also while the image is not made yet."""
-    try:
-        return _shown(request, scan, size)
-    except Unreachable as error:
-        return HttpResponse(error.message, status=503, content_type="text/plain; charset=utf-8")
-
-
-def _shown(request: HttpRequest, scan: store.AnyScan, size: str) -> HttpResponseBase:
     match size:
         case "full":
             return _respond(request, _original(scan))

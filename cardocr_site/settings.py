@@ -155,6 +155,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "cardocr_site.unreached.UnreachedMiddleware",
     "cardocr_site.api.idempotency.IdempotencyMiddleware",
 ]
 

@@ -26,7 +26,7 @@ def replace(card: Card, user: User, name: str, chunks: Iterable[bytes], *, back:
     try:
         received = receive(part, chunks)
         page = _only_page(received)
-        with store.arriving(card.batch, [part]), changes.locked(card.batch_id) as change:
+        with store.kept().arriving([part]), changes.locked(card.batch_id) as change:
             fresh = change.batch.cards.select_related("back").get(pk=card.pk)
             scan = _side(change, fresh, received, back=back)
             target = store.make(change.batch) / free_names.source(change.batch, name, received)

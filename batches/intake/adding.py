@@ -316,7 +316,7 @@ def keep(
     refusals: list[MemberRefused] = []
     moves: dict[Path, Path] = {}
     try:
-        arriving = store.arriving(batch, [ready.received.path for ready in group])
+        arriving = store.kept().arriving([ready.received.path for ready in group])
         with arriving, _turn(), changes.locked(batch) as change:
             refuse_unless_open(change.batch)
             folder = store.make(change.batch)

@@ -54,7 +54,7 @@ class Entry:
 
     def hold(self, received: Received) -> None:
         """It is opened step by step, as long as that takes."""
-        with store.arriving(self.batch, [received.path]), changes.locked(self.batch) as change:
+        with store.kept().arriving([received.path]), changes.locked(self.batch) as change:
             adding.refuse_unless_open(change.batch)
             there = _There(change.batch, [(self, received)])
             if not self._stands(there, received) and not self._is_twin(there, received):

@@ -33,7 +33,7 @@ _LARGE = TransferConfig(multipart_threshold=SINGLE, multipart_chunksize=16 << 20
 
 
 class Objects:
-    """`quick`: a client that gives up soon, for what is done while rows are locked."""
+    """`quick`: a client that gives up soon, for what may be done while rows are locked."""
 
     def __init__(
         self, root: Path, client: Any, quick: Any, bucket: str, prefix: str, more: Mapping[str, str], cache: Cache
@@ -96,7 +96,9 @@ class Objects:
         """Those of batches."""
         for page in self._pages(Prefix=self._prefix, Delimiter="/"):
             for entry in page.get("CommonPrefixes", ()):
-                yield self._root / entry["Prefix"].removeprefix(self._prefix).rstrip("/")
+                name = entry["Prefix"].removeprefix(self._prefix).rstrip("/")
+                if name != INCOMING:
+                    yield self._root / name
 
     def below(self, folder: Path) -> Iterator[str]:
         """Names of all files in it, those in its folders with these."""
@@ -110,7 +112,7 @@ class Objects:
 
     def _pages(self, **wanted: str) -> Iterator[Mapping[str, Any]]:
         with self._talking():
-            yield from self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **wanted)
+            yield from self._quick.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **wanted)
 
     def _head(self, path: Path) -> Mapping[str, Any]:
         with self._talking():
@@ -144,8 +146,8 @@ class Objects:
                 part.unlink(missing_ok=True)
 
     @contextmanager
-    def arriving(self, parts: Sequence[Path], folder: Path) -> Iterator[None]:
-        keys = {part: f"{self._key(folder)}/{INCOMING}/{part.name}" for part in parts}
+    def arriving(self, parts: Sequence[Path]) -> Iterator[None]:
+        keys = {part: self._key(self._root / INCOMING / part.name) for part in parts}
         try:
             _side_by_side(lambda part: self._send(part, keys[part]), list(parts))
             self._staged.update(keys)
@@ -211,9 +213,8 @@ class Objects:
 
     def tidy(self) -> None:
         """Clear away what was cut off on its way in, a day after it."""
-        for folder in self.folders():
-            old = [name for name in self.names(folder / INCOMING) if self._is_stale(folder / INCOMING / name)]
-            self.remove([folder / INCOMING / name for name in old])
+        incoming = self._root / INCOMING
+        self.remove([incoming / name for name in self.names(incoming) if self._is_stale(incoming / name)])
         with self._talking():
             found = self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=self._prefix).get("Uploads", ())
             for upload in found:

@@ -44,7 +44,7 @@ class Storage(Protocol):
         """Places where these are to be written by others; once the block has ended they are kept."""
         ...
 
-    def arriving(self, parts: Sequence[Path], folder: Path) -> AbstractContextManager[None]:
+    def arriving(self, parts: Sequence[Path]) -> AbstractContextManager[None]:
         """Around a transaction in which `keep` is called with these parts: what takes long comes before it."""
         ...
 
@@ -106,7 +106,7 @@ class Folder:
             made(folder)
         yield paths
 
-    def arriving(self, parts: Sequence[Path], folder: Path) -> AbstractContextManager[None]:
+    def arriving(self, parts: Sequence[Path]) -> AbstractContextManager[None]:
         return nullcontext()
 
     def keep(self, moves: Mapping[Path, Path]) -> None:

@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -197,9 +197,14 @@ def hold(upload: Upload, received: Path) -> None:
 
 def all_held() -> list[Path]:
     """Of all batches; a file's name is the key of its row."""
-    # A started batch holds none; of objects each look at one is a request.
-    bases = map(folder, Batch.objects.filter(label=None)) if settings.FILES_URL else folders()
+    bases = map(folder, _lately()) if settings.FILES_URL else folders()
     return [base / HELD / name for base in bases for name in kept().names(base / HELD)]
+
+
+def _lately() -> Iterable[Batch]:
+    """Drafts to which files came of late. Of objects each look is a request, and what a crash left is new."""
+    lately = timezone.now() - timedelta(days=3)
+    return Batch.objects.filter(label=None, uploads__created_at__gte=lately).distinct()
 
 
 def trouble() -> str:
@@ -240,10 +245,6 @@ def write_together(files: Mapping[Path, bytes]) -> None:
 
 def making(paths: Sequence[Path]) -> AbstractContextManager[Sequence[Path]]:
     return kept().making(paths, _parts())
-
-
-def arriving(batch: Batch, parts: Sequence[Path]) -> AbstractContextManager[None]:
-    return kept().arriving(parts, folder(batch))
 
 
 def _parts() -> Path:

@@ -16,8 +16,10 @@ from batches.actions.rereadings import CannotReadAgain
 from batches.actions.runs import CannotStart
 from batches.changes import TransitionRefused
 from batches.intake import receiving
+from batches.intake.unreachable import Unreachable
 from cardocr_site import request_ids
 from cardocr_site.contract import STATUS_OF, Refused, envelope, not_found
+from cardocr_site.unreached import AGAIN_AFTER
 from templates_app import editing
 
 log = logging.getLogger(__name__)
@@ -95,6 +97,10 @@ def _domain(request: HttpRequest, error: Any) -> HttpResponse:
     return answer(Refused(code if code in STATUS_OF else "VALIDATION_ERROR", message, details))
 
 
+def _unreached(request: HttpRequest, error: Any) -> HttpResponse:
+    return answer(Refused("NOT_READY", error.message, retry_after=AGAIN_AFTER))
+
+
 def _internal(request: HttpRequest, error: Exception) -> HttpResponse:
     log.error("Request %s: %s %s failed", request_ids.current(), request.method, request.path, exc_info=error)
     return answer(of_status(500))
@@ -109,6 +115,7 @@ HANDLERS: dict[type[Exception], Any] = {
     RequestDataTooBig: lambda request, error: answer(of_status(413)),
     SuspiciousOperation: lambda request, error: answer(of_status(400)),
     MultiPartParserError: lambda request, error: answer(of_status(400)),  # such as one without a boundary
+    Unreachable: _unreached,
     Exception: _internal,
     **dict.fromkeys((TransitionRefused, CannotStart, CannotReadAgain, editing.Refused, receiving.Refused), _domain),
 }

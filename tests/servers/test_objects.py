@@ -75,13 +75,17 @@ def names(door: s3.Door, batch: Batch) -> list[str]:
     return [key.removeprefix(prefix_of(batch)) for key in door.keys(prefix_of(batch))]
 
 
+def everything(door: s3.Door) -> list[str]:
+    return door.keys(f"{django_settings.FILES_URL.removeprefix(f's3://{s3.BUCKET}/')}/")
+
+
 @pytest.fixture
 def card(door: s3.Door, batch: Batch) -> Card:
     return adding.add_file(batch, "Box 1/one.jpg", [small_card(1)]).cards[0]
 
 
 def test_a_scan_is_an_object_under_its_stored_name_and_nothing_else_is_left(door, batch, card):
-    assert names(door, batch) == ["one.jpg"]
+    assert everything(door) == [f"{prefix_of(batch)}one.jpg"]
     assert door.bytes_of(f"{prefix_of(batch)}one.jpg") == small_card(1)
     assert store.find(card).read_bytes() == small_card(1)
     assert not store.parts()
@@ -119,7 +123,7 @@ def test_where_the_storage_takes_nothing_there_is_neither_card_nor_object(door, 
     with pytest.raises((Refused, Unreachable)):
         adding.add_file(batch, "one.jpg", [small_card(1)])
     door.broken = ""
-    assert (names(door, batch), batch.cards.count(), store.parts()) == ([], 0, [])
+    assert (everything(door), batch.cards.count(), store.parts()) == ([], 0, [])
 
 
 def test_a_scan_whose_row_is_not_written_leaves_no_object(door, batch, monkeypatch):
@@ -135,7 +139,7 @@ def test_a_scan_whose_row_is_not_written_leaves_no_object(door, batch, monkeypat
     monkeypatch.setattr(objects.Objects, "keep", keep)
     with pytest.raises(RuntimeError, match="no row"):
         adding.add_file(batch, "one.jpg", [small_card(1)])
-    assert names(door, batch) == []
+    assert everything(door) == []
 
 
 def test_a_large_file_goes_in_parts(door, batch, monkeypatch):
@@ -263,13 +267,14 @@ def test_a_container_is_opened_from_a_copy_and_its_object_goes(door, batch):
 
 
 def test_what_a_crash_left_on_its_way_in_goes_after_a_day(door, batch, card, monkeypatch):
-    key = f"{prefix_of(batch)}_incoming/0123.part"
+    key = prefix_of(batch).replace(batch.uid, "_incoming") + "0123.part"
     door.client.put_object(Bucket=s3.BUCKET, Key=key, Body=b"half")
     store.tidy()
-    assert key in door.keys(prefix_of(batch))
+    assert key in door.keys(key)
+    assert list(strays.folders()) == []
     monkeypatch.setattr(objects, "STALE", -5.0)
     store.tidy()
-    assert names(door, batch) == ["one.jpg"]
+    assert (door.keys(key), names(door, batch)) == ([], ["one.jpg"])
 
 
 def test_objects_that_no_card_knows_and_cards_without_their_object_are_listed(door, batch, card, monkeypatch):
