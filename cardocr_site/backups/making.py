@@ -82,9 +82,9 @@ class _Backup:
         self._files = self._bytes = 0
 
     def write(self, copy: Path, *, with_keys: bool) -> dict[str, int]:
-        snapshot(copy, lambda: self._room(0))
         batches = Batch.objects.only("uid", "label", "deleted_at", "name").order_by("pk")
         number = batches.count()
+        snapshot(copy, lambda table: self._copying(table, number))
         about = {"form": backups.FORM, "version": __version__, "made_at": timezone.now().isoformat()}
         self._text(backups.ABOUT, {**about, "batches": number})
         if with_keys:
@@ -99,6 +99,10 @@ class _Backup:
         end = {"batches": done, "files": self._files, "bytes": self._bytes}
         self._text(backups.END, {**end, "database": digest})
         return end
+
+    def _copying(self, table: str, number: int) -> None:
+        self._room(0)
+        self._tell(-1, number, f"the database, {table}")
 
     def _batch(self, batch: Batch) -> None:
         sums = {}
@@ -148,7 +152,7 @@ class _Summed:
         return data
 
 
-def snapshot(target: Path, room: Callable[[], None] = lambda: None) -> None:
+def snapshot(target: Path, tell: Callable[[str], None] = lambda table: None) -> None:
     """The database as it is at one moment, as an embedded one. Raises Failed, OSError."""
     with _private(target):
         pass
@@ -156,7 +160,7 @@ def snapshot(target: Path, room: Callable[[], None] = lambda: None) -> None:
         if connection.vendor == "sqlite":
             _copy_embedded(target)
         else:
-            rows.copied_out("default", target, lambda _table: room())
+            rows.copied_out("default", target, tell)
         with closing(sqlite3.connect(target)) as copy:
             if copy.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise Failed("The database is damaged: see “manage.py doctor”.")

@@ -58,7 +58,7 @@ def restore(archive: Path, tell: Tell) -> Restored:
         try:
             restored = _Unpacking(archive, place, tell).run()
             _check_database(place / backups.DATABASE)
-            _bring(place, data, restored)
+            _bring(place, data, restored, tell)
         except (OSError, tarfile.TarError, DatabaseError) as error:
             why = " ".join(str(getattr(error, "strerror", "") or error).split())[:300]
             raise Failed(f"{archive} cannot be restored: {why}.") from error
@@ -255,7 +255,7 @@ def _check_database(path: Path) -> None:
         raise Failed(f"The backup is of a newer cardocr (it knows {' '.join(newer[0])}): install that one first.")
 
 
-def _bring(place: Path, data: Path, restored: Restored) -> None:
+def _bring(place: Path, data: Path, restored: Restored, tell: Tell) -> None:
     """The database last: it is what makes the folder a restored one. Where that fails, the files go back."""
     moves = _Moves()
     try:
@@ -263,9 +263,12 @@ def _bring(place: Path, data: Path, restored: Restored) -> None:
             _settle(place, data, restored, moves)
             moves.move(place / backups.DATABASE, _database())
         else:
+            number = restored.complete
             with transaction.atomic():
                 with rows.opened(place / backups.DATABASE) as beside:
-                    restored.replaced = rows.copy(beside, "default", lambda _table: None)
+                    restored.replaced = rows.copy(
+                        beside, "default", lambda table: tell(number, number, f"rows of {table}")
+                    )
                 _settle(place, data, restored, moves)
     except BaseException:
         moves.undo()

@@ -138,7 +138,7 @@ def test_a_batch_that_starts_and_scans_that_move_meanwhile_are_in_it(
 ):
     """The row is copied as a draft; its folder has its new name when the files are copied."""
 
-    def snapshot(path: Path, room: Any) -> None:
+    def snapshot(path: Path, tell: Any) -> None:
         real(path)
         stocked.label = "Drawer_2026-11-28_14-00_" + stocked.uid
         stocked.save()
@@ -164,7 +164,7 @@ def test_a_batch_that_starts_and_scans_that_move_meanwhile_are_in_it(
 def test_what_is_made_meanwhile_is_left_out_and_said(stocked, monkeypatch, target, tmp_path, bring, user):
     real = making.snapshot
 
-    def snapshot(path: Path, room: Any) -> None:
+    def snapshot(path: Path, tell: Any) -> None:
         real(path)
         later = Batch.objects.create(name="Later", owner=user)
         adding.add_file(later, "9.jpg", [vlm_server.card_image(9, (160, 120))])

@@ -32,5 +32,7 @@ def test_a_backup_while_cards_are_read_goes_on_elsewhere(tmp_path):
         assert 3 < before["completed"] < NUMBER
         with consumer(elsewhere, server):
             until(lambda: batch_of(elsewhere, pk)["status"] == "completed", 60)
+            doctor = manage(elsewhere, "doctor", "--no-calls", **variables)
+            assert "FAILED" not in doctor.stdout, doctor.stdout
         each_card_has_its_own_answer_once(elsewhere, pk, NUMBER)
         assert len(server.calls) - asked == NUMBER - before["completed"]
