@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection
 from datetime import timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from batches import changes, clock, rows
@@ -107,11 +107,17 @@ def free_orphans() -> None:
 
 
 def renew(worker: Worker) -> None:
-    """Prolong what this worker holds; nobody sees it, so no version."""
+    """Prolong what this worker holds; nobody sees it, so no version, and no batch is locked.
+
+    A card that is being written this moment is passed over until the next time: whoever writes several would wait for
+    this, and this for them.
+    """
     now = clock.learn()
     if not Worker.objects.filter(pk=worker.pk).update(seen_at=now):
         # Cut off for a while, it was taken for dead, and its cards were given away: it begins anew.
         log.warning("Worker %s was thought to be gone; it is back.", worker)
         worker.seen_at = now
         worker.save(force_insert=True)
-    Card.objects.filter(worker=worker).update(lease_until=now + LEASE)
+    with transaction.atomic():
+        free = Card.objects.select_for_update(skip_locked=True, no_key=True).filter(worker=worker)
+        Card.objects.filter(pk__in=free.order_by().values("pk")).update(lease_until=now + LEASE)

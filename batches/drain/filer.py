@@ -75,11 +75,23 @@ def _write(wanted: Iterable[tuple[Path, bytes | None]]) -> None:
 def _note(cards: Sequence[Card]) -> int:
     """These are filed. A change since they were read (a higher version) leaves a card due."""
     with transaction.atomic(), connection.cursor() as cursor:
+        free = _not_being_written(cards)
         cursor.executemany(
             "UPDATE batches_card SET files_due = %s WHERE id = %s AND version = %s",
-            [(False, card.pk, card.version) for card in cards],
+            [(False, card.pk, card.version) for card in free],
         )
-        return max(0, int(cursor.rowcount)) if cards else 0
+        return max(0, int(cursor.rowcount)) if free else 0
+
+
+def _not_being_written(cards: Sequence[Card]) -> Sequence[Card]:
+    """No batch is locked here. Who writes several cards this moment would wait for this, and this for them; those stay
+    due. SQLite has one who writes.
+    """
+    if connection.vendor == "sqlite":
+        return cards
+    free = Card.objects.select_for_update(skip_locked=True, no_key=True).filter(pk__in=[card.pk for card in cards])
+    keys = set(free.order_by().values_list("pk", flat=True))
+    return [card for card in cards if card.pk in keys]
 
 
 def _placed(card: Card, among_errors: Collection[str]) -> bool:

@@ -8,6 +8,7 @@ Fifteen minutes, and about two to fill and to check; `--minutes 3` says somethin
 import argparse
 import asyncio
 import os
+import re
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from benchmarks.load.viewers import Viewer
 from benchmarks.load.weighing import Scales
 
 COME_WITHIN = 30.0  # seconds in which the viewers come, one after the other
+_ENDS = re.compile(r"^Traceback [^\n]*\n(?:[ \t][^\n]*\n|\n)*(\S[^\n]*)", re.MULTILINE)  # what an exception says
 SETTLE = 3.0  # seconds that the last rows may take to their viewers
 DRAIN = 300.0  # seconds beyond the time, for batches that are not over by then
 BUSY = 0.85  # of what the endpoint could answer in the time, that the batches hold
@@ -57,12 +59,10 @@ def main(given: list[str] | None = None) -> int:
         load = Load(options, place)
         asyncio.run(load.work())
         load.judge()
+        load.read_log()
         title = f"{options.on}, {options.people} people, {options.viewers} viewers, {options.uploads} uploads"
         told = f"{title}, {options.running} batches of {each} cards, beside {options.cards:,} read ones"
         print("", *report.lines(told, load.record, load.scales, load.seconds), sep="\n", flush=True)
-        log = place.serving.log.read_text()
-        if "Traceback" in log:
-            print("", "The site's log ends with:", log[-3000:], sep="\n", flush=True)
     return 1 if load.record.wrong else 0
 
 
@@ -182,6 +182,16 @@ class Load:
         record.counts["corrections saved"] = len(record.saved)
         record.counts["cards read"] = calls["total"]
         record.counts["frames"] = sum(viewer.frames for viewer in self._viewers)
+
+    def read_log(self) -> None:
+        """What nobody has seen is an error, too. The log outlives the site, then."""
+        log = self._site.serving.log.read_text()
+        for said in _ENDS.findall(log):
+            self.record.fault(f"the site's log: {said[:200]}")
+        if "Traceback" in log:
+            kept = Path(tempfile.gettempdir()) / f"cardocr-load-{os.getpid()}.log"
+            kept.write_text(log)
+            print(f"The site's log is kept: {kept}", flush=True)
 
 
 if __name__ == "__main__":
