@@ -16,8 +16,9 @@ def run() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    from cardocr_site import upgrades
+    from cardocr_site import log_lines, upgrades
 
+    log_lines.take_over()
     relax(settings.DATABASES["default"])
     upgrades.exit_from_other()
     call_command("run_huey")

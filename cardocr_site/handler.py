@@ -17,7 +17,11 @@ from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.http import FileResponse
 from django.urls import set_script_prefix
 
+from cardocr_site import log_lines, request_ids
+from cardocr_site.accounts import addresses
+
 AT_ONCE = 32  # requests; a file that is being opened keeps its thread for ten seconds
+TOLD = "cardocr_told"  # of the message that begins an answer: who asked, for the access log
 BODY = "cardocr.body"  # of the scope: the file that holds the body, where the server has one
 
 Scope = dict[str, Any]
@@ -44,6 +48,7 @@ class Handler(ASGIHandler):
         if body is not None:
             read.close()
         response = await self._in_thread(self._answer, scope, read if body is None else body)
+        send = _telling(send, response)
         if not response.streaming:
             await self.send_response(response, send)
             return
@@ -64,6 +69,8 @@ class Handler(ASGIHandler):
             body.close()
         response: Any = problem if request is None else self.get_response(request)
         response._handler_class = self.__class__
+        who = {"client": addresses.client_address(request)} if request is not None else {}
+        setattr(response, TOLD, who | log_lines.of_request(request))
         if isinstance(response, FileResponse):
             response.block_size = self.chunk_size
         if not response.streaming:
@@ -82,3 +89,15 @@ class Handler(ASGIHandler):
             await asyncio.wait([leaving, sending])
         if not sending.cancelled():
             sending.result()
+
+
+def _telling(send: Send, response: Any) -> Send:
+    """Give the server what only Django knows of a request."""
+    told = {**getattr(response, TOLD), "request": response.headers.get(request_ids.HEADER)}
+
+    async def sent(message: Mapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, TOLD: told}
+        await send(message)
+
+    return sent

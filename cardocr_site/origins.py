@@ -8,6 +8,8 @@ from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from cardocr_site import log_context, request_ids
+
 OURS = "cardocr.ours"  # of the scope: opened by one of our pages
 FOR_PROGRAMS = "/api/"  # they bring a token
 
@@ -39,6 +41,8 @@ class OurPagesOnly:
         prefix = settings.SITE.path
         if prefix and scope["path"].startswith(f"{prefix}/"):
             scope = {**scope, "path": scope["path"].removeprefix(prefix)}
+        given = dict(scope.get("headers", [])).get(request_ids.HEADER.lower().encode(), b"")
+        log_context.add(request=request_ids.taken(given.decode("latin1")))
         ours = same_origin(scope)
         scope = {**scope, OURS: ours}
         application = self.application if ours or scope["path"].startswith(FOR_PROGRAMS) else self.denier

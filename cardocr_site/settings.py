@@ -331,18 +331,18 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 FILE_UPLOAD_PERMISSIONS = 0o600
 
 # To stderr, for whoever runs the processes. Nothing logs a body or a header; keys are taken out of what others log.
+log_format = env.str("CARDOCR_LOG_FORMAT", default="text").strip().lower()
+if log_format not in {"text", "json"}:
+    raise ImproperlyConfigured(f"CARDOCR_LOG_FORMAT is text or json, not {log_format!r}.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {
-            "()": "cardocr_site.redaction.Line",
-            "format": "{asctime} {levelname} {name} [{request_id}]: {message}",
-            "style": "{",
-        }
+        "text": {"()": "cardocr_site.log_lines.TextLine"},
+        "json": {"()": "cardocr_site.log_lines.JsonLine"},
     },
-    "filters": {"request_id": {"()": "cardocr_site.request_ids.InLog"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "filters": {"told": {"()": "cardocr_site.log_lines.Told"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": log_format, "filters": ["told"]}},
     "root": {"handlers": ["stderr"], "level": env.str("CARDOCR_LOG_LEVEL", default="WARNING").upper()},
     "loggers": {
         "django": {"handlers": [], "level": "WARNING", "propagate": True},

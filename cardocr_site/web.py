@@ -5,14 +5,14 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from cardocr_site import handler, lifeline, slow_readers
+from cardocr_site import access_log, handler, lifeline, log_lines, slow_readers
 
 IN_MEMORY = 100_000  # bytes; larger bodies lie on the disk
 BESIDE = 16_000_000  # bytes of a request that are no file
@@ -95,10 +95,17 @@ def replace_request() -> None:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "parsePOSTFormSubmission": False})
 
+        told: Mapping[str, Any] = {}
+
+        def handle_reply(self, message: Mapping[str, Any]) -> None:
+            self.told = message.get(handler.TOLD, self.told)
+            super().handle_reply(message)
+
         def finish(self) -> None:
             if self.producer is not None:
                 self.unregisterProducer()
             super().finish()
+            access_log.answered(self, self.told)
 
     http_protocol.WebRequest = Request
 
@@ -129,6 +136,7 @@ def server(application: Any, host: str, port: int) -> Any:
         application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
         server_name="cardocr",
+        action_logger=access_log.socket,
         # Holds for both directions: what is larger is dropped without a word, so it lies above feed.LARGEST.
         # What a browser may send is limited by the frame size, and again by the consumers.
         websocket_max_message_size=8 * 1024 * 1024,
@@ -145,6 +153,7 @@ def run(host: str, port: int) -> None:
     from batches.intake import store  # isort: skip
     from cardocr_site import upgrades  # isort: skip
 
+    log_lines.take_over()
     upgrades.exit_from_other()
     Watch().start()
     tempfile.tempdir = str(store.part().parent)  # bodies on their way: not in memory, where that is what /tmp is

@@ -15,7 +15,7 @@ from django.db import OperationalError
 from django.db.models import F
 
 from batches import changes, clock, rows
-from batches.drain import blocks, candidates, duplicates, outages
+from batches.drain import asked, blocks, candidates, duplicates, outages
 from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import attempt_of, clean, result_of
 from batches.drain.spending import Tally
@@ -24,6 +24,7 @@ from batches.models import Attempt, Batch, Card, CardResult, CardScan, Rereading
 from batches.queries import results
 from batches.queries.means import Setup, pictures, read_key
 from batches.states import BatchStatus, CardStatus, PauseReason
+from cardocr_site import log_context
 from ocr import checking
 from ocr.errors import ExtractionError
 from ocr.fields import FieldSpec
@@ -144,17 +145,21 @@ class Collector:
         for event in events:
             by_batch.setdefault(event.card.batch_id, []).append(event)
         for batch_id in sorted(by_batch):
-            try:
-                self._write_patiently(batch_id, by_batch[batch_id])
-            except Exception:
-                log.exception("Batch %s: a group could not be saved; saving its cards one by one.", batch_id)
-                self._write_each(batch_id, by_batch[batch_id])
-            for event in by_batch[batch_id]:
-                if isinstance(event, Start) and event.decided is not None:
-                    event.decided.set()
-                if self._spool is not None:
-                    self._spool.forget(event)
-            self._on_saved(batch_id)
+            with log_context.of(request=asked.by(batch_id), batch=batch_id):
+                self._write_batch(batch_id, by_batch[batch_id])
+
+    def _write_batch(self, batch_id: int, events: list[Event]) -> None:
+        try:
+            self._write_patiently(batch_id, events)
+        except Exception:
+            log.exception("Batch %s: a group could not be saved; saving its cards one by one.", batch_id)
+            self._write_each(batch_id, events)
+        for event in events:
+            if isinstance(event, Start) and event.decided is not None:
+                event.decided.set()
+            if self._spool is not None:
+                self._spool.forget(event)
+        self._on_saved(batch_id)
 
     def _write_patiently(self, batch_id: int, events: list[Event]) -> None:
         while True:
@@ -167,15 +172,19 @@ class Collector:
     def _write_each(self, batch_id: int, events: list[Event]) -> None:
         """No card suffers for another's row that no database takes."""
         for event in events:
-            try:
-                self._write_patiently(batch_id, [event])
-            except Batch.DoesNotExist:
-                self._refuse(event)
-            except Exception as error:
-                log.exception("Card %s: its reading could not be saved.", event.card.pk)
-                if isinstance(event, Outcome):
-                    failure = ExtractionError(f"{type(error).__name__} while saving the reading")
-                    self._write_failure(batch_id, Outcome(event.card, event.batch, event.setup, error=failure))
+            with log_context.of(card=event.card.pk):
+                self._write_alone(batch_id, event)
+
+    def _write_alone(self, batch_id: int, event: Event) -> None:
+        try:
+            self._write_patiently(batch_id, [event])
+        except Batch.DoesNotExist:
+            self._refuse(event)
+        except Exception as error:
+            log.exception("Card %s: its reading could not be saved.", event.card.pk)
+            if isinstance(event, Outcome):
+                failure = ExtractionError(f"{type(error).__name__} while saving the reading")
+                self._write_failure(batch_id, Outcome(event.card, event.batch, event.setup, error=failure))
 
     def _write_failure(self, batch_id: int, outcome: Outcome) -> None:
         try:

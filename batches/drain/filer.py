@@ -12,6 +12,7 @@ from batches.drain import files
 from batches.intake import store
 from batches.models import Batch, Card, CardResult
 from batches.states import CardStatus
+from cardocr_site import log_context
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,13 @@ def file_due(batch_id: int | None = None, stopping: Callable[[], bool] = lambda:
 
 def _file(cards: Sequence[Card]) -> int:
     written: list[Card] = []
-    for _batch_id, group in groupby(sorted(cards, key=attrgetter("batch_id")), attrgetter("batch_id")):
-        of_batch = list(group)
-        among_errors = _among_errors(of_batch[0].batch)
-        with store.writing(of_batch[0].batch):  # moved meanwhile, a file would be left at the old place
-            in_line = _written(of_batch)
-        written += [card for card in in_line if _placed(card, among_errors)]
+    for batch_id, group in groupby(sorted(cards, key=attrgetter("batch_id")), attrgetter("batch_id")):
+        with log_context.of(batch=batch_id):
+            of_batch = list(group)
+            among_errors = _among_errors(of_batch[0].batch)
+            with store.writing(of_batch[0].batch):  # moved meanwhile, a file would be left at the old place
+                in_line = _written(of_batch)
+            written += [card for card in in_line if _placed(card, among_errors)]
     return _note(written)
 
 

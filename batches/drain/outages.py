@@ -18,6 +18,7 @@ from batches.intake import store
 from batches.models import Batch, Card
 from batches.queries import engines, house
 from batches.states import BatchStatus, CardStatus, PauseReason
+from cardocr_site import log_context
 from ocr.models import Engine
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,8 @@ def _pause(batch: Batch, engine: Engine, hold: Hold) -> bool:
         change.move_batch(
             BatchStatus.PAUSED, pause_reason=hold.reason, pause_message=hold.message[:1000], retry_at=retry_at
         )
-    log.warning("Batch %s is paused: %s", batch.pk, hold.message)
+    with log_context.of(batch=batch.pk, engine=engine.pk):
+        log.warning("Batch %s is paused: %s", batch.pk, hold.message)
     if retry_at is not None:
         _tell_the_others(batch, engine, retry_at)
     return True

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from batches.drain import outages
+from batches.drain import asked, outages
 from batches.drain.presence import run_folder
 from batches.drain.threads import Rounds
 from batches.intake import derive, opening
@@ -25,6 +25,7 @@ from batches.intake.alone import alone
 from batches.intake.unreachable import Unreachable
 from batches.models import Card, Upload
 from batches.states import BatchStatus
+from cardocr_site import log_context
 
 log = logging.getLogger(__name__)
 
@@ -68,26 +69,33 @@ class Preparation:
 
     def _prepare_all(self, number: int = 0) -> None:
         while not self._rounds[0].is_stopping and (card := self._next()) is not None:
-            try:
-                if card.batch.is_draft and self._others_need_the_cores():
-                    if number:  # the first goes on
-                        return
-                    self._rounds[0].rest(REST)
-                with alone(_slot(card.pk)) as mine:
-                    if mine and Card.objects.filter(pk=card.pk, prepared_at=None).exists():  # not by another process
-                        derive.prepare(card)
-                        self._on_prepared(card.batch_id)
-                    elif not mine:
-                        self._later(card, 0.5)
-            except Unreachable as error:
-                outages.hold_for_storage(card.batch, error.message)
-                self._later(card, settings.PROBE_SECONDS)
-            except Exception:
-                log.exception("Card %s could not be prepared; it is tried again.", card.pk)
-                self._later(card, AGAIN_AFTER)
-            finally:
-                with self._lock:
-                    self._busy.discard(card.pk)
+            with log_context.of(request=asked.by(card.batch_id), batch=card.batch_id, card=card.pk):
+                if not self._prepare(card, number):
+                    return
+
+    def _prepare(self, card: Card, number: int) -> bool:
+        """False: others need the core of this thread more."""
+        try:
+            if card.batch.is_draft and self._others_need_the_cores():
+                if number:  # the first goes on
+                    return False
+                self._rounds[0].rest(REST)
+            with alone(_slot(card.pk)) as mine:
+                if mine and Card.objects.filter(pk=card.pk, prepared_at=None).exists():  # not by another process
+                    derive.prepare(card)
+                    self._on_prepared(card.batch_id)
+                elif not mine:
+                    self._later(card, 0.5)
+        except Unreachable as error:
+            outages.hold_for_storage(card.batch, error.message)
+            self._later(card, settings.PROBE_SECONDS)
+        except Exception:
+            log.exception("Card %s could not be prepared; it is tried again.", card.pk)
+            self._later(card, AGAIN_AFTER)
+        finally:
+            with self._lock:
+                self._busy.discard(card.pk)
+        return True
 
     def _others_need_the_cores(self) -> bool:
         latest = Upload.objects.order_by("-pk").values_list("created_at", flat=True)[POURING - 1 : POURING]

@@ -9,6 +9,7 @@ from batches.drain import spending
 from batches.drain.engines import Engines
 from batches.drain.threads import Rounds
 from batches.models import Worker
+from cardocr_site import log_context
 from ocr import people, probing
 from ocr.errors import ExtractionError
 from ocr.models import Engine, Probe
@@ -62,7 +63,8 @@ class Probing(Rounds):
             mine.update(worker="", begun_at=None)
             return
         except Exception:
-            log.exception("Testing engine %s failed unexpectedly.", asked.engine)
+            with log_context.of(engine=asked.engine_id):
+                log.exception("Testing engine %s failed unexpectedly.", asked.engine)
             probing.keep(asked.engine, asked.model, probing.broken_off())
         asked.engine.refresh_from_db()
         self._engines.tested(asked.engine)

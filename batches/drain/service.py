@@ -11,7 +11,7 @@ import time
 
 from django.conf import settings
 
-from batches.drain import claims, duplicates, filer
+from batches.drain import asked, claims, duplicates, filer
 from batches.drain.collector import Collector
 from batches.drain.engines import Engines
 from batches.drain.inbox import Inbox
@@ -28,6 +28,7 @@ from batches.drain.threads import Rounds, keep_all, keep_loaded, spawn
 from batches.drain.trying import Trying
 from batches.drain.worker import Reader
 from batches.intake import looking, opening
+from cardocr_site import log_context
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,10 @@ class Service:
         self._filer = Rounds("file", self._file, FILE_EVERY, FILE_REST)
         self._scheduler.on_gone = self._sweeper.wake
         self._scheduler.on_idle = self.collector.hurry
+        with log_context.only(worker=self.worker.pk):
+            self._start()
+
+    def _start(self) -> None:
         self._collecting = spawn("collect", self.collector.run)
         self._scheduler.start()  # first: calls take time, and the others have enough of it meanwhile
         self._sweeper.start()
@@ -79,7 +84,7 @@ class Service:
         self._trying.start()
         self._opening.start()
         self._looking.start()
-        if batch_id is None:
+        if self._batch_id is None:
             self._probing.start()
             self._inbox.start()
             self._telling.start()
@@ -92,6 +97,7 @@ class Service:
 
     def wake(self, batch_id: int) -> None:
         """Something is to be done, for this batch at least; returns at once."""
+        asked.note(batch_id)
         self._scheduler.wake()
         self._preparation.wake()
         self._trying.wake()

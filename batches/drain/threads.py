@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from django.db import close_old_connections, connection
 
+from cardocr_site import log_context
+
 log = logging.getLogger(__name__)
 
 
@@ -37,17 +39,20 @@ def spawn(name: str, target: Callable[[], None], *, connected: bool = True) -> t
     """Start a daemon thread that closes its connection when it ends.
 
     With `connected=False` that is made when it first asks: dozens that connect while they start hold each other up.
+    Its lines in the log tell what those of the thread that starts it tell.
     """
+    told = log_context.told()
 
     def run() -> None:
-        try:
-            if connected:
-                relax()
-            target()
-        except Exception:
-            log.exception("Thread %s ended.", name)
-        finally:
-            connection.close()
+        with log_context.only(**told):
+            try:
+                if connected:
+                    relax()
+                target()
+            except Exception:
+                log.exception("Thread %s ended.", name)
+            finally:
+                connection.close()
 
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()

@@ -18,6 +18,7 @@ from batches.models import Batch, Card, TryCard, Worker
 from batches.queries import trying
 from batches.queries.means import Setup, setup_of
 from batches.states import BatchStatus
+from cardocr_site import log_context
 from ocr import people
 from ocr.errors import BrokenOff, CallWithheld, EngineBusy, EngineMissing, EngineUnreachable, ExtractionError
 from ocr.models import Engine
@@ -130,13 +131,18 @@ class Trying:
 
     def _begin(self, row: TryCard) -> None:
         try:
+            with log_context.of(batch=row.tryout.batch_id, card=row.card_id):
+                self._read_or_tell(row)
+        finally:
+            self._over()
+            self._rounds.wake()
+
+    def _read_or_tell(self, row: TryCard) -> None:
+        try:
             self._read(row)
         except Exception:
             log.exception("Card %s could not be tried.", row.card_id)
             self._end(row, ExtractionError())
-        finally:
-            self._over()
-            self._rounds.wake()
 
     def _read(self, row: TryCard) -> None:
         with changes.locked(row.tryout.batch_id) as change:

@@ -10,7 +10,7 @@ from functools import partial
 from threading import Event as Flag
 
 from batches import clock
-from batches.drain import gate
+from batches.drain import asked, gate
 from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Refund, Start
@@ -18,6 +18,7 @@ from batches.intake import decoders, derive
 from batches.intake.unreachable import Unreachable
 from batches.models import Batch, Card, CardScan
 from batches.queries.means import Setup
+from cardocr_site import log_context
 from ocr import alone, codes, pipeline
 from ocr.engines.base import EngineAdapter, Learner, Prepared, gated
 from ocr.engines.profile import smaller
@@ -82,6 +83,11 @@ class Reader:
 
     def read(self, job: Job) -> None:
         """Never raises: whatever happens becomes the card's outcome."""
+        batch = job.batch.pk
+        with log_context.of(request=asked.by(batch), batch=batch, card=job.card.pk, engine=job.engine.pk):
+            self._put(self._outcome(job))
+
+    def _outcome(self, job: Job) -> Outcome:
         outcome = Outcome(job.card, job.batch, job.setup)
         begun = time.monotonic()
         try:
@@ -101,7 +107,7 @@ class Reader:
         outcome.duration = time.monotonic() - begun
         if outcome.error is not None:
             outcome.retry_in = self._back_off(job, outcome.error, begun)
-        self._put(outcome)
+        return outcome
 
     def _read(self, job: Job, outcome: Outcome) -> Reading:
         card = job.card

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
+from cardocr_site import log_context
 from cardocr_site.shared.outage import outage
 
 BEAT_EVERY = 20.0  # seconds; a page that hears nothing for 45 s opens its socket again
@@ -75,7 +76,7 @@ class Audience(Generic[Key]):
         _all_seats.add(seat)
         self._poked.set()
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name=self.group)
+            self._task = asyncio.create_task(self._run(), name=self.group, context=log_context.apart())
             _audiences.setdefault(asyncio.get_running_loop(), WeakSet()).add(self)
 
     def leave(self, seat: Seat[Key]) -> None:

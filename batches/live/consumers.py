@@ -22,6 +22,7 @@ from batches.live.fragments import Role, Viewer
 from batches.live.listing import Shelf
 from batches.models import Batch
 from batches.queries import rights
+from cardocr_site import log_context
 
 SIGNED_OUT, NOT_ALLOWED, UNKNOWN = 4401, 4403, 4404
 TOO_LARGE, TOO_MANY = 4413, 4429  # the server sends 1000 and what begins with 3 or 4, and fails at all others
@@ -85,6 +86,7 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
 
     async def enter(self) -> None:
         access = await database_sync_to_async(self.access, thread_sensitive=False)(self.wanted())
+        log_context.add(user=self.person, batch=self.scope.get("url_route", {}).get("kwargs", {}).get("batch_id"))
         if access.code is not None or access.key is None:
             await self.close(access.code or NOT_ALLOWED)
             return

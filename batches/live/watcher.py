@@ -17,6 +17,7 @@ from django.db import connections
 from batches.live import audience, events
 from batches.models import Batch
 from batches.models.indexing_postgres import CHANNEL
+from cardocr_site import log_context
 
 EVERY = 0.1  # seconds
 ANYWAY = 2.0  # seconds after which it looks though nobody told anything: proxies may keep that to themselves
@@ -134,7 +135,7 @@ class Watcher:
 
     def _start(self) -> None:
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="watcher")
+            self._task = asyncio.create_task(self._run(), name="watcher", context=log_context.apart())
 
     def _stop_if_idle(self) -> None:
         if self._task is not None and not self._versions and self._lists <= 0:

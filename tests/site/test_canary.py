@@ -11,6 +11,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings as site_settings
 from django.core.management import call_command
 from django.test import Client
+from django.utils.module_loading import import_string
 
 from batches.actions import runs
 from batches.drain.engines import Engines
@@ -18,7 +19,7 @@ from batches.drain.service import Service
 from batches.intake import adding
 from batches.models import Batch
 from batches.states import BatchStatus
-from cardocr_site import redaction
+from cardocr_site import log_lines, redaction
 from cardocr_site.accounts.models import User
 from ocr.models import Engine
 from tests import vlm_server
@@ -30,12 +31,13 @@ from tests.waiting import until
 CANARY = "canary-0123456789-of-the-house"  # of no known form: a key may be any word
 
 
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
+@pytest.fixture(params=[log_lines.TextLine, log_lines.JsonLine])
+def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """Everything that is logged, at the finest level, as the product writes it."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(redaction.Line("%(name)s %(message)s"))
+    handler.setFormatter(request.param())
+    handler.addFilter(log_lines.Told())
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
@@ -162,5 +164,10 @@ def test_ordinary_lines_stay_as_they_are(line: str):
 
 
 def test_the_log_of_the_product_is_written_so(settings: Any):
-    assert {handler["formatter"] for handler in settings.LOGGING["handlers"].values()} == {"line"}
-    assert settings.LOGGING["formatters"]["line"]["()"] == "cardocr_site.redaction.Line"
+    log = settings.LOGGING
+    assert log["handlers"].keys() == {"stderr"}
+    assert log["handlers"]["stderr"]["formatter"] == "text"
+    assert log["formatters"].keys() == {"text", "json"}
+    ours = {log_lines.TextLine, log_lines.JsonLine}
+    assert {import_string(formatter["()"]) for formatter in log["formatters"].values()} == ours
+    assert log["loggers"]["huey"]["handlers"] == ["stderr"], "or huey would write to one of its own"

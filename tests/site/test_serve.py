@@ -1,5 +1,6 @@
 """The real `manage.py serve`, as people start it."""
 
+import json
 import os
 import signal
 import socket
@@ -17,7 +18,8 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serve(tmp_path_factory.mktemp("serve"), first=True) as serving:
+    variables = {"CARDOCR_LOG_FORMAT": "json", "CARDOCR_LOG_LEVEL": "INFO"}
+    with serve(tmp_path_factory.mktemp("serve"), first=True, **variables) as serving:
         yield serving
 
 
@@ -111,6 +113,25 @@ def test_a_killed_web_process_starts_again(site: Serving):
 
     until(answers, 60)
     assert "The web process ended (-9)" in site.log.read_text()
+
+
+def test_every_line_of_both_processes_is_one_object(site: Serving):
+    """What `serve` says to whoever started it is no line of the log."""
+    secret = "c4nary0123456789secret"
+    headers = {"X-Request-ID": "harvest-2026.1"}
+    httpx.get(f"{site.url}/accounts/login/?next=/&password={secret}&q=Grieg", headers=headers, timeout=30)
+    until(lambda: '"harvest-2026.1"' in site.log.read_text())
+    spoken = ("Preparing", "cardocr is ready", "The first administrator", "Change the password", "Name", "Password")
+    lines = [line for line in site.log.read_text().splitlines() if line.startswith("{")]
+    others = [line for line in site.log.read_text().splitlines() if line and not line.startswith("{")]
+    told = [json.loads(line) for line in lines]
+    assert all(line["time"].endswith("Z") and line["message"] for line in told)
+    asked = next(line for line in told if line.get("request") == "harvest-2026.1")
+    assert (asked["logger"], asked["method"], asked["path"]) == ("cardocr.access", "GET", "/accounts/login/")
+    assert (asked["status"], asked["client"]) == (200, "127.0.0.1")
+    assert {line["path"] for line in told if line["message"].startswith("WebSocket")} == {"/ws/batches/"}
+    assert secret not in site.log.read_text()
+    assert [line for line in others if not line.startswith(spoken)] == []
 
 
 def test_listening_elsewhere_needs_the_public_address(tmp_path: Path):

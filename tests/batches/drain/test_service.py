@@ -1,4 +1,7 @@
 import gc
+import io
+import json
+import logging
 import threading
 from dataclasses import replace
 
@@ -13,6 +16,7 @@ from batches.drain.engines import Engines
 from batches.intake import store
 from batches.models import Attempt, Batch, Card, CardScan, Worker
 from batches.states import BatchStatus, CardStatus
+from cardocr_site import log_context, log_lines
 from ocr import errors
 from ocr.models import Engine
 from tests.batches.drain.adapters import Scripted, deadly
@@ -42,6 +46,31 @@ def test_a_started_batch_is_prepared_and_read_to_its_end(services, start_batch, 
     for card in batch.cards.select_related("result"):
         assert card.result.values["author"] == card.filename, "each card has its own answer"
     assert Attempt.objects.count() == 6
+
+
+def test_the_log_tells_whose_card_it_was_and_who_asked(services, start_batch, scripted):
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(log_lines.JsonLine())
+    handler.addFilter(log_lines.Told())
+    worker.log.addHandler(handler)
+    scripted.script["a.jpg"] = [ValueError("once")]
+    batch = start_batch("a.jpg")
+    service = services()
+    with log_context.of(request="harvest-2026.1", user=7):
+        service.wake(batch.pk)
+    until(is_over(batch))
+    worker.log.removeHandler(handler)
+    line = json.loads(written.getvalue())
+    told = {name: line[name] for name in log_context.FIELDS if name in line}
+    assert told == {
+        "request": "harvest-2026.1",
+        "batch": batch.pk,
+        "card": batch.cards.get().pk,
+        "engine": batch.engine_id,
+        "worker": service.worker.pk,
+    }
+    assert line["exception"]["type"] == "ValueError"
 
 
 def test_a_service_that_starts_needs_no_doorbell(services, start_batch):

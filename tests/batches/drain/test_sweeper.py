@@ -16,6 +16,7 @@ from batches.intake import adding, decoders, store
 from batches.intake.alone import alone
 from batches.models import Batch, Card, Worker
 from batches.states import BatchStatus
+from cardocr_site import request_ids
 from tests.batches.drain.test_claims import make_worker
 from tests.conftest import image_bytes
 from tests.waiting import until
@@ -137,10 +138,23 @@ def test_the_doorbells_wake_the_service_and_the_hooks_start_and_stop_it(monkeypa
 
     monkeypatch.setattr(service, "_service", Told())
     tasks.begin()
-    tasks.drain.call_local(3)
-    tasks.prepare.call_local(4)
+    tasks.heard_drain.call_local(3)  # as a bell of an earlier version rings
+    tasks.heard_prepare.call_local(4, "abcdefgh")
     tasks.end()
     assert woken == [3, 4, "stopped"]
+
+
+def test_a_bell_tells_which_request_rang(monkeypatch):
+    rung = []
+    for bell in ("heard_drain", "heard_prepare", "heard_probe"):
+        assert bell.endswith(getattr(tasks, bell).task_class.__name__), "or bells of an earlier version are not heard"
+        monkeypatch.setattr(tasks, bell, lambda *given: rung.append(given))
+    tasks.drain(3)
+    ids = request_ids._current.set("harvest-2026.1")
+    tasks.prepare(4)
+    tasks.probe(5)
+    request_ids._current.reset(ids)
+    assert rung == [(3, None), (4, "harvest-2026.1"), (5, "harvest-2026.1")]
 
 
 def test_a_stop_without_a_service_is_nothing(monkeypatch):
