@@ -1,6 +1,7 @@
 """What follows from REDIS_URL: huey's queue, the channel layer and the caches."""
 
 import importlib.util
+import socket
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,8 +11,22 @@ EMBEDDED = ("", "memory")
 NAME = "cardocr"  # begins the name of whatever lies there
 OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 LIKE = "REDIS_URL must be like redis://:password@redis.example.org:6379/0 or rediss://… with TLS, or memory for none."
+# A cut that nobody tells of is found within half a minute; Linux alone would take a quarter of an hour.
+KEPT_ALIVE = {
+    "socket_keepalive": True,
+    "socket_keepalive_options": {
+        getattr(socket, name): value
+        for name, value in (
+            ("TCP_KEEPIDLE", 10),
+            ("TCP_KEEPINTVL", 5),
+            ("TCP_KEEPCNT", 3),
+            ("TCP_USER_TIMEOUT", 20_000),
+        )
+        if hasattr(socket, name)
+    },
+}
 # A page waits for no Redis that is gone; `outage` then leaves it alone for a while.
-QUICK = {"socket_connect_timeout": 1.0, "socket_timeout": 2.0}
+QUICK = {"socket_connect_timeout": 1.0, "socket_timeout": 2.0, **KEPT_ALIVE}
 # redis-py 8 gives up on a silent connection after 5 s by itself, and what listens is silent for as long as nothing
 # happens. A cut that nobody tells of is found by keep-alive.
 LISTENING = {

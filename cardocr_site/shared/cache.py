@@ -12,10 +12,8 @@ from django.conf import settings
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from cardocr_site.shared.address import QUICK
+from cardocr_site.shared.client import options
 from cardocr_site.shared.outage import asked
 
 log = logging.getLogger(__name__)
@@ -53,8 +51,7 @@ class Signed:
 @cache
 def _shared(server: str, prefix: str) -> RedisCache:
     """One for all threads: Django makes a cache for each request, and would connect anew each time."""
-    options = {"serializer": Signed, "retry": Retry(NoBackoff(), 1), "socket_keepalive": True, **QUICK}
-    return RedisCache([server], {"KEY_PREFIX": prefix, "OPTIONS": options})
+    return RedisCache([server], {"KEY_PREFIX": prefix, "OPTIONS": {"serializer": Signed, **options()}})
 
 
 class SharedCache(BaseCache):

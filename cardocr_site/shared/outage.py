@@ -19,13 +19,24 @@ class Outage:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._until = 0.0
+        self._until = 0.0  # while it is gone: when it is asked again
         self._told_at: float | None = None
         self._is_told = False
 
     @property
     def is_on(self) -> bool:
         return time.monotonic() < self._until
+
+    def spares(self) -> bool:
+        """Whether it is not to be asked now. While it is gone one alone asks, and the others do not wait for that."""
+        if not self._until:
+            return False
+        with self._lock:
+            now = time.monotonic()
+            if now < self._until:
+                return True
+            self._until = now + QUIET
+        return False
 
     def failed(self, error: Exception) -> None:
         now = time.monotonic()
@@ -43,7 +54,7 @@ class Outage:
 
     def over(self) -> None:
         """It answered."""
-        if not self._is_told:
+        if not self._until:
             return
         with self._lock:
             told, self._is_told, self._until = self._is_told, False, 0.0
@@ -58,12 +69,15 @@ def asked(what: Callable[[], T], instead: Callable[[], T]) -> T:
     """What the Redis answers; `instead` while it is gone."""
     import redis
 
-    if outage.is_on:
+    if outage.spares():
         return instead()
     try:
         answer = what()
     except redis.RedisError as error:
         outage.failed(error)
         return instead()
+    except ValueError:  # Django's, of a key that is not there
+        outage.over()
+        raise
     outage.over()
     return answer

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import pickle
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -89,6 +90,35 @@ def test_a_ring_is_heard_by_whoever_waits_and_nobody_waits_for_a_redis_that_is_g
     told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert [("does not answer" in line, "answers again" in line) for line in told] == [(True, False), (False, True)]
     assert all("p%40ss" not in line and redis_server.PASSWORD not in line for line in told)
+
+
+def test_a_redis_that_hangs_holds_one_caller_up_and_no_other(
+    doorbell: Any, redis: redis_server.Server, monkeypatch: pytest.MonkeyPatch
+):
+    assert redis.process is not None
+    monkeypatch.setattr(outage, "QUIET", 5.0)
+    ring, took = doorbell.task(name="ring")(print), []
+
+    def timed(number: int) -> None:
+        began = time.monotonic()
+        ring(number)
+        took.append(time.monotonic() - began)
+
+    timed(1)
+    redis.process.send_signal(signal.SIGSTOP)
+    try:
+        timed(2)
+        assert took[1] < 3, "it waits once"
+        monkeypatch.setattr(outage.outage, "_until", time.monotonic())  # some time later
+        asking = threading.Thread(target=timed, args=(3,))
+        asking.start()
+        until(lambda: outage.outage.is_on, 5, every=0.005)
+        for number in range(4, 9):
+            timed(number)
+        assert len(took) == 7, "those came back while the one waited"
+        asking.join()
+    finally:
+        redis.process.send_signal(signal.SIGCONT)
 
 
 def test_rings_that_nobody_takes_do_not_fill_the_redis(doorbell: Any, monkeypatch: pytest.MonkeyPatch):
