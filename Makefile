@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev servers run test test-postgres check cover bench attack screenshots messages locks
+.PHONY: help install dev servers run test test-postgres check cover bench attack screenshots messages locks bundle
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make screenshots  the pictures of the README and the guide, made anew"
 	@echo "make messages     collect the texts to be translated, compile the translations"
 	@echo "make locks        resolve the lock files anew"
+	@echo "make bundle       one archive to install from where there is no internet; EXTRAS=\"postgres redis\""
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "cardocr needs Python 3.11 or later, and none was found. Say which one to use: make PYTHON=/path/to/python3.12 install"; exit 1; }
@@ -86,3 +87,6 @@ locks: dev
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --group dev --extra oidc --extra postgres --extra redis --extra s3 -c requirements.lock -o requirements-dev.lock
 	@for extra in oidc postgres redis s3 ldap; do $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q --extra $$extra -c requirements.lock -o requirements-$$extra.lock; done
 	@for wanted in tests/servers/requirements/*.in; do case $$wanted in */moto.in) less=;; *) less="--excludes tests/servers/requirements/unneeded.txt";; esac; $(BIN)/uv pip compile $$wanted $$less --universal --python-version 3.11 --generate-hashes --no-header -q -o $${wanted%.in}.lock; done
+
+bundle: dev
+	$(BIN)/python scripts/bundle.py $(addprefix --extra ,$(EXTRAS))
