@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,6 +26,7 @@ class Server:
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    more: dict[str, object] = field(default_factory=dict)  # settings
 
     @property
     def url(self) -> str:
@@ -35,7 +36,7 @@ class Server:
         there = program()
         assert there is not None, "no Redis is installed: make servers"
         told = {"port": self.port, "bind": "127.0.0.1", "databases": DATABASES, "appendonly": "no", "dir": self.folder}
-        given = "".join(f"{name} {value}\n" for name, value in told.items())
+        given = "".join(f"{name} {value}\n" for name, value in (told | self.more).items())
         (self.folder / "redis.conf").write_text(f'{given}save ""\nrequirepass "{PASSWORD}"\n')
         self.process = subprocess.Popen(
             [there, self.folder / "redis.conf"],

@@ -1,6 +1,6 @@
 """Sees what any process has committed, and wakes those who watch in this one.
 
-With Redis whoever commits says so, and this is for what is lost on the way.
+With Redis whoever commits says so, and this looks now and then for what was lost on the way; often while that is gone.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from batches.live import audience, events
 from batches.models import Batch
 from batches.models.indexing_postgres import CHANNEL
 from cardocr_site import log_context
+from cardocr_site.shared.outage import outage
 
 EVERY = 0.1  # seconds
 ANYWAY = 2.0  # seconds after which it looks though nobody told anything: proxies may keep that to themselves
@@ -148,7 +149,7 @@ class Watcher:
         eye = _eye()  # of this run: the one before may still be closing its own
         try:
             while True:
-                pause = ANYWAY if events.across() else EVERY
+                pause = ANYWAY if events.across() and not outage.is_on else EVERY
                 try:
                     look = partial(eye.look, list(self._versions), anyway=None in self._versions.values())
                     versions = await loop.run_in_executor(executor, look)

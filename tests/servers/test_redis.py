@@ -8,7 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from channels.layers import channel_layers
@@ -20,6 +22,8 @@ from cardocr_site.accounts import rates
 from cardocr_site.shared import address, outage
 from cardocr_site.shared.outage import Outage
 from tests import redis_server
+from tests.servers import proxies
+from tests.site.processes import free_port
 from tests.waiting import until
 
 pytest.importorskip("channels_redis")
@@ -236,3 +240,37 @@ def test_pokes_arrive_after_silence_flushing_and_a_restart(
         return took
 
     assert max(asyncio.run(scenario())) < 0.9, "at once, and the first time"
+
+
+def test_by_tls_all_three_look_at_the_certificate(redis: redis_server.Server, tmp_path: Path, settings: Any):
+    from cardocr_site.shared.client import client
+
+    proxies.certify(tmp_path)
+    port, own = free_port(), tmp_path / "fullchain.pem"
+    files = {"tls-cert-file": own, "tls-key-file": tmp_path / "privkey.pem", "tls-ca-cert-file": own}
+    tls = redis_server.Server(tmp_path, free_port(), more={"tls-port": port, "tls-auth-clients": "no", **files})
+    tls.start()
+    try:
+        address_of = f"rediss://:{quote(redis_server.PASSWORD, safe='')}@127.0.0.1:{port}/0"
+        known = address.settings_of(f"{address_of}?ssl_ca_certs={own}", settings.SECRET_KEY, HUEY, {})
+        assert client(known["HUEY"]["url"]).ping()
+        caches_of = type(caches)(known["CACHES"])
+        caches_of["default"].set("figures", 7)
+        assert tls.said("GET", "cardocr:default:1:figures") == "$1"
+        assert asyncio.run(_published(known)) == 0, "nobody listens; it was sent"
+        unknown = address.settings_of(address_of, settings.SECRET_KEY, HUEY, {})
+        with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
+            client(unknown["HUEY"]["url"]).ping()
+        with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
+            asyncio.run(_published(unknown))
+    finally:
+        tls.stop()
+
+
+async def _published(made: dict[str, Any]) -> Any:
+    from redis.asyncio import Redis
+
+    (host,) = made["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"]
+    given = {name: value for name, value in host.items() if name != "address"}
+    async with Redis.from_url(host["address"], **given) as connection:
+        return await connection.publish("cardocr", "hello")
