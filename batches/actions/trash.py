@@ -39,7 +39,7 @@ def delete(batch: Batch, user: User) -> None:
 def restore(batch: Batch, by: User | None = None) -> None:
     """Out of the trash, as it was."""
     with changes.locked(batch) as change:
-        if change.batch.deleted_at is None:
+        if change.batch.deleted_at is None or change.batch.going:
             return
         change.batch.deleted_at = None
         change.set(deleted_at=None, deleted_by=None)

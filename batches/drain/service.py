@@ -11,7 +11,7 @@ import time
 
 from django.conf import settings
 
-from batches.drain import asked, claims, duplicates, filer
+from batches.drain import asked, claims, clearing, duplicates, filer
 from batches.drain.collector import Collector
 from batches.drain.engines import Engines
 from batches.drain.inbox import Inbox
@@ -38,6 +38,7 @@ FILE_EVERY = 5.0
 OPEN_EVERY = 5.0
 LOOK_EVERY = 5.0
 INBOX_EVERY = 5.0
+CLEAR_EVERY = 10.0
 FILE_REST = 3.0  # a round costs as much as its cards do: several groups of the collector share one
 
 
@@ -68,6 +69,7 @@ class Service:
         self._watcher = Inbox(self._taken, lambda: self._inbox.is_stopping)
         self._inbox = Rounds("inbox", self._watch, INBOX_EVERY)
         self._telling, self._mailing = Telling(), Mailing()
+        self._clearing = Rounds("clear", self._clear, CLEAR_EVERY)
         self._filer = Rounds("file", self._file, FILE_EVERY, FILE_REST)
         self._scheduler.on_gone = self._sweeper.wake
         self._scheduler.on_idle = self.collector.hurry
@@ -88,6 +90,7 @@ class Service:
             self._probing.start()
             self._inbox.start()
             self._telling.start()
+            self._clearing.start()
             if settings.EMAIL_URL:
                 self._mailing.start()
 
@@ -106,6 +109,7 @@ class Service:
         self._comparing.wake()
         self._opening.wake()
         self._looking.wake()
+        self._clearing.wake()
 
     def stop(self, timeout: float = STOP_WITHIN) -> None:
         """Finish the calls in flight, or give their cards back. Safe to call often, and from several threads."""
@@ -128,6 +132,7 @@ class Service:
             self._opening.stop(max(0.5, deadline - time.monotonic()))
             self._looking.stop(max(0.5, deadline - time.monotonic()))
             self._inbox.stop(max(0.5, deadline - time.monotonic()))
+            self._clearing.stop(max(0.5, deadline - time.monotonic()))
             self._telling.stop(0.5)
             self._mailing.stop(0.5)
             given_back = claims.give_back(self.worker)
@@ -182,6 +187,11 @@ class Service:
     def _taken(self, batch_id: int) -> None:
         self._opening.wake()
         self._preparation.wake()
+
+    def _clear(self) -> None:
+        """What an administrator has confirmed is deleted."""
+        keep_all()
+        clearing.go_on(lambda: self._clearing.is_stopping)
 
     def _file(self) -> None:
         filer.file_due(self._batch_id, lambda: self._filer.is_stopping)

@@ -211,6 +211,10 @@ class Objects:
         self._delete([f"{base}/{name}" for name in self.below(folder)])
         self._cache.forget(folder)
 
+    def weight(self, folder: Path) -> int:
+        pages = self._pages(Prefix=f"{self._key(folder)}/")
+        return sum(int(entry["Size"]) for page in pages for entry in page.get("Contents", ()))
+
     def tidy(self) -> None:
         """Clear away what was cut off on its way in, a day after it."""
         incoming = self._root / INCOMING

@@ -313,6 +313,11 @@ def erase(batch: Batch) -> None:
     taking_turns.forget(_lock(batch))
 
 
+def weight(batch: Batch) -> int:
+    """Bytes of all its files, wherever they are."""
+    return sum(kept().weight(place) for place in places(batch))
+
+
 def _move(batch: Batch, target: Path) -> None:
     if settings.FILES_URL:
         return

@@ -15,6 +15,8 @@ from batches.models.card import CardScan as CardScan
 from batches.models.card import Likeness as Likeness
 from batches.models.card import Scan as Scan
 from batches.models.card import Sheet as Sheet
+from batches.models.clearing import Clearing as Clearing
+from batches.models.clearing import ClearingItem as ClearingItem
 from batches.models.erased import ErasedCard as ErasedCard
 from batches.models.export import ExportSettings as ExportSettings
 from batches.models.export import ExportSettingsQuerySet as ExportSettingsQuerySet

@@ -44,7 +44,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
 
     def deleted_of(self, user: Any) -> BatchQuerySet:
         """In the trash, for this person to take out again."""
-        return self.filter(sharing.owned_by(user), deleted_at__isnull=False)
+        return self.filter(sharing.owned_by(user), deleted_at__isnull=False, going=False)
 
 
 class Batch(models.Model):
@@ -127,6 +127,7 @@ class Batch(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    going = models.BooleanField(default=False, editable=False)  # being deleted for good: there is no way back
     deleted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -2,7 +2,8 @@
 
 Nothing secret and nothing that stands on a card goes into it: names of batches, engines and people, numbers, words of
 this program. The model refuses to change or delete an entry, and so does the database itself, by triggers; they are
-set up after each migration, since one that makes the table anew drops them.
+set up after each migration, since one that makes the table anew drops them. Old entries go
+by pruning.py alone, which leaves one that says so.
 """
 
 from collections.abc import Mapping

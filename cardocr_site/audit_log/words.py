@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from batches import progress
-from batches.models import Batch, Webhook
+from batches.models import Batch, Clearing, Webhook
 from cardocr_site.accounts.models import AccessToken, AuditEntry, User
 from ocr.models import Engine
 from templates_app.models import FieldTemplate
@@ -72,6 +72,9 @@ ACTS: dict[Any, dict[str, Any]] = {
         "delete": gettext_lazy("Batch put into the trash"),
         "restore": gettext_lazy("Batch taken out of the trash"),
         "erase_batch": gettext_lazy("Batch erased for good"),
+        "clearing": gettext_lazy("Deletion of what is old confirmed"),
+        "cleared": gettext_lazy("What is old deleted"),
+        "audit_pruned": gettext_lazy("Old entries of the audit log deleted"),
         "template_deleted": gettext_lazy("Template deleted"),
     },
     gettext_lazy("Taken along"): {
@@ -99,6 +102,7 @@ KINDS = {
     "webhook": gettext_lazy("Webhook"),
     "invitation": gettext_lazy("Invitation"),
     "auditentry": gettext_lazy("Audit log"),
+    "clearing": gettext_lazy("Deletion of what is old"),
 }
 
 # A pill's colour, and a picture.
@@ -137,6 +141,7 @@ _WHICH = {
     "changed": gettext_lazy("what has changed since the last export"),
     "found": gettext_lazy("cards that were filtered"),
     "chosen": gettext_lazy("cards that were chosen"),
+    **dict(Clearing.Kind.choices),
 }
 _KEYS = {
     "key": gettext_lazy("key of the house"),
@@ -277,6 +282,12 @@ SAYS: dict[str, Callable[[Any], str]] = {
     "engine": _label(gettext_lazy("Engine")),
     "cards": _counted(_cards),
     "count": _counted(_cards),
+    "number": _label(gettext_lazy("Deleted")),
+    "left": lambda value: ngettext("%(n)s batch left", "%(n)s batches left", value) % {"n": value} if value else "",
+    "reviewed": lambda value: _("%(n)s checked by a person") % {"n": value},
+    "uid": _label(gettext_lazy("Key")),
+    "from": _label(gettext_lazy("From")),
+    "to": _label(gettext_lazy("Until")),
     "do": _one_of(_BULK),
     "cause": progress.error_sentence,
     "format": lambda value: str(value).upper(),

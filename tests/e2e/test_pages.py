@@ -64,6 +64,7 @@ PAGES = {
     "audit log": "/audit/",
     "audit log of a batch": "/audit/?object=batch:{batch}",
     "nothing in the audit log": "/audit/?name=nothing-like-this",
+    "nothing old": "/old/",
     "an act on cards": "/batches/{batch}/cards/act/?do=review&card={card}",
     "notices": "/notices/",
     "webhooks": "/webhooks/",

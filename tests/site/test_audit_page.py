@@ -212,6 +212,8 @@ def test_each_way_in_and_each_reason_has_its_words():
         ({"do": "review", "count": 1}, ["marked as checked", "1 card"]),
         ({"everybody": "read", "groups": {"Music": "edit"}}, ["Everybody: may see it", "Music: may edit it"]),
         ({"events": ["batch.paused"], "batches": "own"}, ["When: a batch is paused", "my own batches"]),
+        ({"which": "drafts", "number": 7, "left": 1}, ["Drafts that were never started", "Deleted: 7", "1 batch left"]),
+        ({"from": "2020-01-01", "to": "2021-01-01", "left": 0}, ["From: 2020-01-01", "Until: 2021-01-01"]),
         ({"cause": "engine_timeout"}, None),
         ({"new one": [1, 2]}, ["new one: 1, 2"]),
     ],

@@ -29,7 +29,7 @@ RULES = {
         review_home help_keys statistics_site collection_list trash_list template_list pattern_test""",
     "make": "batch_new batch_sample template_new template_import",
     "administrator": """people_list invite invitation_revoke person_reset person_deactivate person_let_in
-        admin_errors admin_error audit_log audit_download engine_test metrics api:openapi-view""",
+        admin_errors admin_error audit_log audit_download old_list engine_test metrics api:openapi-view""",
 }
 # Of a template and a collection that an address names, as for batches in tests/batches/views/test_every_route.py.
 NAMED = {
@@ -44,6 +44,7 @@ NAMED = {
 ELSEWHERE = {
     "tests/batches/views/test_every_route.py": ("batches/<int:pk>/", "trash/<int:pk>/", "notices/<int:news_pk>/"),
     "tests/batches/views/test_webhooks.py": ("webhooks/",),
+    "tests/batches/views/test_old.py": ("old/<slug:token>/",),
     "tests/batches/views/test_saved_views.py": ("views/<int:pk>/",),
     "tests/batches/views/test_collection_rereading.py": ("collection_act_detail",),
     "tests/site/api/test_matrix.py": ("api/v1/",),
