@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 from django.core.management import get_commands
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from batches.models import Worker
 from cardocr_site import contract, public, web
 from tests.site.processes import ROOT
 
@@ -29,8 +31,9 @@ def unit(name: str) -> configparser.ConfigParser:
     return parsed
 
 
-def test_all_three_units_are_there():
-    assert UNITS == ["cardocr-backup.service", "cardocr-backup.timer", "cardocr.service"]
+def test_all_units_are_there():
+    services = [f"cardocr{part}.service" for part in ("-backup", "-web", "-worker", "")]
+    assert sorted([*services, "cardocr-backup.timer"]) == UNITS
 
 
 @pytest.mark.parametrize("name", [name for name in UNITS if name.endswith(".service")])
@@ -57,6 +60,47 @@ def test_systemd_takes_it(name, tmp_path: Path):
     told = subprocess.run([verify, "verify", str(tmp_path / name)], capture_output=True, text=True, check=False)
     ours = [line for line in told.stderr.splitlines() if "cardocr" in line]
     assert ours == []
+
+
+def test_services_are_fenced_in(tmp_path: Path):
+    """By systemd's own judgement, where 10 is no fence at all."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd is not on this machine: its units are not judged.")
+    for name in UNITS:
+        if name.endswith(".service"):
+            command = [analyze, "security", "--offline=true", "--threshold=25", str(DEPLOY / name)]
+            judged = subprocess.run(command, capture_output=True, text=True, check=False)
+            if "Unknown" in judged.stderr or "unrecognized" in judged.stderr:
+                pytest.skip("This systemd judges no unit that is not installed.")
+            assert judged.returncode == 0, (name, judged.stdout.splitlines()[-1:], judged.stderr)
+
+
+@pytest.mark.django_db
+def test_the_dashboard_draws_figures_that_are_told(client, settings, batch, user):
+    now = timezone.now()
+    Worker.objects.create(uid="w1", host="reader", pid=1, started_at=now, seen_at=now)
+    settings.METRICS_ADDRESSES = public.networks("X", ["127.0.0.1"])
+    families = list(text_string_to_metric_families(client.get("/metrics").content.decode()))
+    counters = {f"{family.name}_total" for family in families if family.type == "counter"}
+    plain = {family.name for family in families if family.type != "counter"}
+    board = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
+    assert board["schemaVersion"] >= 36  # Grafana 9: sources of data are named by type and uid
+    shown = " ".join(target["expr"] for panel in board["panels"] for target in panel["targets"])
+    drawn = set(re.findall(r"cardocr_[a-z_]+", shown))
+    assert drawn <= plain | counters
+
+
+def test_the_panels_of_the_dashboard_lie_beside_one_another():
+    panels = json.loads((DEPLOY / "grafana-dashboard.json").read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {(place["x"] + dx, place["y"] + dy) for dx in range(place["w"]) for dy in range(place["h"])}
+        assert not taken & cells, panel["title"]
+        taken |= cells
 
 
 @pytest.mark.django_db
