@@ -1,19 +1,30 @@
 """Pages at 1,000,000 cards, 100,000 of them in the batch, against the same at 1,000: `python -m benchmarks.pages`.
 
-CPU of a request by the test client, SQLite's too: the median of many; and its number of queries. Two data folders are
-filled by statements, one after the other; about ten minutes and 4 GB of disk. `python -m benchmarks.pages 10000 10`
-takes fewer.
+CPU of a request by the test client, the database's too: the median of many; and its number of queries. Two databases
+are filled by statements, then asked by turns, so that what else the machine does falls on both. `--on postgres`: of one
+that is started for it. `--reading`: while 16 cards a second are read into both. Ten to twenty minutes and 5 GB of disk;
+`--cards 10000` takes less.
 """
 
+import argparse
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
 
 from benchmarks import common, filling
+from benchmarks.load import site
 
-TIMES = 15
+ROUNDS, TIMES = 5, 3
+WORKERS, READING = 16, 6000  # cards at a time, and in all
+PROMISED = 1.5
 PAGES = {
     "table": "/batches/{batch}/cards/",
     "table, to check": "/batches/{batch}/cards/?filter=check",
@@ -38,59 +49,194 @@ PAGES = {
 }
 
 
-def measure(batches: int, cards: int) -> dict[str, tuple[float, int]]:
-    """Milliseconds and queries of each page."""
+@contextmanager
+def asked(batches: int, cards: int, reading: bool) -> Iterator[Any]:
+    """A function: the name of a page, and how it did."""
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
-    from django.db import connection
     from django.test import Client
-    from django.test.utils import CaptureQueriesContext
 
     call_command("collectstatic", interactive=False, verbosity=0)
     batch, card = filling.fill(batches, cards)
     client = Client(HTTP_HOST="127.0.0.1", headers={"accept-language": "en"})
     client.force_login(get_user_model().objects.get(username="bench"))
-    found = {}
-    for name, address in PAGES.items():
-        address = address.format(batch=batch, card=card)
+    with ExitStack() as stack:
+        if reading:
+            stack.enter_context(read())
+        yield lambda name: look(client, PAGES[name].format(batch=batch, card=card))
+
+
+def look(client: Any, address: str) -> dict[str, Any]:
+    """Milliseconds of CPU and of waiting, of each of some requests, and how many queries one takes."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as queries:  # which makes it warm, too
         answer = client.get(address, follow=True)
-        assert answer.status_code == 200, (name, answer.status_code)
-        times = []
-        for _ in range(TIMES):
-            began = time.process_time()
-            client.get(address, follow=True)
-            times.append(time.process_time() - began)
-        with CaptureQueriesContext(connection) as queries:
-            client.get(address, follow=True)
-        found[name] = (1000 * median(times), len(queries))
-    return found
+    assert answer.status_code == 200, (address, answer.status_code)
+    cpu, wall = [], []
+    for _ in range(TIMES):
+        began, at = spent(), time.monotonic()
+        client.get(address, follow=True)
+        cpu.append(1000 * (spent() - began))
+        wall.append(1000 * (time.monotonic() - at))
+    return {"cpu": cpu, "wall": wall, "queries": len(queries)}
 
 
-def one(batches: int, cards: int) -> None:
-    """In a process of its own: the figures as JSON on the last line."""
+def spent() -> float:
+    """CPU seconds of this process, and of the one that serves its connection."""
+    from django.db import connection
+
+    used = time.process_time()
+    if connection.vendor == "postgresql":
+        connection.ensure_connection()
+        backend = connection.connection.info.backend_pid
+        used += int(Path(f"/proc/{backend}/schedstat").read_text().split()[0]) / 1e9
+    return used
+
+
+@contextmanager
+def read() -> Iterator[None]:
+    """A process reads a batch beside those that are looked at."""
+    with common.endpoint(1.0) as url:
+        batch = common.started(common.draft(READING, url, WORKERS, common.scan(0, (60, 40))))
+        reader = subprocess.Popen([sys.executable, "-m", "benchmarks.pages", "--read", str(batch.pk)])
+        try:
+            while not batch.cards.filter(status="completed").exists():
+                time.sleep(0.2)
+            yield
+            batch.refresh_from_db()
+            assert batch.status == "running", "it was read before all pages were asked for"
+        finally:
+            reader.terminate()
+            reader.wait()
+
+
+def size_of() -> int:
+    """Bytes of the database."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        sqlite = connection.vendor == "sqlite"
+        cursor.execute("PRAGMA page_count" if sqlite else "SELECT pg_database_size(current_database())")
+        return int(cursor.fetchone()[0]) * (4096 if sqlite else 1)
+
+
+def one(batches: int, cards: int, reading: bool) -> None:
+    """In a process of its own: each line of its input is a page, each of its output what it took, as JSON."""
     with common.application():
-        began = time.monotonic()
-        found = measure(batches, cards)
-        print(f"{batches * cards} cards, filled and measured in {time.monotonic() - began:.0f} s", flush=True)
-        print(json.dumps(found), flush=True)
+        empty, began = size_of(), time.monotonic()
+        with asked(batches, cards, reading) as ask:
+            say({"cards": batches * cards, "bytes": size_of() - empty, "seconds": time.monotonic() - began})
+            for line in sys.stdin:
+                say(ask(line.strip()))
 
 
-def main() -> None:
-    cards, batches = (int(one) for one in (sys.argv[1:3] or (100_000, 10)))
-    figures = []
-    for size in ((1, 1000), (batches, cards)):
-        command = [sys.executable, "-m", "benchmarks.pages", "one", *map(str, size)]
-        lines = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-        print(*lines[:-1], sep="\n", flush=True)
-        figures.append(json.loads(lines[-1]))
-    small, large = figures
-    for name, (wanted, queries) in large.items():
-        alone, few = small[name]
-        print(f"{name:34} {alone:6.1f} ms {wanted:7.1f} ms = {wanted / alone:5.2f} x; {few} and {queries} queries")
+def say(told: dict[str, Any]) -> None:
+    print(f"> {json.dumps(told)}", flush=True)
+
+
+class Side:
+    """One of the two databases."""
+
+    def __init__(self, stack: ExitStack, batches: int, cards: int, options: argparse.Namespace, url: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.pages", "--one", "--batches", str(batches), "--cards", str(cards)]
+        command += ["--reading"] if options.reading else []
+        environment = os.environ | ({"DATABASE_URL": url} if url else {})
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        stack.enter_context(self._process)
+        self.made = self._heard()
+
+    def _heard(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("> "):
+                told: dict[str, Any] = json.loads(line[2:])
+                return told
+        raise SystemExit("It has ended; see above.")
+
+    def ask(self, name: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{name}\n")
+        self._process.stdin.flush()
+        return self._heard()
+
+
+def compare(options: argparse.Namespace) -> int:
+    with ExitStack() as stack:
+        urls = ["", ""]
+        if options.on == "postgres":
+            url = stack.enter_context(site.database("small", "large", max_parallel_workers_per_gather="0"))
+            urls = [urlsplit(url)._replace(path=f"/{name}").geturl() for name in ("small", "large")]
+        large = Side(stack, options.batches, options.cards, options, urls[1])
+        small = Side(stack, 1, 1000, options, urls[0])
+        common.print_machine()
+        for side in (small, large):
+            each = side.made["bytes"] / side.made["cards"]
+            print(
+                f"{side.made['cards']} cards, {each:.0f} bytes each, filled in {side.made['seconds']:.0f} s", flush=True
+            )
+        return report([(name, ask(small, large, name)) for name in PAGES], options)
+
+
+def ask(small: Side, large: Side, name: str) -> list[dict[str, Any]]:
+    """By turns; of each side all that it told."""
+    rounds = [[side.ask(name) for side in (small, large)] for _ in range(ROUNDS)]
+    return [
+        {
+            "cpu": median(ms for told in rounds for ms in told[side]["cpu"]),
+            "wall": median(ms for told in rounds for ms in told[side]["wall"]),
+            "queries": rounds[0][side]["queries"],
+        }
+        for side in (0, 1)
+    ]
+
+
+def report(found: list[tuple[str, list[dict[str, Any]]]], options: argparse.Namespace) -> int:
+    """How many are over what is promised."""
+    common.print_machine()
+    print(f"\n{options.on}{', while cards are read' if options.reading else ''}\n")
+    print(
+        "| page | CPU at 1,000 | at 1,000,000 | ratio | waiting | queries |".replace(
+            "1,000,000", f"{options.cards * options.batches:,}"
+        )
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    over = 0
+    for name, (few, many) in found:
+        ratio = many["cpu"] / few["cpu"]
+        over += ratio > PROMISED
+        shown = f"**{ratio:.2f} x**" if ratio > PROMISED else f"{ratio:.2f} x"
+        waited = f"{few['wall']:.0f} and {many['wall']:.0f} ms"
+        queries = f"{few['queries']} and {many['queries']}"
+        print(f"| {name} | {few['cpu']:.1f} ms | {many['cpu']:.1f} ms | {shown} | {waited} | {queries} |")
+    return over
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cards", type=int, default=100_000, help="of a batch")
+    parser.add_argument("--batches", type=int, default=10)
+    parser.add_argument("--on", choices=("embedded", "postgres"), default="embedded")
+    parser.add_argument("--reading", action="store_true", help="cards are read meanwhile")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--read", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        one(options.batches, options.cards, options.reading)
+    elif options.read:
+        import django
+
+        django.setup()
+        from batches.models import Batch
+
+        common.drained(Batch.objects.get(pk=options.read), WORKERS)
+    else:
+        return 1 if compare(options) else 0
+    return 0
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["one"]:
-        one(int(sys.argv[2]), int(sys.argv[3]))
-    else:
-        main()
+    sys.exit(main())

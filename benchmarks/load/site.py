@@ -89,11 +89,14 @@ def running(folder: Path, on: str, wanted: dict[str, Any]) -> Iterator[Site]:
 
 
 @contextmanager
-def database() -> Iterator[str]:
-    with postgres_server.running(**DURABLE) as url:
+def database(*names: str, **settings: str) -> Iterator[str]:
+    """The address of the first one."""
+    names = names or ("cardocr",)
+    with postgres_server.running(**DURABLE, **settings) as url:
         with processes.connected(urlsplit(url)._replace(path="/postgres").geturl()) as connection:
-            connection.execute("CREATE DATABASE cardocr TEMPLATE template0")
-        yield url
+            for name in names:
+                connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        yield urlsplit(url)._replace(path=f"/{names[0]}").geturl()
 
 
 def said(data: Path, variables: dict[str, str], module: str, *arguments: str, given: str = "") -> Any:
