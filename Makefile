@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help install dev servers run test test-postgres check cover bench attack screenshots messages locks bundle
+.PHONY: help install dev servers run test test-postgres check cover bench attack screenshots messages locks bundle sbom
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make messages     collect the texts to be translated, compile the translations"
 	@echo "make locks        resolve the lock files anew"
 	@echo "make bundle       one archive to install from where there is no internet; EXTRAS=\"postgres redis\""
+	@echo "make sbom         what cardocr consists of, as CycloneDX, to the standard output"
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "cardocr needs Python 3.11 or later, and none was found. Say which one to use: make PYTHON=/path/to/python3.12 install"; exit 1; }
@@ -90,3 +91,6 @@ locks: dev
 
 bundle: dev
 	$(BIN)/python scripts/bundle.py $(addprefix --extra ,$(EXTRAS))
+
+sbom: dev
+	@$(BIN)/python scripts/sbom.py $(addprefix --extra ,$(EXTRAS))

@@ -17,6 +17,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import sbom
+
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = ("tests/", "benchmarks/", ".ci/", "requirements-dev.lock")
 OF_SCRIPTS = {"scripts/install.py"}
@@ -49,6 +51,7 @@ def made(to: Path, extras: list[str]) -> Path:
         wheels = collect_wheels(folder / "wheels", extras)
         (folder / "wheels.lock").write_text(pins(wheels))
         copy_program(folder / "program")
+        (folder / "sbom.json").write_text(sbom.written(extras))
         shutil.copyfile(ROOT / "scripts/install.py", folder / "install")
         (folder / "install").chmod(0o755)
         told = {

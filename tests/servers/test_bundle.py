@@ -104,6 +104,14 @@ def test_without_a_network_it_is_installed_and_runs(installed: Path):
     assert not (installed / "tests").exists()
 
 
+def test_it_tells_what_it_consists_of(bundle: Path):
+    told = {part["name"] for part in json.loads((bundle / "sbom.json").read_text())["components"]}
+    wheels = {
+        path.name.split("-")[0].replace("_", "-").replace(".", "-").lower() for path in bundle.glob("wheels/*.whl")
+    }
+    assert wheels <= told
+
+
 def test_a_newer_one_takes_its_place_and_data_stay(bundle: Path, installed: Path):
     mark = installed / ".cardocr-bundle.json"
     told = json.loads(mark.read_text())
