@@ -42,10 +42,10 @@ class Sweeper:
             self._parts_at = time.monotonic() + PARTS_EVERY
             parts.forget_old()
             clean_parts()
-            store.tidy()
-            uploads.forget_strays(PARTS_AFTER)
             news.forget_old()
             hooks.forget_old()
+            uploads.forget_strays(PARTS_AFTER)
+            store.tidy()  # last: an object storage may not answer
 
     def free_the_dead(self) -> None:
         for worker in Worker.objects.exclude(pk=self._worker.pk):

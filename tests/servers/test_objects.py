@@ -22,13 +22,14 @@ from batches.drain import scheduler
 from batches.intake import adding, cache, connecting, copying, derive, objects, opening, parts, store, strays, uploads
 from batches.intake.receiving import Refused
 from batches.intake.unreachable import Unreachable
-from batches.models import Batch, Card
+from batches.models import Attempt, Batch, Card
 from batches.states import CardStatus, PauseReason
 from batches.views.uploads import RAW
 from cardocr_site import objects as given
 from cardocr_site.doctor import storage as doctor
 from cardocr_site.doctor.told import State
 from cardocr_site.management.commands import serve
+from ocr.errors import StorageUnreachable
 from tests.conftest import FIELDS
 from tests.servers import s3
 from tests.servers.conftest import small_card
@@ -335,9 +336,14 @@ def test_a_whole_job(door, stub, engine_of, service, user, client, settings, mon
     failed = batch.cards.get(filename="3.jpg")
     assert b"".join(body(client.get(reverse("card_image", args=[batch.pk, failed.pk, "page"]))))[:2] == b"\xff\xd8"
     stub.heal()
+    door.broken = "gone"  # of a card that is prepared, it is noticed when it is to be read
     runs.retry_card(failed, user)
     service.wake(batch.pk)
+    until(paused(batch, PauseReason.DISK))
+    door.broken = ""
     until(over(batch), 60)
+    assert batch.cards.exclude(status=CardStatus.COMPLETED).count() == 0
+    assert not Attempt.objects.filter(card=failed, error=StorageUnreachable.reason).exists(), "no call was made"
     until(lambda: "_errors/3.jpg" not in names(door, batch) and "results/3.jpg_ocr_results.txt" in names(door, batch))
     assert "batch.json" in " ".join(names(door, batch))
     table = client.get(reverse("batch_download", args=[batch.pk]), {"format": "csv"})
