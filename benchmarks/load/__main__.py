@@ -48,6 +48,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 
 def main(given: list[str] | None = None) -> int:
     options = arguments(given)
+    common.end_in_order()
     common.print_machine()
     wanted = world_of(options)
     each = wanted["each"]
