@@ -25,17 +25,18 @@ def program() -> str | None:
 class Server:
     folder: Path
     port: int
+    host: str = "127.0.0.1"
     process: subprocess.Popen[bytes] | None = None
     more: dict[str, object] = field(default_factory=dict)  # settings
 
     @property
     def url(self) -> str:
-        return f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/0"
+        return f"redis://:{quote(PASSWORD, safe='')}@{self.host}:{self.port}/0"
 
     def start(self) -> None:
         there = program()
         assert there is not None, "no Redis is installed: make servers"
-        told = {"port": self.port, "bind": "127.0.0.1", "databases": DATABASES, "appendonly": "no", "dir": self.folder}
+        told = {"port": self.port, "bind": self.host, "databases": DATABASES, "appendonly": "no", "dir": self.folder}
         given = "".join(f"{name} {value}\n" for name, value in (told | self.more).items())
         (self.folder / "redis.conf").write_text(f'{given}save ""\nrequirepass "{PASSWORD}"\n')
         self.process = subprocess.Popen(
@@ -59,7 +60,7 @@ class Server:
 
     def said(self, *words: str) -> str:
         """A command's answer, without the client that is tested; of one line."""
-        with socket.create_connection(("127.0.0.1", self.port), 5) as line:
+        with socket.create_connection((self.host, self.port), 5) as line:
             line.sendall(_written("AUTH", PASSWORD) + _written(*words))
             answers = line.makefile("r")
             answers.readline()
@@ -72,12 +73,12 @@ def _written(*words: str) -> bytes:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(host: str = "127.0.0.1") -> Iterator[Server]:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         port = int(probe.getsockname()[1])
     with tempfile.TemporaryDirectory(prefix="cardocr-redis-", dir="/tmp") as folder:
-        server = Server(Path(folder), port)
+        server = Server(Path(folder), port, host)
         server.start()
         try:
             yield server
