@@ -21,7 +21,7 @@ OPTIONS = ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "ta
 OLDEST = 14  # Django's floor
 # Connections of a process beside those of its reading threads: pages, the collector, the sweeper, what prepares scans.
 BESIDE = 32
-PATIENCE = 20  # seconds for a free connection, as SQLite waits for its lock
+PATIENCE = 8  # seconds for a connection: whoever waits for a page is told then
 # A machine that is cut off is noticed by both ends within half a minute. Otherwise the server would keep its locks for
 # two hours, and its own threads would wait as long. A process that is frozen while it holds a lock loses it as well.
 KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}

@@ -1,13 +1,18 @@
-"""A request that needs what lies on the object storage, while that does not answer: a page or an error that says so."""
+"""A request that needs the database or the object storage while that does not answer: a page that says so."""
 
+import sys
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponseBase
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.views.defaults import server_error
 
 from batches.intake.unreachable import Unreachable
 
 AGAIN_AFTER = 10  # seconds
+DATABASE = (OperationalError, InterfaceError)  # it is gone, restarts, hangs, or has no connection left
 
 
 class UnreachedMiddleware:
@@ -23,3 +28,13 @@ class UnreachedMiddleware:
         answer = render(request, "503.html", {"said": error.message}, status=503)
         answer.headers["Retry-After"] = str(AGAIN_AFTER)
         return answer
+
+
+def went_wrong(request: HttpRequest) -> HttpResponse:
+    """Django's handler of what nobody caught, wherever it was raised: who is signed in is asked for before any page."""
+    if not isinstance(sys.exc_info()[1], DATABASE):
+        return server_error(request)
+    answer = HttpResponse(render_to_string("503_database.html"), status=503, headers={"Retry-After": AGAIN_AFTER})
+    if request.method == "GET":
+        answer.headers["Refresh"] = str(AGAIN_AFTER)
+    return answer

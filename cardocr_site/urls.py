@@ -12,6 +12,8 @@ from cardocr_site.views import favicon
 
 admin.site.site_url = f"{settings.SITE.path}/"
 
+handler500 = "cardocr_site.unreached.went_wrong"
+
 urlpatterns = [
     path("favicon.ico", favicon, name="favicon"),
     path("health", health.health, name="health"),

@@ -19,13 +19,13 @@ from batches.intake import receiving
 from batches.intake.unreachable import Unreachable
 from cardocr_site import request_ids
 from cardocr_site.contract import STATUS_OF, Refused, envelope, not_found
-from cardocr_site.unreached import AGAIN_AFTER
+from cardocr_site.unreached import AGAIN_AFTER, DATABASE
 from templates_app import editing
 
 log = logging.getLogger(__name__)
 
 CODE_OF = {401: "AUTH_REQUIRED", 403: "PERMISSION_DENIED", 404: "RESOURCE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
-CODE_OF |= {413: "FILE_TOO_LARGE", 429: "RATE_LIMIT_EXCEEDED", 500: "INTERNAL_ERROR"}
+CODE_OF |= {413: "FILE_TOO_LARGE", 429: "RATE_LIMIT_EXCEEDED", 500: "INTERNAL_ERROR", 503: "NOT_READY"}
 
 
 def add_to(api: NinjaAPI) -> None:
@@ -52,6 +52,7 @@ def of_status(status: int) -> Refused:
         "FILE_TOO_LARGE": _("That is more than is taken at once."),
         "RATE_LIMIT_EXCEEDED": _("Too many requests: wait a little."),
         "VALIDATION_ERROR": _("The request cannot be understood."),
+        "NOT_READY": _("The database does not answer now: try again in a moment."),
         "INTERNAL_ERROR": _("Something went wrong here. Tell an administrator this request id: %(id)s")
         % {"id": request_ids.current()},
     }
@@ -106,6 +107,13 @@ def _internal(request: HttpRequest, error: Exception) -> HttpResponse:
     return answer(of_status(500))
 
 
+def _without_database(request: HttpRequest, error: Any) -> HttpResponse:
+    log.error("The database does not answer: %s", error)
+    refused = of_status(503)
+    refused.retry_after = AGAIN_AFTER
+    return answer(refused)
+
+
 HANDLERS: dict[type[Exception], Any] = {
     Refused: _refused,
     ValidationError: _invalid,
@@ -116,6 +124,7 @@ HANDLERS: dict[type[Exception], Any] = {
     SuspiciousOperation: lambda request, error: answer(of_status(400)),
     MultiPartParserError: lambda request, error: answer(of_status(400)),  # such as one without a boundary
     Unreachable: _unreached,
+    **dict.fromkeys(DATABASE, _without_database),
     Exception: _internal,
     **dict.fromkeys((TransitionRefused, CannotStart, CannotReadAgain, editing.Refused, receiving.Refused), _domain),
 }

@@ -23,8 +23,9 @@ COMMON = (
     "PERMISSION_DENIED",
     "RATE_LIMIT_EXCEEDED",
     "INTERNAL_ERROR",
+    "NOT_READY",
 )
-OPEN = ("RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR")  # of calls that need no sign-in
+OPEN = ("RATE_LIMIT_EXCEEDED", "INTERNAL_ERROR", "NOT_READY")  # of calls that need no sign-in
 OF_A_BODY = "FILE_TOO_LARGE"
 OF_INPUTS = "VALIDATION_ERROR"
 OF_A_THING = "RESOURCE_NOT_FOUND"  # that the address names; a call may have a code of its own for it

@@ -146,12 +146,17 @@ def built() -> Iterator[House]:
         house.manage("manage.py", "prepare_database")
         for name in room.hosts:
             house.start(name)
-        until(lambda: house.is_up("web-1") and house.is_up("web-2"), 90, every=0.5)
-        until(lambda: house.workers() == {"worker-1", "worker-2"}, 60, every=0.5)
+        everybody(house)
         house.sign_in("web-1")
         yield house
         for host in room.hosts.values():
             host.shut_down()
+
+
+def everybody(house: House) -> None:
+    """All four are there."""
+    until(lambda: house.is_up("web-1") and house.is_up("web-2"), 90, every=0.2)
+    until(lambda: house.workers() == {"worker-1", "worker-2"}, 60, every=0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -165,3 +170,4 @@ def sound(house: House) -> Iterator[None]:
         host.mend()
         if not host.pids():
             house.start(name)
+    everybody(house)

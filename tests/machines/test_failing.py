@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.machines.conftest import AT_A_TIME, House
+from tests.machines.conftest import AT_A_TIME, House, everybody
 from tests.machines.following import Follower
 from tests.waiting import until
 
@@ -89,6 +89,7 @@ def test_hosts_that_are_cut_off_are_done_without_and_come_back(house: House) -> 
         until(lambda: status(house, batch) == "completed", 90, every=0.2)
         worker.mend()
         web.mend()
+    everybody(house)
     with reading(house, 40) as batch:
         until(lambda: readers(house, batch) == {"worker-1", "worker-2"}, 60)
 
@@ -100,8 +101,7 @@ def test_a_host_that_loses_power_is_done_without(house: House) -> None:
         house.host("web-1").power_off()
     house.start("worker-2")
     house.start("web-1")
-    until(lambda: house.is_up("web-1"), 60, every=0.2)
-    until(lambda: house.workers() == {"worker-1", "worker-2"}, 60, every=0.2)
+    everybody(house)
 
 
 def test_a_redis_that_starts_anew_or_forgets_is_done_without(house: House) -> None:
@@ -120,7 +120,7 @@ def test_a_clock_that_jumps_frees_nothing_and_holds_nothing(house: House, tmp_pa
     told.write_text("+0")
     house.host("worker-2").shut_down()
     house.start("worker-2", **wrong_clock(told))
-    until(lambda: house.workers() == {"worker-1", "worker-2"}, 60, every=0.2)
+    everybody(house)
     with reading(house, 80) as batch:
         for jump in ("+1h", "-1h"):
             seen = len(house.endpoint.calls)
@@ -129,7 +129,7 @@ def test_a_clock_that_jumps_frees_nothing_and_holds_nothing(house: House, tmp_pa
             until(lambda: readers(house, batch) == {"worker-1", "worker-2"}, 10)
     house.host("worker-2").shut_down()
     house.start("worker-2")
-    until(lambda: house.workers() == {"worker-1", "worker-2"}, 60, every=0.2)
+    everybody(house)
 
 
 def test_a_database_that_starts_anew_is_waited_for(house: House) -> None:

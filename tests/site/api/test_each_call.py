@@ -27,7 +27,10 @@ SHARED = {
     *("VALIDATION_ERROR", "FILE_TOO_LARGE", "RATE_LIMIT_EXCEEDED"),
 }
 IN_PERSON = {"AUTH_REQUIRED", "AUTH_INVALID", "AUTH_EXPIRED", "PERMISSION_DENIED"}
-EVERYWHERE = {"INTERNAL_ERROR": "site.api.test_envelope.test_what_fails_here_is_told_by_its_request_alone"}
+EVERYWHERE = {
+    "INTERNAL_ERROR": "site.api.test_envelope.test_what_fails_here_is_told_by_its_request_alone",
+    "NOT_READY": "site.test_unreached.test_a_program_is_told_by_its_code",
+}
 DRAFTS, RUNS, RESULTS = "batches.api.test_drafts.", "batches.api.test_runs.", "batches.api.test_results."
 SIGNING_IN, OVERALL = "site.api.test_signing_in.", "batches.api.test_overall."
 # What a call refuses for a reason of its own, and the test that holds it.
