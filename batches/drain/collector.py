@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.db.models import F
 
 from batches import changes, clock, rows
@@ -165,8 +165,9 @@ class Collector:
         while True:
             try:
                 return self._write(batch_id, events)
-            except OperationalError as error:
-                log.warning("Batch %s: the database is busy or full, trying again: %s", batch_id, error)
+            except (OperationalError, InterfaceError) as error:
+                log.warning("Batch %s: the database is busy, full or gone, trying again: %s", batch_id, error)
+                close_old_connections()  # a broken one is of no use any more
                 threading.Event().wait(BUSY_PAUSE)
 
     def _write_each(self, batch_id: int, events: list[Event]) -> None:

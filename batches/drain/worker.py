@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event as Flag
 
+from django.db import DatabaseError, close_old_connections
+
 from batches import clock
 from batches.drain import asked, gate
 from batches.drain.breaker import IN_A_ROW, Failure
@@ -101,6 +103,10 @@ class Reader:
             outcome.error = error
         except decoders.Stopped:
             outcome.error, outcome.started_at = CallWithheld(), None
+        except DatabaseError as error:  # it restarts, or this machine was cut off: no card's fault
+            log.warning("Card %s waits: the database does not answer: %s", job.card.pk, " ".join(str(error).split()))
+            outcome.error, outcome.started_at = CallWithheld(), None
+            close_old_connections()  # a broken one would fail the next card, too
         except Exception as error:
             log.exception("Card %s: reading it failed unexpectedly.", job.card.pk)
             outcome.error = Unexpected(f"{type(error).__name__}: {error}")

@@ -2,7 +2,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -308,7 +308,7 @@ def test_an_erased_batch_is_dropped(saving, claimed, started):
 
 def test_a_busy_database_is_waited_for(saving, claimed, monkeypatch):
     monkeypatch.setattr(collector, "BUSY_PAUSE", 0.001)
-    refusals = [OperationalError("database is locked")] * 2
+    refusals = [OperationalError("database is locked"), InterfaceError("the connection is closed")]
     locked = changes.locked
 
     def sometimes(batch):

@@ -3,6 +3,7 @@
 from threading import Event as Flag
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from batches import changes
@@ -13,6 +14,7 @@ from batches.drain.worker import Job, Reader
 from batches.queries.means import setup_of
 from batches.states import BatchStatus, PauseReason
 from ocr.engines.base import Prepared, sending
+from ocr.errors import CallWithheld
 from tests.batches.drain.adapters import Scripted
 from tests.batches.drain.test_claims import make_worker
 
@@ -67,3 +69,17 @@ def test_a_call_that_may_not_leave_is_no_start(job):
 def test_an_engine_in_the_process_gets_no_card_of_a_paused_batch(job):
     changes.move_batch(job.batch, BatchStatus.PAUSED, pause_reason=PauseReason.PERSON)
     assert [type(event) for event in told(job, Scripted(in_process=True))] == [Outcome]
+
+
+def test_a_database_that_is_gone_is_no_fault_of_the_card(job, monkeypatch):
+    scripted = Scripted()
+
+    def gone(call: object) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(worker.gate, "look", gone)
+    (outcome,) = told(job, scripted)
+    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome.error, CallWithheld)
+    assert outcome.started_at is None
+    assert scripted.calls == []
