@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError
 from django.db.models import F
 
 from batches import changes, clock, rows
@@ -20,6 +20,7 @@ from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import attempt_of, clean, result_of
 from batches.drain.spending import Tally
 from batches.drain.spool import Spool
+from batches.drain.threads import drop_broken
 from batches.models import Attempt, Batch, Card, CardResult, CardScan, Rereading
 from batches.queries import results
 from batches.queries.means import Setup, pictures, read_key
@@ -167,7 +168,7 @@ class Collector:
                 return self._write(batch_id, events)
             except (OperationalError, InterfaceError) as error:
                 log.warning("Batch %s: the database is busy, full or gone, trying again: %s", batch_id, error)
-                close_old_connections()  # a broken one is of no use any more
+                drop_broken()
                 threading.Event().wait(BUSY_PAUSE)
 
     def _write_each(self, batch_id: int, events: list[Event]) -> None:

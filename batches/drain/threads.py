@@ -26,6 +26,12 @@ def keep_all() -> None:
             cursor.execute("PRAGMA synchronous=FULL")
 
 
+def drop_broken() -> None:
+    """After an error of the database: a connection that is broken would fail whatever asks next."""
+    if not connection.in_atomic_block:
+        close_old_connections()
+
+
 def keep_loaded() -> None:
     """What a process has loaded by now stays, so the garbage collector need not look through it again and again.
 

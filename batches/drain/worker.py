@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event as Flag
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 
 from batches import clock
 from batches.drain import asked, gate
 from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Refund, Start
+from batches.drain.threads import drop_broken
 from batches.intake import decoders, derive
 from batches.intake.unreachable import Unreachable
 from batches.models import Batch, Card, CardScan
@@ -106,7 +107,7 @@ class Reader:
         except DatabaseError as error:  # it restarts, or this machine was cut off: no card's fault
             log.warning("Card %s waits: the database does not answer: %s", job.card.pk, " ".join(str(error).split()))
             outcome.error, outcome.started_at = CallWithheld(), None
-            close_old_connections()  # a broken one would fail the next card, too
+            drop_broken()
         except Exception as error:
             log.exception("Card %s: reading it failed unexpectedly.", job.card.pk)
             outcome.error = Unexpected(f"{type(error).__name__}: {error}")
