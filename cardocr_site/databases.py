@@ -29,6 +29,7 @@ SESSION = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in KEEPALIV
     "idle_in_transaction_session_timeout": 60_000
 }
 PREPARING = 20_261_128  # the number of the lock under which tables are made
+CHANGING = 20_261_131  # and of the one under which those of an earlier version are changed
 BYTEWISE = ("C", "POSIX", "C.UTF-8", "C.utf8", "C.UTF8")
 UNICODE = "und-x-icu"  # the collation by whose rules text is folded
 
@@ -154,23 +155,30 @@ def prepared_by_one(connection: BaseDatabaseWrapper) -> Iterator[None]:
                 cursor.execute("PRAGMA journal_mode=WAL")
             yield
         return
-    with _locked(connection, ""):
+    with _locked(connection, PREPARING):
         yield
 
 
 @contextmanager
 def left_as_it_is(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Nobody changes the tables of a PostgreSQL meanwhile; several may ask for that at once."""
-    with _locked(connection, "_shared"):
+    """Nobody changes the tables of a PostgreSQL meanwhile; several may ask for that at once. A start waits for none."""
+    with _locked(connection, CHANGING, "_shared"):
         yield
 
 
 @contextmanager
-def _locked(connection: BaseDatabaseWrapper, how: str) -> Iterator[None]:
+def changed(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Nobody copies a PostgreSQL meanwhile."""
+    with _locked(connection, CHANGING):
+        yield
+
+
+@contextmanager
+def _locked(connection: BaseDatabaseWrapper, number: int, how: str = "") -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_lock{how}(%s)", [PREPARING])
+        cursor.execute(f"SELECT pg_advisory_lock{how}(%s)", [number])
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT pg_advisory_unlock{how}(%s)", [PREPARING])
+            cursor.execute(f"SELECT pg_advisory_unlock{how}(%s)", [number])

@@ -22,7 +22,7 @@ from batches.intake import store
 from batches.models import Worker
 from batches.queries import versions
 from batches.queries.versions import Standing
-from cardocr_site import __version__
+from cardocr_site import __version__, databases
 from cardocr_site.backups import Failed
 from cardocr_site.backups.making import snapshot
 
@@ -56,7 +56,8 @@ def bring_up_to_date(tell: Callable[[str], None], *, at_start: bool) -> None:
             raise Refused(_failed(error)) from error
     else:
         try:
-            _migrate()
+            with databases.changed(connection):
+                _migrate()
         except Exception as error:
             raise Refused(_failed(error)) from error
 

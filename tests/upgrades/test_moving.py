@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
+from cardocr_site import databases
 from cardocr_site.backups import Failed, rows
 from cardocr_site.databases import settings_of
 from tests.site.processes import POSTGRES, _database, address
@@ -173,3 +174,18 @@ def test_the_backup_sees_one_moment(embedded: Path, tmp_path: Path):
         rows.copied_out(there, tmp_path / "back.sqlite3", write_beside)
     assert told
     assert tables(tmp_path / "back.sqlite3")["batches_card"] == tables(embedded)["batches_card"]
+
+
+def test_a_start_waits_for_no_backup_but_an_upgrade_does(tmp_path: Path):
+    def locked(number: int) -> bool:
+        with closing(connections[there].copy()) as other, other.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+            return not cursor.fetchone()[0]
+
+    with another(tmp_path) as there:
+        with databases.left_as_it_is(connections[there]):
+            assert not locked(databases.PREPARING)
+            assert locked(databases.CHANGING)
+        assert not locked(databases.CHANGING)
+        with databases.changed(connections[there]):
+            assert locked(databases.CHANGING)
