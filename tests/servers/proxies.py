@@ -121,9 +121,9 @@ def caddy_files(proxy: Proxy, applications: list[int]) -> Path:
     text = (DEPLOY / "Caddyfile").read_text()
     certificate = f"tls {proxy.folder}/fullchain.pem {proxy.folder}/privkey.pem"
     for old, new in {
-        f"{NAME} {{": f"https://127.0.0.1:{proxy.port} {{\n\t{certificate}",
-        NAME: f"127.0.0.1:{proxy.port}",
-        APPLICATION: " ".join(f"127.0.0.1:{port}" for port in applications),
+        f"{{$CARDOCR_NAME:{NAME}}} {{\n": f"https://127.0.0.1:{proxy.port} {{\n\t{certificate}\n",
+        f"{{$CARDOCR_NAME:{NAME}}}": f"127.0.0.1:{proxy.port}",
+        f"{{$CARDOCR_WEB:{APPLICATION}}}": " ".join(f"127.0.0.1:{port}" for port in applications),
         "/srv/cardocr": str(ROOT),
         "#closed": "",  # as whoever closes them
     }.items():
