@@ -32,7 +32,8 @@ As a service, as root (docs/deploy.md, in {to}, says more):
 AGAIN = """\
 cardocr {old} in {to} is {version} now; settings and data are as they were. Start it again:
     systemctl start cardocr
-It brings the database up to date. Then: .venv/bin/python manage.py doctor
+It brings the embedded database up to date; on PostgreSQL call manage.py prepare_database before. Then:
+    .venv/bin/python manage.py doctor
 """
 
 

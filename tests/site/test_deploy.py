@@ -133,3 +133,25 @@ def test_what_proxies_say_needs_no_more_than_its_style_sheet(page: Path):
         assert re.findall(r'(?:src|href)="([^"]*)"', text) == ["/_proxy/page.css"]
         assert "style=" not in text
         assert '<section lang="de">' in text
+
+
+def test_what_the_page_about_it_names_is_there():
+    page = (ROOT / "docs/deploy.md").read_text()
+    for name in set(re.findall(r"\bdeploy/[\w./-]*\w", page)) | set(re.findall(r"requirements[\w-]*\.lock", page)):
+        assert (ROOT / name).exists() or name.startswith("deploy/secrets"), name
+    assert set(re.findall(r"manage\.py (\w+)", page)) <= set(get_commands())
+    made = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"^    (?:.* )?make (\w+)", page, re.MULTILINE)) <= set(made)
+    known = (ROOT / ".env.example").read_text() + "CARDOCR_NAME CARDOCR_WEB"
+    assert all(setting in known for setting in re.findall(r"CARDOCR_[A-Z_]+[A-Z]", page))
+    sections = re.findall(r"^## (.+)$", (ROOT / "docs/operating.md").read_text(), re.MULTILINE)
+    named = re.findall(r'perating\.md,((?:[^")]*"[^"]+")+)', page)
+    assert named
+    for title in (" ".join(one.split()) for names in named for one in re.findall(r'"([^"]+)"', names)):
+        assert title in sections, title
+
+
+def test_all_of_deploy_is_told_of():
+    told = (ROOT / "docs/deploy.md").read_text() + (ROOT / "docs/operating.md").read_text()
+    for path in DEPLOY.iterdir():
+        assert f"deploy/{path.name}" in told or path.name in {"healthcheck.py", "secrets"}, path.name
