@@ -58,7 +58,6 @@ class Engine(models.Model):
     month_budget = models.DecimalField(_("budget per month"), max_digits=12, decimal_places=2, null=True, blank=True)
     # What a 429 has asked for, told to every process that reads; written by queryset alone.
     rest_until = models.DateTimeField(null=True, blank=True, editable=False)
-    calls_after_rest = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)  # at a time, a process
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -57,6 +57,11 @@ class Breaker:
         return max(0.0, self._probe_at - self._clock()) if self.is_open else 0.0
 
     @property
+    def due_at(self) -> float | None:
+        """When it is asked again; None: it is thought to answer."""
+        return self._probe_at if self.is_open else None
+
+    @property
     def has_answered(self) -> bool:
         return self._answered_at is not None
 
@@ -109,6 +114,17 @@ class Breaker:
         if not self.is_open:
             self._open()
             self._probe_at = self._clock() + seconds
+
+    def follow(self, seconds: float | None, delay: float = 0.0) -> None:
+        """What all workers know: it answers, or is asked again in so many seconds."""
+        if seconds is None:
+            if self.is_open:
+                self._opened_at = None
+                self._row.clear()
+                self._charged.clear()
+            return
+        self.adopt(seconds)
+        self._probe_at, self._delay = self._clock() + seconds, delay or self._delay
 
     def try_now(self) -> None:
         """A person wants it: do not wait for the next probe."""

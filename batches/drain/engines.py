@@ -1,13 +1,16 @@
-"""The engines of this process: adapters, how many calls each may have, when it rests, and whether it answers."""
+"""The engines of this process: adapters, how many calls each may have, when it rests, and whether it answers.
+
+What all workers together may have in flight, shares.py settles.
+"""
 
 import logging
 import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,10 +19,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from batches import clock
 from batches.drain.breaker import Breaker, Failure
+from batches.drain.flow import Climb, Flow
+from batches.models import Pace
 from batches.states import PauseReason
 from ocr import engines, probing
 from ocr.engines.base import EngineAdapter, EngineConfig, Learner
@@ -34,14 +39,14 @@ IN_FLIGHT_EVERY = 0.05  # seconds
 WORTH_TELLING = 1.0  # seconds of rest, or of rest more than was told
 
 
-def cap(engine: Engine) -> int:
-    """How many calls at a time the engine may have at most."""
+def cap(engine: Engine, workers: int = 1) -> int:
+    """How many calls at a time the engine may have at most, by so many workers."""
     if engine.max_in_flight:
         return engine.max_in_flight
     if engine.kind == Engine.Kind.LOCAL:
         return os.cpu_count() or 1
     found, no_more = probing.side_by_side(engine)
-    most: int = settings.EXTRACTION_THREADS
+    most: int = settings.EXTRACTION_THREADS * workers
     return min(found, most) if found and no_more else most
 
 
@@ -53,6 +58,11 @@ def _first(engine: Engine) -> int:
         return 1
     found, _no_more = probing.side_by_side(engine)
     return min(cap(engine), found or cap(engine))
+
+
+def follow(breaker: Breaker, probe_at: datetime | None, delay: float) -> None:
+    """What all workers know: it answers, or is asked again at that time."""
+    breaker.follow(None if probe_at is None else (probe_at - clock.now()).total_seconds(), delay)
 
 
 def host(engine: Engine) -> str:
@@ -68,31 +78,6 @@ class Hold:
     reason: PauseReason
     message: str
     seconds: float | None = None
-
-
-@dataclass(slots=True)
-class _State:
-    breaker: Breaker
-    limit: int  # calls at a time, for now
-    climbing: bool = True  # no limit met yet: one more call for each answer, later one more for a round of them
-    answers: int = 0  # since the limit was changed
-    in_flight: int = 0
-    awaited: int = 0  # calls that a person sits and waits for: the next free places are theirs
-    probes: int = 0
-    rest_until: float = 0.0
-    told_until: datetime | None = None  # the rest that is known to the other processes, or from them
-    limited: int = 0
-    lowered_at: float = 0.0
-    version: datetime | None = None  # of the engine, as it was last called
-    # Of whose key (None: the engine's own): what the endpoint said of it.
-    refusals: dict[Any, str] = field(default_factory=dict)
-    refused: dict[Any, datetime] = field(default_factory=dict)  # the version of engine and key that it said this of
-    warm: set[str] = field(default_factory=set)  # models that have answered
-    is_tested: bool = False
-    retired: list[EngineAdapter] = field(default_factory=list)  # closed when no call can be using them any more
-
-    def start_low(self) -> None:
-        self.limit, self.climbing, self.answers = 1, True, 0
 
 
 class _Built(NamedTuple):
@@ -113,13 +98,18 @@ class Engines:
         self._lock = threading.Lock()
         self._building = threading.Lock()  # the local engine takes seconds; nobody else waits for it
         self._adapters: dict[_Built, EngineAdapter] = {}
-        self._states: dict[int, _State] = {}
+        self._flows: dict[int, Flow] = {}
+        self._ring: Callable[[], None] | None = None
+
+    def share_by(self, ring: Callable[[], None]) -> None:
+        """From the first call on each engine is shared with other workers: `ring` settles that soon, see shares.py."""
+        self._ring = ring
 
     def adapter(self, engine: Engine, model: str) -> EngineAdapter:
         """Raises EngineMissing. An engine that an administrator has changed gets a new adapter."""
         with self._lock:
-            state = self._state(engine)
-            patient = _is_cold(engine, model, state)
+            flow = self._flow(engine)
+            patient = _is_cold(engine, model, flow)
         key = _Built(engine.pk, engine.version, model, patient, engine.payer)
         with self._building:
             if key not in self._adapters:
@@ -136,7 +126,7 @@ class Engines:
     def may_be_loading(self, engine: Engine, model: str) -> bool:
         """A server in the house that has not answered with this model yet."""
         with self._lock:
-            return _is_cold(engine, model, self._state(engine))
+            return _is_cold(engine, model, self._flow(engine))
 
     # -- how many calls
 
@@ -145,7 +135,9 @@ class Engines:
         """A call that a person waits for: cards of batches leave it the next free place. As `enter` and `leave`; None
         where no place was free in so many seconds."""
         with self._lock:
-            self._state(engine).awaited += 1
+            flow = self._flow(engine)
+            flow.awaited += 1
+            self._settle_soon(when=flow.share <= flow.in_flight)
         latest, probe = time.monotonic() + seconds, None
         try:
             while probe is None and not is_stopped():
@@ -155,7 +147,7 @@ class Engines:
                 threading.Event().wait(IN_FLIGHT_EVERY)
         finally:
             with self._lock:
-                self._state(engine).awaited -= 1
+                self._flow(engine).awaited -= 1
         try:
             yield probe
         finally:
@@ -164,179 +156,213 @@ class Engines:
 
     def _enter_ahead(self, engine: Engine) -> bool | None:
         with self._lock:
-            if not self._places(self._state(engine), engine):
-                return None
-            return self._enter(self._state(engine))
+            flow = self._flow(engine)
+            return flow.enter() if self._free(flow, engine) else None
 
     def room(self, engine: Engine) -> int:
         """How many more calls may start now, for cards of batches."""
         with self._lock:
-            state = self._state(engine)
-            return max(0, self._places(state, engine) - state.awaited)
+            flow = self._flow(engine)
+            return max(0, self._free(flow, engine) - flow.awaited)
 
-    def _places(self, state: _State, engine: Engine) -> int:
-        if state.is_tested or time.monotonic() < state.rest_until:
-            return 0
-        if engine.lacks or engine.payer in state.refusals or state.breaker.holds:
-            return 0
-        if state.breaker.is_open:
-            return max(0, 1 - state.probes)
-        return max(0, min(state.limit, cap(engine)) - state.in_flight)
+    def _free(self, flow: Flow, engine: Engine) -> int:
+        return 0 if engine.lacks or engine.payer in flow.refusals else flow.places(cap(engine))
 
-    def enter(self, engine: Engine) -> bool:
-        """A call begins; True: as a probe. `leave` wants to know."""
+    def enter(self, engine: Engine) -> bool | None:
+        """A card's call begins, where there is room; True: as a probe, which `leave` wants to know. None: no room."""
         with self._lock:
-            return self._enter(self._state(engine))
-
-    def _enter(self, state: _State) -> bool:
-        probe = state.breaker.is_open
-        state.in_flight += 1
-        state.probes += probe
-        return probe
+            flow = self._flow(engine)
+            return flow.enter() if self._free(flow, engine) > flow.awaited else None
 
     def leave(self, engine: Engine, *, probe: bool = False) -> None:
         with self._lock:
-            state = self._state(engine)
-            state.in_flight -= 1
-            state.probes -= probe
-            unused, state.retired = (state.retired, []) if not state.in_flight else ([], state.retired)
+            flow = self._flow(engine)
+            flow.leave(probe=probe)
+            self._settle_soon(when=flow.gives_back)
+            unused, flow.retired = (flow.retired, []) if not flow.in_flight else ([], flow.retired)
         for adapter in unused:
             adapter.close()
 
     @contextmanager
     def set_aside(self, engine: Engine, is_stopped: Callable[[], bool]) -> Iterator[None]:
-        """For a test, begun once the calls in flight are over: no card of this process is read with it meanwhile.
+        """For a test, begun once the calls in flight are over: no card is read with it meanwhile, by no worker.
 
         Otherwise both together would pass its limit, and the test would measure what the cards leave of it.
         """
         with self._lock:
-            state = self._state(engine)
-            state.is_tested = True
+            flow = self._flow(engine)
+            flow.is_tested, flow.is_quiet = True, not flow.is_shared
+            self._settle_soon()
         try:
             latest = time.monotonic() + engine.timeout
-            while state.in_flight and time.monotonic() < latest and not is_stopped():
+            while (flow.in_flight or not flow.is_quiet) and time.monotonic() < latest and not is_stopped():
                 threading.Event().wait(IN_FLIGHT_EVERY)
             yield
         finally:
-            state.is_tested = False
+            flow.is_tested = False
+
+    # -- shared with other workers
+
+    def want(self, wanted: Mapping[Engine, int]) -> None:
+        """How many calls at a time there are cards of batches for: of each engine that there are any for."""
+        with self._lock:
+            for engine in wanted:
+                self._flow(engine)
+            by_id = {engine.pk: calls for engine, calls in wanted.items()}
+            for engine_id, flow in self._flows.items():
+                flow.wanted = by_id.get(engine_id, 0)
+                self._settle_soon(when=flow.wanted > 0 and not flow.share)
+
+    def at_once(self, engine: Engine) -> int:
+        """How many calls may be in flight here, as it stands."""
+        with self._lock:
+            flow = self._flow(engine)
+            return min(cap(engine), flow.share) if flow.is_shared else cap(engine)
+
+    def is_contended(self, engine: Engine) -> bool:
+        """Other workers call it as well."""
+        with self._lock:
+            flow = self._flow(engine)
+            return flow.is_shared and not flow.is_alone
+
+    def in_use(self) -> list[int]:
+        """Engines whose shares are to be settled: that are called, or wanted, or were and are to be let go of."""
+        with self._lock:
+            return [engine_id for engine_id, flow in self._flows.items() if flow.is_in_use]
+
+    @contextmanager
+    def flowing(self, engine: Engine) -> Iterator[Flow]:
+        """What is known of its calls, for as long as nothing can begin or end."""
+        with self._lock:
+            yield self._flow(engine)
 
     # -- what the calls say
 
     def answered(self, engine: Engine, card: int, model: str = "") -> None:
         """The endpoint gave an answer, whatever is in it."""
         with self._lock:
-            state = self._state(engine)
-            state.limited = 0
-            state.warm.add(model)
-            if state.breaker.answered(card):
+            flow = self._flow(engine)
+            flow.limited = 0
+            flow.warm.add(model)
+            if flow.breaker.answered(card):
                 log.warning("Engine %s answers again.", engine.name)
-            if state.limit < cap(engine):
-                state.answers += 1
-                if state.climbing or state.answers >= state.limit:
-                    state.limit, state.answers = state.limit + 1, 0
+                self._tell_of_outage(flow)
+            flow.answered(cap(engine))
 
     def failed(self, engine: Engine, failure: Failure) -> bool:
         """The endpoint did not answer; True: the card is charged with it."""
         with self._lock:
-            state = self._state(engine)
-            was_open = state.breaker.is_open
-            charged = state.breaker.failed(failure)
-            opened = state.breaker.is_open and not was_open
+            flow = self._flow(engine)
+            was_open, before = flow.breaker.is_open, flow.breaker.due_at
+            charged = flow.breaker.failed(failure)
+            opened = flow.breaker.is_open and not was_open
             if opened and not _is_local(engine):
-                state.start_low()
+                flow.begin(1)
+            if flow.breaker.due_at != before:
+                self._tell_of_outage(flow)
         if opened:
             log.warning("Engine %s does not answer.", engine.name)
         return charged
 
+    def follow(self, engine: Engine) -> None:
+        """What other workers have found of an engine that this one may not have called for long."""
+        if self._ring is None:
+            return
+        pace = Pace.objects.filter(engine=engine).first()
+        with self._lock:
+            flow = self._flow(engine)
+            if pace is not None and not flow.news.outage:
+                follow(flow.breaker, pace.probe_at, pace.probe_delay)
+
     def owed(self, engine: Engine) -> dict[int, int]:
         """{card: tries} that an outage was charged to before it was known for one; told once."""
         with self._lock:
-            return self._state(engine).breaker.owed()
+            return self._flow(engine).breaker.owed()
 
     def refuse(self, engine: Engine, said: str) -> None:
         """The key was refused: no call before a person has changed something."""
         with self._lock:
-            state = self._state(engine)
-            state.refusals[engine.payer] = said
-            state.refused[engine.payer] = engine.version
+            flow = self._flow(engine)
+            flow.refusals[engine.payer] = said
+            flow.refused[engine.payer] = engine.version
             if not _is_local(engine):
-                state.start_low()
+                flow.begin(1)
+                self._settle_soon()
 
     def rest(self, engine: Engine, seconds: float | None, begun: float = 0.0) -> float:
         """A rate limit: no call to this engine, by any thread, before it has rested; returns how long."""
         with self._lock:
-            state, now = self._state(engine), time.monotonic()
-            if begun >= state.lowered_at:  # one burst is one limit met
-                state.limited += 1
-                state.limit, state.climbing, state.answers = max(1, min(state.limit, cap(engine)) // 2), False, 0
-                state.lowered_at = now
-            wanted = min(2.0 ** min(max(state.limited, 1) - 1, 6), LONGEST_REST) * random.uniform(0.75, 1.25)  # noqa: S311
+            flow, now = self._flow(engine), time.monotonic()
+            if begun >= flow.lowered_at:  # one burst is one limit met
+                flow.meet_limit(cap(engine))
+                self._settle_soon()
+            wanted = min(2.0 ** min(max(flow.limited, 1) - 1, 6), LONGEST_REST) * random.uniform(0.75, 1.25)  # noqa: S311
             if seconds is not None:  # it asks for so long; who is refused after each such rest waits longer
-                wanted = seconds if state.limited <= BELIEVED else max(seconds, wanted)
-            state.rest_until = max(state.rest_until, now + wanted)
-            calls = state.limit
+                wanted = seconds if flow.limited <= BELIEVED else max(seconds, wanted)
+            flow.rest_until = max(flow.rest_until, now + wanted)
         log.info("Engine %s rests for %.1f s: it asked for fewer calls.", engine.name, wanted)
-        if wanted > WORTH_TELLING:
-            self._tell(engine, timezone.now() + timedelta(seconds=wanted), calls)
+        if wanted >= WORTH_TELLING:
+            self._tell(engine, clock.now() + timedelta(seconds=wanted))
         return wanted
 
-    def _tell(self, engine: Engine, until: datetime, calls: int) -> None:
+    def _tell(self, engine: Engine, until: datetime) -> None:
         """Into the row, once a burst: every process that calls this engine rests with it."""
         with self._lock:
-            state = self._state(engine)
-            if state.told_until is not None and until < state.told_until + timedelta(seconds=WORTH_TELLING):
+            flow = self._flow(engine)
+            if flow.told_until is not None and until < flow.told_until + timedelta(seconds=WORTH_TELLING):
                 return
-            state.told_until = until
+            flow.told_until = until
         shorter = Engine.objects.filter(Q(rest_until=None) | Q(rest_until__lt=until), pk=engine.pk)
-        shorter.update(rest_until=until, calls_after_rest=calls)
+        shorter.update(rest_until=until)
 
     def heed(self, engine: Engine) -> None:
-        """A row as it stands now: where another process was asked to wait, this one waits and lowers its calls too."""
+        """A row as it stands now: where another process was asked to wait, this one waits, too."""
         until = engine.rest_until
-        seconds = (until - timezone.now()).total_seconds() if until is not None else 0.0
+        seconds = (until - clock.now()).total_seconds() if until is not None else 0.0
         with self._lock:
-            state = self._state(engine)
-            if until is None or seconds <= 0 or (state.told_until is not None and until <= state.told_until):
+            flow = self._flow(engine)
+            if until is None or seconds <= 0 or (flow.told_until is not None and until <= flow.told_until):
                 return
-            state.told_until = until
-            state.rest_until = max(state.rest_until, time.monotonic() + seconds)
-            if engine.calls_after_rest:
-                state.limit = max(1, min(state.limit, engine.calls_after_rest))
-                state.climbing, state.answers = False, 0
+            flow.told_until = until
+            flow.rest_until = max(flow.rest_until, time.monotonic() + seconds)
 
     # -- what the batches must know
 
     def hold(self, engine: Engine) -> Hold | None:
         """Set while not even a probe may start."""
         with self._lock:
-            state = self._state(engine)
-            if engine.lacks or engine.payer in state.refusals:
-                return Hold(PauseReason.CREDENTIALS, engine.lacks or state.refusals[engine.payer])
-            if state.breaker.holds:
+            flow = self._flow(engine)
+            if engine.lacks or engine.payer in flow.refusals:
+                return Hold(PauseReason.CREDENTIALS, engine.lacks or flow.refusals[engine.payer])
+            if flow.breaker.holds:
                 message = _("%(host)s does not answer") % {"host": host(engine)}
-                return Hold(PauseReason.ENDPOINT, message, state.breaker.probe_in)
+                return Hold(PauseReason.ENDPOINT, message, flow.breaker.probe_in)
         return None
 
     def refused_version(self, engine: Engine) -> datetime | None:
         """The version of engine and key that was refused last."""
         with self._lock:
-            return self._state(engine).refused.get(engine.payer)
+            return self._flow(engine).refused.get(engine.payer)
 
     def probe_delay(self, engine: Engine) -> float | None:
         """Seconds between probes; None: the endpoint is thought to answer."""
         with self._lock:
-            breaker = self._state(engine).breaker
+            breaker = self._flow(engine).breaker
             return breaker.delay if breaker.is_open else None
 
     def wants_probe(self, engine: Engine) -> bool:
         with self._lock:
-            state = self._state(engine)
-            return state.breaker.is_open and not state.breaker.holds and not state.probes
+            flow = self._flow(engine)
+            due = flow.breaker.is_open and not flow.breaker.holds and not flow.probes
+            if due and flow.is_shared:
+                flow.wished_at = time.monotonic()
+                self._settle_soon(when=not flow.may_probe)
+            return due and (flow.may_probe or not flow.is_shared)
 
     def has_answered(self, engine: Engine) -> bool:
         """In this process, and it is not thought to be down."""
         with self._lock:
-            breaker = self._state(engine).breaker
+            breaker = self._flow(engine).breaker
             return breaker.has_answered and not breaker.is_open
 
     def tested(self, engine: Engine) -> None:
@@ -344,26 +370,27 @@ class Engines:
         with self._building:
             self._retire(engine, lambda old: True)
         with self._lock:
-            state = self._state(engine)
-            state.limit, state.climbing, state.answers = _first(engine), True, 0
+            flow = self._flow(engine)
+            flow.begin(_first(engine))
+            self._settle_soon()
 
     def adopt(self, engine: Engine, seconds: float) -> None:
         """Another process, or this one before its restart, has paused batches for this engine."""
         with self._lock:
-            self._state(engine).breaker.adopt(seconds)
+            self._flow(engine).breaker.adopt(seconds)
 
     def try_now(self, engine: Engine) -> None:
         """A person started or resumed a batch: it is tried, with one call."""
         with self._lock:
-            state = self._state(engine)
-            state.refusals.pop(engine.payer, None)
-            state.breaker.try_now()
+            flow = self._flow(engine)
+            flow.refusals.pop(engine.payer, None)
+            self._ask_now(flow)
 
     def close(self) -> None:
         with self._building:
             adapters, self._adapters = list(self._adapters.values()), {}
-        for state in self._states.values():
-            adapters += state.retired
+        for flow in self._flows.values():
+            adapters += flow.retired
         for adapter in adapters:
             adapter.close()
 
@@ -371,19 +398,32 @@ class Engines:
         """Calls in flight end with the adapter that they have."""
         old = [key for key in self._adapters if key.engine_id == engine.pk and which(key)]
         with self._lock:
-            self._state(engine).retired += [self._adapters.pop(key) for key in old]
+            self._flow(engine).retired += [self._adapters.pop(key) for key in old]
 
-    def _state(self, engine: Engine) -> _State:
-        if engine.pk not in self._states:
+    def _flow(self, engine: Engine) -> Flow:
+        if engine.pk not in self._flows:
             breaker = Breaker(settings.PROBE_SECONDS, settings.PROBE_SECONDS_MAX)
-            self._states[engine.pk] = _State(breaker, _first(engine))
-        state = self._states[engine.pk]
-        if state.version is None:
-            state.version = engine.updated_at
-        elif engine.updated_at > state.version:  # an administrator has saved it: what was known may be over
-            state.version, state.refusals = engine.updated_at, {}
-            state.breaker.try_now()
-        return state
+            self._flows[engine.pk] = Flow(breaker, Climb(_first(engine)), is_shared=self._ring is not None)
+        flow = self._flows[engine.pk]
+        if flow.version is None:
+            flow.version = engine.updated_at
+        elif engine.updated_at > flow.version:  # an administrator has saved it: what was known may be over
+            flow.version, flow.refusals = engine.updated_at, {}
+            self._ask_now(flow)
+        return flow
+
+    def _ask_now(self, flow: Flow) -> None:
+        if flow.breaker.holds:
+            flow.breaker.try_now()
+            self._tell_of_outage(flow)
+
+    def _tell_of_outage(self, flow: Flow) -> None:
+        flow.news.outage = True
+        self._settle_soon()
+
+    def _settle_soon(self, *, when: bool = True) -> None:
+        if self._ring is not None and when:
+            self._ring()
 
 
 def _config(engine: Engine, model: str) -> EngineConfig:
@@ -405,8 +445,8 @@ def _replaces(new: _Built, old: _Built) -> bool:
     return same and (old.patient or old.version != new.version)
 
 
-def _is_cold(engine: Engine, model: str, state: _State) -> bool:
-    return engine.place == Engine.Place.INSIDE and not _is_local(engine) and model not in state.warm
+def _is_cold(engine: Engine, model: str, flow: Flow) -> bool:
+    return engine.place == Engine.Place.INSIDE and not _is_local(engine) and model not in flow.warm
 
 
 def _is_local(engine: Engine) -> bool:

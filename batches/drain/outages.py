@@ -113,7 +113,10 @@ class Outages:
     def _reachable(self, engine: Engine, waiting: list[Batch], *, busy: bool) -> list[Batch]:
         """All batches of an endpoint that answers; one, as the probe, of one that is due to be asked."""
         held = [batch for batch in waiting if batch.pause_reason == PauseReason.ENDPOINT]
-        if not held or self._engines.has_answered(engine):
+        if not held:
+            return []
+        self._engines.follow(engine)
+        if self._engines.has_answered(engine):
             return held
         if busy:
             return []  # a batch that is being read will tell

@@ -4,7 +4,7 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -116,6 +116,10 @@ class Scheduler:
         self._look = True
         self._bell.set()
 
+    def free(self) -> None:
+        """More calls may be made."""
+        self._bell.set()
+
     def prepared(self, batch_id: int) -> None:
         """A card of this batch has become ready."""
         for (of_batch, _rereading), run in list(self._runs.items()):
@@ -166,6 +170,19 @@ class Scheduler:
                 self._refresh(rung=True)
         for (batch_id, _rereading), run in self._runs.items():
             run.batch.pending = self._glances.pending.get(batch_id, 0)
+        wanted = Counter[Engine]()
+        for run in self._runs.values():
+            wanted[run.engine] += self._wants(run)
+        self._engines.want({engine: min(calls, self._threads) for engine, calls in wanted.items()})
+
+    def _wants(self, run: Run) -> int:
+        """How many calls at a time there are cards for here; other workers may have claimed the rest."""
+        calls, most = len(run.flying) + len(run.waiting), run.limit(self._threads)
+        if not run.active or calls >= most or not run.batch.pending:
+            return min(calls, most)
+        if self._engines.is_contended(run.engine) and not claims.ready(run.batch.pk, run.setup.rereading_id).exists():
+            return calls
+        return min(calls + run.batch.pending, most)
 
     def _refresh(self, *, rung: bool) -> Collection[Batch]:
         """Bring the runs in line with the batches that are to be read, and return those."""
@@ -229,6 +246,9 @@ class Scheduler:
             return False
         if not run.waiting and not self._claim(run):
             return False
+        probe = self._engines.enter(run.engine)
+        if probe is None:
+            return False
         card = run.waiting.popleft()
         card.batch = run.batch
         with self._lock:
@@ -236,14 +256,15 @@ class Scheduler:
             self._in_flight += 1
             self._idle.clear()
         run.served_at = time.monotonic()
-        probe = self._engines.enter(run.engine)
         self._jobs.put((run, Job(card, run.batch, run.setup, probe=probe)))
         return True
 
     def _claim(self, run: Run) -> bool:
         if time.monotonic() < run.ask_at:
             return False
-        wanted = min(int(run.batch.option("chunk_size")), 2 * run.limit(self._threads))
+        wanted = min(
+            int(run.batch.option("chunk_size")), 2 * min(run.limit(self._threads), self._engines.at_once(run.engine))
+        )
         cards = claims.take(run.batch.pk, self._worker, wanted, run.setup.rereading_id)
         run.waiting.extend(cards)
         if cards:

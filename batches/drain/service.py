@@ -21,6 +21,7 @@ from batches.drain.preparation import Preparation
 from batches.drain.presence import Presence
 from batches.drain.probing import Probing
 from batches.drain.scheduler import Scheduler
+from batches.drain.shares import Shares
 from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
 from batches.drain.telling import Telling
@@ -61,6 +62,7 @@ class Service:
         self._trying = Trying(self.worker, self.engines, self.collector.put, batch_id)
         self._preparation = Preparation(self._prepared, batch_id)
         self._probing = Probing(self.worker, self.engines)
+        self._shares = Shares(self.worker, self.engines, self._scheduler.free)
         self._sweeper = Rounds("sweep", Sweeper(self.worker).sweep, EVERY)
         self._overviews = Overviews(batch_id)
         self._comparing = Rounds("compare", self._compare, FILE_EVERY)
@@ -78,6 +80,7 @@ class Service:
 
     def _start(self) -> None:
         self._collecting = spawn("collect", self.collector.run)
+        self._shares.start()
         self._scheduler.start()  # first: calls take time, and the others have enough of it meanwhile
         self._sweeper.start()
         self._filer.start()
@@ -133,6 +136,7 @@ class Service:
             self._looking.stop(max(0.5, deadline - time.monotonic()))
             self._inbox.stop(max(0.5, deadline - time.monotonic()))
             self._clearing.stop(max(0.5, deadline - time.monotonic()))
+            self._shares.stop(max(0.5, deadline - time.monotonic()))
             self._telling.stop(0.5)
             self._mailing.stop(0.5)
             given_back = claims.give_back(self.worker)

@@ -35,6 +35,8 @@ from batches.models.sample import DrawnCard as DrawnCard
 from batches.models.sample import Notice as Notice
 from batches.models.sample import Sample as Sample
 from batches.models.sample import TemplateSample as TemplateSample
+from batches.models.share import Pace as Pace
+from batches.models.share import Share as Share
 from batches.models.table import SavedView as SavedView
 from batches.models.table import TableColumns as TableColumns
 from batches.models.trying import TryCard as TryCard

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from batches.drain import engines as engines_module
+from batches.drain import flow
 from batches.drain.breaker import Failure
 from batches.drain.engines import Engines, cap, host
 from ocr.engines.base import EngineConfig
@@ -23,7 +24,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(engines_module, "time", clock)
+    for module in (engines_module, flow):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -151,7 +153,7 @@ def test_a_rest_is_told_to_every_process_that_reads(engines, reader):
     saved = reader.updated_at
     engines.rest(reader, 30.0)
     row = Engine.objects.get(pk=reader.pk)
-    assert (row.calls_after_rest, row.updated_at) == (4, saved), "nobody has saved it: nothing is tried anew for it"
+    assert row.updated_at == saved, "nobody has saved it: nothing is tried anew for it"
     assert 28 < (row.rest_until - timezone.now()).total_seconds() <= 30
 
     other = Engines(lambda config: Scripted())
@@ -163,19 +165,6 @@ def test_a_rest_is_told_to_every_process_that_reads(engines, reader):
     fresh = Engines(lambda config: Scripted())
     fresh.heed(row)
     assert fresh.room(row) == 8, "that is over"
-
-
-def test_who_heeds_a_rest_calls_less_often_after_it(engines, reader, clock):
-    reader.max_in_flight, reader.calls_after_rest = 8, 2
-    reader.rest_until = timezone.now() + timedelta(seconds=5)
-    engines.heed(reader)
-    clock.now += 5.1
-    assert engines.room(reader) == 2
-    for card in range(2):
-        engines.answered(reader, card)
-    assert engines.room(reader) == 3
-    engines.heed(reader)
-    assert engines.room(reader) == 3, "once for each rest"
 
 
 def test_a_moment_is_not_told_and_a_shorter_rest_does_not_end_a_longer_one(engines, reader):
