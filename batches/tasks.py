@@ -55,8 +55,8 @@ def probe(engine_id: int) -> None:
 
 
 def _wake(batch_id: int, request: str | None) -> None:
-    with log_context.of(request=request, batch=batch_id):
-        log.info("Something is to be done for a batch.")
+    with log_context.of(request=request, batch=batch_id or None):
+        log.info("Something is to be done.")
         service.service().wake(batch_id)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -116,7 +115,6 @@ def old_preview(request: SignedInRequest, token: str) -> HttpResponse:
         except clearings.Refused as refused:
             error = str(refused)
         else:
-            messages.success(request, _("It is being deleted."))
             return redirect("old_preview", token)
     context = {"clearing": clearing, "totals": clearings.totals(clearing), "summary": clearings.summary(clearing)}
     if clearing.confirmed_at is None:
