@@ -136,7 +136,7 @@
     else if (status === 507) fail(item, say("msgFull"));
     else if (status === 401 || status === 403) fail(item, say("msgSignedOut"));
     else if (!status && !(await readable(item))) fail(item, say("msgUnreadable"));
-    else if (!status && !(await online())) wait(item);
+    else if ((!status || PROXY_ALONE.includes(status)) && !(await online())) wait(item);
     else if (item.tries < TRIES) {
       item.tries += 1;
       item.state = "waiting";
@@ -183,7 +183,9 @@
 
   // ---- the connection is lost: nothing fails, and it goes on by itself
   const readable = (item) => item.file.slice(0, 1).arrayBuffer().then(() => true, () => false);
-  const online = () => fetch(byId("favicon").href, { cache: "no-store", method: "HEAD" }).then(() => true, () => false);
+  const PROXY_ALONE = [502, 503, 504]; // what a proxy says while cardocr behind it is started anew
+  const online = () => fetch(byId("favicon").href, { cache: "no-store", method: "HEAD" })
+    .then(({ status }) => !PROXY_ALONE.includes(status), () => false);
 
   function wait(item) {
     item.state = "waiting";

@@ -89,13 +89,20 @@ def test_a_file_that_cannot_be_read_takes_no_other_with_it(page: Page, console: 
     expect(page.locator("#upload-rows")).to_contain_text("Box/2.jpg")
 
 
-def test_it_can_be_paused_and_goes_on(page: Page, scans: Callable[..., list[Path]]) -> None:
+def test_it_can_be_paused_and_goes_on_through_a_restart_behind_a_proxy(
+    page: Page, scans: Callable[..., list[Path]], console: Console
+) -> None:
+    console.ignore(r"Failed to load resource: .* 503")
     steps.new_batch(page, "Paused")
     page.locator("#pause").evaluate("button => button.click()")
     page.set_input_files(FILES, scans(2))
     expect(page.locator("#sum-left")).to_have_text("Paused")
     expect(page.locator("#sum-count")).to_have_text("Files added: 0 of 2")
+    alone = re.compile(r"/files/$|favicon")
+    page.route(alone, lambda route: route.fulfill(status=503, body="Back in a moment"))
     page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#offline")).to_be_visible()
+    page.unroute(alone)
     expect(page.locator("#sum-count")).to_have_text("All files added: 2")
 
 
