@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django.utils import timezone
 
-from batches.models import Batch, Card
+from batches.models import Batch, Card, Pace, Share
 from batches.queries import consumers, house
 from batches.states import CardStatus
 from ocr import probing
@@ -64,3 +64,22 @@ class Tested:
 def tested(engine: Engine) -> Tested:
     going_on = Probe.objects.filter(engine=engine).first()
     return Tested(engine, going_on, probing.newest(engine), consumers.lives())
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Who calls an engine now; `learnt`: how many calls at a time it takes, as all have found together."""
+
+    shares: list[Share]
+    learnt: int | None
+    is_down: bool
+
+    @property
+    def in_flight(self) -> int:
+        return sum(share.in_flight for share in self.shares)
+
+
+def shared(engine: Engine) -> Shared:
+    shares = Share.objects.filter(engine=engine).select_related("worker").order_by("worker__host", "worker__pid")
+    pace = None if engine.kind == Engine.Kind.LOCAL else Pace.objects.filter(engine=engine).first()
+    return Shared(list(shares), pace.calls if pace else None, pace is not None and pace.probe_at is not None)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.db.models import Count, Max, Sum
 from django.utils import timezone
 
-from batches.models import Attempt, Batch, Card, Spending, Worker
+from batches.models import Attempt, Batch, Card, Share, Spending, Worker
 from batches.states import CardStatus
 
 RECENT = timedelta(minutes=5)
@@ -79,6 +79,13 @@ def spent() -> list[Spent]:
     sums = [Sum("calls"), Sum("tokens_in"), Sum("tokens_out"), Sum("cost")]
     found = Spending.objects.order_by("engine__name").values_list("engine__name", "engine__currency")
     return [Spent(*row) for row in found.annotate(*sums)]
+
+
+def shares() -> list[Share]:
+    """How many calls each worker has in flight with each engine, and may have, as it has settled last."""
+    return list(
+        Share.objects.select_related("engine", "worker").order_by("engine__name", "worker__host", "worker__pid")
+    )
 
 
 def recent() -> Recent:

@@ -16,6 +16,11 @@ def engine_test(engine: Engine) -> engines.Tested:
     return engines.tested(engine)
 
 
+@register.simple_tag
+def engine_shares(engine: Engine) -> engines.Shared:
+    return engines.shared(engine)
+
+
 @register.simple_tag(takes_context=True)
 def has_own_key(context: RequestContext, engine: Engine) -> bool:
     """Whoever looks at the page."""

@@ -96,6 +96,15 @@ def _spent() -> Iterator[Metric]:
     yield from (calls, tokens, cost)
 
 
+def _shares() -> Iterator[Metric]:
+    flying = _gauges("calls_in_flight", "Calls in flight, as each worker has said last.", ["engine", "worker"])
+    allowed = _gauges("calls_allowed", "How many calls at a time each worker may have.", ["engine", "worker"])
+    for share in meters.shares():
+        flying.add_metric([share.engine.name, str(share.worker)], share.in_flight)
+        allowed.add_metric([share.engine.name, str(share.worker)], share.granted)
+    yield from (flying, allowed)
+
+
 def _recent() -> Iterator[Metric]:
     recent = meters.recent()
     calls = _gauges(
@@ -140,6 +149,7 @@ GROUPS: tuple[Callable[[], Iterator[Metric]], ...] = (
     _working,
     _queue,
     _spent,
+    _shares,
     _recent,
 )
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.models import Batch, Worker
+from batches.models import Batch, Pace, Share, Worker
 from cardocr_site.accounts.models import User
 from ocr import people, probing
 from ocr.models import Engine, Probe
@@ -230,3 +230,19 @@ def test_the_button_needs_the_token_of_its_page(administrator: User, endpoint: E
 def test_the_form_of_an_engine_offers_its_models(admin: Client, endpoint: Engine, engine: Engine) -> None:
     assert f'id="models-{endpoint.pk}"' in panel(admin, endpoint)
     assert "hx-get" not in panel(admin, engine)
+
+
+def test_its_page_shows_the_calls_in_flight_over_all_machines(admin: Client, endpoint: Engine, worker: Worker) -> None:
+    assert "Nobody calls it now." in panel(admin, endpoint)
+    now = timezone.now()
+    other = Worker.objects.create(uid="other", host="reader<2>", pid=12, started_at=now, seen_at=now)
+    for who, calls in ((worker, 3), (other, 2)):
+        Share.objects.create(engine=endpoint, worker=who, wanted=9, granted=4, in_flight=calls)
+    Pace.objects.create(engine=endpoint, calls=8)
+    text = panel(admin, endpoint)
+    assert "5 over all machines" in text
+    assert "8 at a time" in text
+    assert "reader&lt;2&gt;:12" in text
+    assert "does not answer" not in text
+    Pace.objects.update(probe_at=now)
+    assert "does not answer" in panel(admin, endpoint)

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from batches.models import Attempt, Batch, Spending, Worker
+from batches.models import Attempt, Batch, Share, Spending, Worker
 from cardocr_site import public
 from cardocr_site.accounts import tokens
 from cardocr_site.accounts.models import AccessToken
@@ -143,3 +143,13 @@ def test_openmetrics_is_told_to_whoever_prefers_it(client, settings):
     response = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert response.headers["Content-Type"].startswith("application/openmetrics-text")
     assert response.content.rstrip().endswith(b"# EOF")
+
+
+def test_calls_in_flight_of_each_worker(measured, engine):
+    now = timezone.now()
+    for host, calls in (("one", 3), ("two", 1)):
+        worker = Worker.objects.create(uid=host, host=host, pid=7, started_at=now, seen_at=now)
+        Share.objects.create(engine=engine, worker=worker, wanted=9, granted=4, in_flight=calls)
+    found = measured()
+    assert [found["cardocr_calls_in_flight", engine.name, f"{host}:7"] for host in ("one", "two")] == [3, 1]
+    assert found["cardocr_calls_allowed", engine.name, "one:7"] == 4
