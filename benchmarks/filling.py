@@ -32,7 +32,7 @@ def fill(batches: int, cards: int, check_every: int = 25) -> tuple[int, int]:
         Batch.objects.filter(pk=batch.pk).update(version=1, started_at=now, finished_at=now, **counted)
     indexing.set_up(None, "default")
     _settle(connection)
-    return batch.pk, batch.cards.get(position=cards // 2).pk
+    return batch.pk, batch.cards.get(position=max(1, cards // 2)).pk
 
 
 def _write(batch: Any, cards: int, check_every: int) -> None:

@@ -50,18 +50,20 @@ PAGES = {
 
 
 @contextmanager
-def asked(batches: int, cards: int, reading: bool) -> Iterator[Any]:
+def asked(options: argparse.Namespace) -> Iterator[Any]:
     """A function: the name of a page, and how it did."""
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
     from django.test import Client
 
     call_command("collectstatic", interactive=False, verbosity=0)
-    batch, card = filling.fill(batches, cards)
+    if options.beside:
+        filling.fill(options.beside, 1)
+    batch, card = filling.fill(options.batches, options.cards)
     client = Client(HTTP_HOST="127.0.0.1", headers={"accept-language": "en"})
     client.force_login(get_user_model().objects.get(username="bench"))
     with ExitStack() as stack:
-        if reading:
+        if options.reading:
             stack.enter_context(read())
         yield lambda name: look(client, PAGES[name].format(batch=batch, card=card))
 
@@ -123,12 +125,13 @@ def size_of() -> int:
         return int(cursor.fetchone()[0]) * (4096 if sqlite else 1)
 
 
-def one(batches: int, cards: int, reading: bool) -> None:
+def one(options: argparse.Namespace) -> None:
     """In a process of its own: each line of its input is a page, each of its output what it took, as JSON."""
     with common.application():
         empty, began = size_of(), time.monotonic()
-        with asked(batches, cards, reading) as ask:
-            say({"cards": batches * cards, "bytes": size_of() - empty, "seconds": time.monotonic() - began})
+        with asked(options) as ask:
+            cards = options.batches * options.cards
+            say({"cards": cards, "bytes": size_of() - empty, "seconds": time.monotonic() - began})
             for line in sys.stdin:
                 say(ask(line.strip()))
 
@@ -140,9 +143,9 @@ def say(told: dict[str, Any]) -> None:
 class Side:
     """One of the two databases."""
 
-    def __init__(self, stack: ExitStack, batches: int, cards: int, options: argparse.Namespace, url: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.pages", "--one", "--batches", str(batches), "--cards", str(cards)]
-        command += ["--reading"] if options.reading else []
+    def __init__(self, stack: ExitStack, sizes: dict[str, int], reading: bool, url: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.pages", "--one", *(["--reading"] if reading else [])]
+        command += [part for name, size in sizes.items() for part in (f"--{name}", str(size))]
         environment = os.environ | ({"DATABASE_URL": url} if url else {})
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -171,8 +174,10 @@ def compare(options: argparse.Namespace) -> int:
         if options.on == "postgres":
             url = stack.enter_context(site.database("small", "large", max_parallel_workers_per_gather="0"))
             urls = [urlsplit(url)._replace(path=f"/{name}").geturl() for name in ("small", "large")]
-        large = Side(stack, options.batches, options.cards, options, urls[1])
-        small = Side(stack, 1, 1000, options, urls[0])
+        # What a list of batches and a search show is as much on both sides: what grows is cards.
+        few = {"batches": 1, "cards": 1000, "beside": options.batches - 1}
+        large = Side(stack, {"batches": options.batches, "cards": options.cards}, options.reading, urls[1])
+        small = Side(stack, few, options.reading, urls[0])
         common.print_machine()
         for side in (small, large):
             each = side.made["bytes"] / side.made["cards"]
@@ -220,12 +225,13 @@ def main() -> int:
     parser.add_argument("--batches", type=int, default=10)
     parser.add_argument("--on", choices=("embedded", "postgres"), default="embedded")
     parser.add_argument("--reading", action="store_true", help="cards are read meanwhile")
+    parser.add_argument("--beside", type=int, default=0, help=argparse.SUPPRESS)  # batches of one card
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--read", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     common.end_in_order()
     if options.one:
-        one(options.batches, options.cards, options.reading)
+        one(options)
     elif options.read:
         import django
 
