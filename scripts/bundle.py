@@ -73,7 +73,8 @@ def made(to: Path, extras: list[str]) -> Path:
 
 def version_of(program: Path) -> str:
     found = re.search(r'__version__ = "([^"]+)"', (program / "cardocr_site/__init__.py").read_text())
-    assert found is not None
+    if found is None:
+        sys.exit("cardocr_site/__init__.py does not say its version.")
     return found[1]
 
 
