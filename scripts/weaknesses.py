@@ -19,6 +19,7 @@ EXPLAINED_IN = {
     ("batches/models/batch.py", "B105"): "an option of a batch whose name holds the word “pass”",
     ("cardocr_site/api/examples.py", "B105"): "what stands in the description of the calls: it opens nothing",
     ("scripts/screenshots.py", "B101"): "a script of the developers: what it assumes is said as it breaks",
+    ("cardocr_site/shared/cache.py", "B403"): "opens a pickle only where it is signed with the site's own key",
     ("scripts/bundle.py", "B607"): "the git that a maker of bundles has on the path",
     ("scripts/install.py", "B606"): "itself once more, by the Python of the version that it is for",
     ("scripts/draw_samples.py", "B311"): "draws sample cards, the same ones each time",

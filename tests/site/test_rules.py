@@ -24,6 +24,10 @@ UNPACKS_CODE = {"pickle", "marshal", "shelve", "dill", "yaml"}
 
 _WHO, _OUT = "objects_are_fetched_through_who_may", "engines_are_called_through_the_transport"
 EXPLAINED = {
+    (
+        "no_text_is_run",
+        "cardocr_site/shared/cache.py",
+    ): "opens a pickle only where it is signed with the site's own key",
     (_WHO, "cardocr_site/accounts/tokens.py"): "the row was found by the token itself, one line before",
     (_WHO, "cardocr_site/accounts/oidc.py"): "the row is the provider’s mark of who signs in this moment",
     (_WHO, "cardocr_site/accounts/people_views.py"): "the people of the site, by administrators alone: asked before",
