@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from batches.intake import durable
-from batches.intake.alone import alone
+from batches.intake.alone import alone_here
 from batches.intake.storage import made
 
 RECENT = 600.0  # seconds in which one that was given out is not cleared away
@@ -92,7 +92,7 @@ class Cache:
 
     def tidy(self) -> None:
         """Down to the size, those first that were used longest ago. One process at a time."""
-        with alone(made(self._root) / ".tidy") as mine:
+        with alone_here(made(self._root) / ".tidy") as mine:
             if not mine:
                 return
             now, copies = time.time(), sorted(self._copies())

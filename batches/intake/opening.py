@@ -116,7 +116,8 @@ def _end(upload: Upload, refusal: Refused | None) -> None:
         made = change.batch.cards.filter(upload=upload).count()
         if not made and refusal is None:
             refusal = Refused("FILE_TYPE_INVALID", _("Nothing in it is a scan that can be read."))
-        Upload.objects.filter(pk=upload.pk).update(
+        # Unless another machine, which went on while this one was cut off, has ended it.
+        Upload.objects.filter(pk=upload.pk, status=S.OPENING).update(
             status=S.DONE if made else S.REFUSED,
             cards_made=made,
             code=refusal.code if refusal else "",
