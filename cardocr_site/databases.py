@@ -146,6 +146,17 @@ def refuse(encoding: str, collation: str, has_icu: bool, has_trigrams: bool) -> 
         raise Unfit("This PostgreSQL has no pg_trgm, by which text is searched: install its contrib modules.")
 
 
+def size(connection: BaseDatabaseWrapper) -> int | None:
+    """In bytes; None where it is no file."""
+    if connection.vendor == "sqlite":
+        file = Path(str(connection.settings_dict["NAME"]))
+        return file.stat().st_size if file.is_file() else None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        found: tuple[int] = cursor.fetchone()
+    return found[0]
+
+
 @contextmanager
 def prepared_by_one(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """Two that start at once make the tables one after the other."""

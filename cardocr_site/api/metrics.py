@@ -8,9 +8,9 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from batches.live.audience import seated
 from batches.queries import meters
 from batches.states import BatchStatus
-from cardocr_site import __version__
+from cardocr_site import __version__, databases
 from cardocr_site.accounts.addresses import client_address
 from cardocr_site.accounts.authentication import Authentication
 from cardocr_site.api.errors import answer
@@ -129,9 +129,11 @@ def _here() -> Iterator[Metric]:
     yield _gauge("disk_free_bytes", "Left on the disk of the data folder.", disk.free)
     yield _gauge("disk_size_bytes", "Size of that disk.", disk.total)
     yield _gauge("disk_kept_free_bytes", "Files are refused while less would be left.", settings.MIN_FREE_BYTES)
-    database = Path(str(settings.DATABASES["default"]["NAME"]))
-    if database.is_file():
-        yield _gauge("database_bytes", "Size of the database.", database.stat().st_size)
+
+
+def _database() -> Iterator[Metric]:
+    if (size := databases.size(connection)) is not None:
+        yield _gauge("database_bytes", "Size of the database.", size)
 
 
 def _ready() -> Iterator[Metric]:
@@ -144,6 +146,7 @@ def _ready() -> Iterator[Metric]:
 GROUPS: tuple[Callable[[], Iterator[Metric]], ...] = (
     _ready,
     _here,
+    _database,
     _cards,
     _batches,
     _working,

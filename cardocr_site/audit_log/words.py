@@ -177,8 +177,10 @@ def actor(entry: AuditEntry) -> str:
 
 
 def details(entry: AuditEntry) -> list[str]:
-    """What else the entry says, in the order in which it says it."""
-    return [said for name, value in entry.details.items() if (said := _said(name, value))]
+    """What else the entry says, in the order of SAYS: PostgreSQL keeps none. What has no words comes last."""
+    places = {name: place for place, name in enumerate(SAYS)}
+    ordered = sorted(entry.details.items(), key=lambda detail: (places.get(detail[0], len(places)), detail[0]))
+    return [said for name, value in ordered if (said := _said(name, value))]
 
 
 def _said(name: str, value: Any) -> str:
@@ -268,17 +270,22 @@ SAYS: dict[str, Callable[[Any], str]] = {
     "added": _label(gettext_lazy("Added")),
     "taken": _label(gettext_lazy("Taken out")),
     "all_taken": lambda value: _("all taken out"),
+    "what": _one_of(_KEYS),
+    "how": _one_of(_KEYS),
     "user": _label(gettext_lazy("Of")),
     "invited_by": _label(gettext_lazy("Invited by")),
     "link": lambda value: _("with a link") if value else _("without a link: the account has no password here"),
     "days": _counted(lambda n: ngettext("holds for %(n)s day", "holds for %(n)s days", n)),
     "scope": _label(gettext_lazy("May"), _choice(AccessToken.Scope.choices)),
-    "what": _one_of(_KEYS),
-    "how": _one_of(_KEYS),
     "host": _label(gettext_lazy("Host")),
     "place": _choice(Engine.Place.choices),
     "key": lambda value: _("with a key") if value else _("without a key"),
     "changed": _label(gettext_lazy("Changed"), _fields),
+    "do": _one_of(_BULK),
+    "cause": progress.error_sentence,
+    "format": lambda value: str(value).upper(),
+    "which": _one_of(_WHICH),
+    "asked": _asked,
     "engine": _label(gettext_lazy("Engine")),
     "cards": _counted(_cards),
     "count": _counted(_cards),
@@ -288,11 +295,6 @@ SAYS: dict[str, Callable[[Any], str]] = {
     "uid": _label(gettext_lazy("Key")),
     "from": _label(gettext_lazy("From")),
     "to": _label(gettext_lazy("Until")),
-    "do": _one_of(_BULK),
-    "cause": progress.error_sentence,
-    "format": lambda value: str(value).upper(),
-    "which": _one_of(_WHICH),
-    "asked": _asked,
     "collection": _label(gettext_lazy("Collection")),
     "everybody": _label(gettext_lazy("Everybody"), _choice(Everybody.choices)),
     "groups": _groups,

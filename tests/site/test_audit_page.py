@@ -216,6 +216,7 @@ def test_each_way_in_and_each_reason_has_its_words():
         ({"from": "2020-01-01", "to": "2021-01-01", "left": 0}, ["From: 2020-01-01", "Until: 2021-01-01"]),
         ({"cause": "engine_timeout"}, None),
         ({"new one": [1, 2]}, ["new one: 1, 2"]),
+        ({"new one": 1, "count": 12, "engine": "local"}, ["Engine: local", "12 cards", "new one: 1"]),
     ],
 )
 def test_details_are_said_in_words(details: dict[str, Any], said: list[str] | None):

@@ -4,6 +4,7 @@ import datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -106,6 +107,7 @@ def test_this_process_and_its_disk(measured, settings):
     assert found["cardocr_disk_free_bytes",] > 0
     assert found["cardocr_disk_kept_free_bytes",] == settings.MIN_FREE_BYTES
     assert found["cardocr_sockets",] == 0
+    assert connection.vendor == "sqlite" or found["cardocr_database_bytes",] > 1_000_000
 
 
 def test_one_broken_part_leaves_the_others(measured, monkeypatch, caplog):
