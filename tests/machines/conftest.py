@@ -78,6 +78,10 @@ class House:
         answer.raise_for_status()
         return answer.json()["data"]
 
+    def send(self, web: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return httpx.post(f"{self.url(web)}/api/v1{path}", headers=headers, timeout=20, **more)
+
     def rows(self, query: str, *values: Any) -> list[Any]:
         with psycopg.connect(self.database.url, autocommit=True) as connection:
             return connection.execute(query, values).fetchall()

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import vlm_server
 from tests.machines.conftest import AT_A_TIME, House, everybody
 from tests.machines.following import Follower
 from tests.waiting import until
@@ -36,7 +37,8 @@ def reading(house: House, cards: int, extra: int = 0) -> Iterator[int]:
     assert sorted(found) == sorted((f"{n}.jpg", "completed", None, f"author {n}") for n in numbers)
     (counted,) = house.rows("SELECT completed, pending, processing, failed FROM batches_batch WHERE id = %s", batch)
     assert counted == (cards, 0, 0, 0)
-    calls = Counter(call.card for call in house.endpoint.calls[before:])
+    # What a host had sent when it was cut off may come late.
+    calls = Counter(call.card for call in house.endpoint.calls[before:] if call.card in numbers)
     assert set(calls) == set(numbers)
     assert calls.total() <= cards + extra, {card: times for card, times in calls.items() if times > 1}
     follower.join(40)
@@ -137,9 +139,9 @@ def test_a_database_that_starts_anew_is_waited_for(house: House) -> None:
         house.database.stop()
         answer = httpx.get(f"{house.url('web-1')}/health/ready", timeout=20)
         assert answer.status_code == 503
-        page = httpx.get(f"{house.url('web-1')}/accounts/login/", timeout=20)
+        page = httpx.get(f"{house.url('web-1')}/", cookies={"sessionid": "a" * 32}, timeout=20)
         assert page.status_code == 503
-        assert "database" in page.text
+        assert "database does not answer" in page.text
         house.database.start()
 
 
@@ -153,12 +155,18 @@ def test_a_database_that_hangs_for_half_a_minute_is_waited_for(house: House) -> 
             house.database.go_on()
 
 
-def test_a_full_disk_is_said_and_waited_for(house: House) -> None:
+def test_a_full_disk_takes_no_scans_and_loses_no_reading(house: House) -> None:
+    """Readings are in the database; their files follow."""
     filler = house.data / "filler"
-    with reading(house, 40, extra=2 * AT_A_TIME) as batch:
+    with reading(house, 40) as batch:
         fill(filler)
         try:
-            until(lambda: status(house, batch) == "paused", 60)
-            assert house.rows("SELECT pause_reason FROM batches_batch WHERE id = %s", batch) == [("disk",)]
+            draft = house.send("web-1", "/batches", json={"name": "Drawer 13"}).json()["data"]
+            scan = {"files": ("1.jpg", vlm_server.card_image(4000), "image/jpeg")}
+            refused = house.send("web-1", f"/batches/{draft['id']}/images", files=scan)
+            assert "disk" in refused.text, refused.text
+            assert house.rows("SELECT total FROM batches_batch WHERE id = %s", draft["id"]) == [(0,)]
+            until(lambda: status(house, batch) == "completed", 60, every=0.2)
         finally:
             filler.unlink()
+    until(lambda: len(list(house.data.glob("batches/*/results/*_ocr_results.json"))) >= house.first, 90, every=0.5)
