@@ -51,12 +51,13 @@ servers: dev
 	@scripts/postgres.sh
 	@scripts/redis.sh
 	@scripts/proxies.sh
+	@scripts/hosts.sh
 
 test: dev servers
 	CHROMIUM=$$(BIN=$(BIN) scripts/chromium.sh) && export CHROMIUM && BIN=$(BIN) scripts/test.sh
 
 test-postgres: dev servers
-	$(BIN)/python -m tests.postgres_server $(BIN)/python -m pytest -p no:cacheprovider --ignore=tests/e2e --ignore=tests/servers
+	$(BIN)/python -m tests.postgres_server $(BIN)/python -m pytest -p no:cacheprovider --ignore=tests/e2e --ignore=tests/servers --ignore=tests/machines
 
 check: dev
 	@BIN=$(BIN) scripts/check.sh

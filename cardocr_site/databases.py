@@ -90,7 +90,13 @@ def _postgres(url: str, threads: int) -> dict[str, Any]:
             "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
             "application_name": "cardocr",
             **options,
-            "pool": {"min_size": 1, "max_size": threads + BESIDE, "timeout": PATIENCE},
+            # Without the last, the pauses between its tries grow to minutes while the server is away.
+            "pool": {
+                "min_size": 1,
+                "max_size": threads + BESIDE,
+                "timeout": PATIENCE,
+                "reconnect_timeout": PATIENCE,
+            },
         },
     }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every test, in parts that run side by side, one more than there are cores: the first two wait half of their time, for
+# Every test, in parts that run side by side, one more than there are cores: the first ones wait half of their time, for
 # processes that are started and killed and for a browser. Each part's report comes when it ends.
 BIN=${BIN:-.venv/bin}
 export BIN
@@ -7,11 +7,13 @@ export BIN
 # The longest first, so that none is left alone at the end. The second to last has whatever the others do not name.
 parts() {
     cat <<'PARTS'
-tests/processes tests/servers
+tests/servers
+tests/machines
+tests/processes
 tests/e2e
 tests/batches/views tests/site tests/templates_app
 tests/batches/drain tests/batches/live
-tests --ignore=tests/processes --ignore=tests/servers --ignore=tests/e2e --ignore=tests/site --ignore=tests/templates_app --ignore=tests/batches/views --ignore=tests/batches/drain --ignore=tests/batches/live --ignore=tests/batches/intake --ignore=tests/ocr
+tests --ignore=tests/machines --ignore=tests/processes --ignore=tests/servers --ignore=tests/e2e --ignore=tests/site --ignore=tests/templates_app --ignore=tests/batches/views --ignore=tests/batches/drain --ignore=tests/batches/live --ignore=tests/batches/intake --ignore=tests/ocr
 tests/batches/intake tests/ocr
 PARTS
 }

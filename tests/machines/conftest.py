@@ -111,19 +111,19 @@ def _mounted(stack: ExitStack) -> Path:
 
 
 @pytest.fixture(scope="session")
-def house() -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     servers = postgres_server.programs() and redis_server.program()
     lacks = hosts.missing() or ("" if servers else "PostgreSQL or Redis is not installed: make servers")
     if lacks:
         if os.environ.get("CARDOCR_REQUIRE_SERVERS"):
             pytest.fail(lacks)
         pytest.skip(lacks)
-    with built() as house:
+    with built(tmp_path_factory.mktemp("house") / "serve.log") as house:
         yield house
 
 
 @contextmanager
-def built() -> Iterator[House]:
+def built(told: Path) -> Iterator[House]:
     with ExitStack() as stack:
         room = stack.enter_context(hosts.network())
         database = stack.enter_context(postgres_server.serving(hosts.ROOM, f"{hosts.NETWORK}.0/24"))
@@ -132,7 +132,7 @@ def built() -> Iterator[House]:
         with database.connected() as connection:
             connection.execute(f"CREATE DATABASE cardocr OWNER {postgres_server.USER} TEMPLATE template0")
         data = _mounted(stack)
-        log = stack.enter_context((Path(tempfile.gettempdir()) / f"cardocr-{room.name}.log").open("w+b"))
+        log = stack.enter_context(told.open("w+b"))
         house = House(room, database, redis, endpoint, data, log)
         for name in ("web-1", "web-2", "worker-1", "worker-2"):
             room.host(name)

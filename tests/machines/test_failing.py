@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import vlm_server
+from tests import hosts, vlm_server
 from tests.machines.conftest import AT_A_TIME, House, everybody
 from tests.machines.following import Follower
 from tests.waiting import until
@@ -58,6 +58,18 @@ def readers(house: House, batch: int) -> set[str]:
     return {host for (host,) in house.rows(held, batch)}
 
 
+def both_read(house: House) -> None:
+    """Within a few batches: who could not reach the endpoint, either, tries it with one card first."""
+    seen: set[str] = set()
+    for _ in range(12):
+        with reading(house, 40) as batch:
+            while status(house, batch) != "completed":
+                seen |= readers(house, batch)
+        if seen == {"worker-1", "worker-2"}:
+            return
+    raise AssertionError(f"read by {seen} alone")
+
+
 def fill(path: Path) -> None:
     with path.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(b"\0" * 65_536):
@@ -66,9 +78,8 @@ def fill(path: Path) -> None:
 
 def wrong_clock(told: Path) -> dict[str, str]:
     """A process that takes the time from this file; how long things take, it measures right."""
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
     return {
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": str(hosts.wrong_clocks()),
         "FAKETIME_TIMESTAMP_FILE": str(told),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -92,8 +103,7 @@ def test_hosts_that_are_cut_off_are_done_without_and_come_back(house: House) -> 
         worker.mend()
         web.mend()
     everybody(house)
-    with reading(house, 40) as batch:
-        until(lambda: readers(house, batch) == {"worker-1", "worker-2"}, 60)
+    both_read(house)
 
 
 def test_a_host_that_loses_power_is_done_without(house: House) -> None:
