@@ -21,7 +21,8 @@ from batches import changes
 from batches.drain.presence import run_folder
 from batches.intake import store
 from batches.intake.alone import alone
-from batches.models import Batch, Clearing, ClearingItem
+from batches.intake.unreachable import Unreachable
+from batches.models import Batch, Card, Clearing, ClearingItem
 from batches.queries import old
 from cardocr_site import log_context
 from cardocr_site.accounts import audit
@@ -52,9 +53,11 @@ def _clear(clearing: Clearing, stopping: Stopping) -> None:
             item.clearing = clearing
             try:
                 _do(item, stopping)
-            except OSError as error:  # a disk or a storage that cannot be reached; the next round tries again
+            except Unreachable as error:  # and so would be all others; the next round tries again
                 log.warning("Something old could not be deleted yet: %s", error)
                 return
+            except OSError as error:  # of this folder alone; it is tried again, too
+                log.warning("Something old could not be deleted yet: %s", error)
         if stopping():
             return
     if not clearing.items.filter(state__in=OPEN).exists():
@@ -74,7 +77,11 @@ def _finish(clearing: Clearing) -> None:
 def _do(item: ClearingItem, stopping: Stopping) -> None:
     if item.state == State.WAITING and not _begin(item):
         return
-    if item.state == State.BEGUN and not _delete(item, stopping):
+    try:
+        if item.state == State.BEGUN and not _delete(item, stopping):
+            return
+    except Batch.DoesNotExist:  # what was to go from it has gone with it: it was emptied out of the trash meanwhile
+        _note(item, state=State.DONE if item.done else State.LEFT, why=GONE)
         return
     if item.state == State.ROWS_GONE:
         store.erase(Batch(pk=item.batch, uid=item.uid, label=item.label, deleted_at=timezone.now()))
@@ -179,8 +186,8 @@ def _delete_batch(item: ClearingItem, stopping: Stopping) -> bool:
         if stopping():
             return False
         with transaction.atomic():
-            batch.cards.filter(pk__in=pks).delete()
-            _count(item, len(pks))
+            _every, each = batch.cards.filter(pk__in=pks).delete()
+            _count(item, each.get(Card._meta.label, 0))  # without those that another machine has deleted
     details = {"cards": item.cards, "reviewed": item.reviewed, "which": item.clearing.kind, "uid": item.uid}
     with suppress(Batch.DoesNotExist), changes.locked(batch):  # by another machine: it has written that down
         audit.record("erase_batch", by=item.clearing.by, of=batch, details=details)

@@ -298,6 +298,44 @@ def test_a_storage_that_is_away_is_tried_again(with_files: Batch, administrator:
     assert states(clearing) == [(State.DONE, "")]
 
 
+def test_a_folder_that_cannot_be_deleted_holds_up_no_other(
+    with_files: Batch, user: User, administrator: User, monkeypatch: pytest.MonkeyPatch
+):
+    other = aged(Batch.objects.create(name="Drawer 14", owner=user))
+    clearing = confirmed(Kind.DRAFTS, administrator)
+    erase = store.erase
+
+    def denied(batch: Batch) -> None:
+        if batch.pk == with_files.pk:
+            raise PermissionError("it belongs to somebody else")
+        erase(batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "erase", denied)
+        drain.go_on()
+    assert states(clearing) == [(State.ROWS_GONE, ""), (State.DONE, "")]
+    assert not Batch.objects.filter(pk=other.pk).exists()
+    drain.go_on()
+    assert states(clearing) == [(State.DONE, "")] * 2
+    assert Clearing.objects.get().finished_at is not None
+
+
+def test_a_batch_that_was_erased_by_hand_half_way_holds_up_nothing(
+    finished: Batch, with_files: Batch, administrator: User, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(drain, "BLOCK", 1)
+    with_old_readings(finished)
+    clearing = confirmed(Kind.REPLIES, administrator)
+    asked = iter([False, True])
+    drain.go_on(lambda: next(asked, True))
+    assert states(clearing) == [(State.BEGUN, "")]
+    finished.delete()
+    later = confirmed(Kind.DRAFTS, administrator)
+    drain.go_on()
+    assert states(clearing) == [(State.DONE, drain.GONE)]
+    assert states(later) == [(State.DONE, "")]
+
+
 def test_only_the_right_number_of_the_right_preview_deletes(finished: Batch, administrator: User):
     clearing = clearings.preview(Kind.FINISHED, 12, administrator)
     seen = clearings.fingerprint(clearing)
