@@ -68,7 +68,7 @@ cover: dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
 
-BENCHES := preparation corpus seeing drain collecting growth fairness tenthousand pages live uploading accuracy orientation kills upload_kills
+BENCHES := preparation corpus seeing drain workers collecting growth fairness tenthousand pages live uploading accuracy orientation kills upload_kills
 
 # About an hour on two cores, on a machine that does nothing else; one alone: python -m benchmarks.drain
 bench: dev
