@@ -1,15 +1,20 @@
-"""Files follow the rows: result files beside the scans, images of failed cards in `_errors/`."""
+"""Files follow the rows: result files beside the scans, images of failed cards in `_errors/`.
+
+One process at a time in a batch, from reading the rows to noting them: of two, the slower would write what held before
+over what holds now, and nobody would write it again.
+"""
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from pathlib import Path
 
 from django.db import connection, transaction
 
 from batches.drain import files
 from batches.intake import store
+from batches.intake.alone import alone
 from batches.models import Batch, Card, CardResult
 from batches.states import CardStatus
 from cardocr_site import log_context
@@ -17,6 +22,7 @@ from cardocr_site import log_context
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100
+LOCKS = 16  # batches share them
 
 
 def file_due(batch_id: int | None = None, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -27,24 +33,25 @@ def file_due(batch_id: int | None = None, stopping: Callable[[], bool] = lambda:
         due = Card.objects.filter(files_due=True, pk__gt=after, batch__deleted_at=None).exclude(batch__label=None)
         if batch_id is not None:
             due = due.filter(batch=batch_id)
-        keys = list(due.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
-        filed += _file(files.load(keys))
-        if len(keys) < AT_ONCE:
+        found = list(due.order_by("pk").values_list("batch_id", "pk")[:AT_ONCE])
+        for of, keys in groupby(sorted(found), itemgetter(0)):
+            with log_context.of(batch=of), alone(store.lock(f"file-{of % LOCKS}")) as mine:
+                if mine:
+                    filed += _file(files.load([pk for _of, pk in keys]))
+        if len(found) < AT_ONCE:
             break
-        after = keys[-1]
+        after = found[-1][1]
     return filed
 
 
 def _file(cards: Sequence[Card]) -> int:
-    written: list[Card] = []
-    for batch_id, group in groupby(sorted(cards, key=attrgetter("batch_id")), attrgetter("batch_id")):
-        with log_context.of(batch=batch_id):
-            of_batch = list(group)
-            among_errors = _among_errors(of_batch[0].batch)
-            with store.writing(of_batch[0].batch):  # moved meanwhile, a file would be left at the old place
-                in_line = _written(of_batch)
-            written += [card for card in in_line if _placed(card, among_errors)]
-    return _note(written)
+    """Those of one batch."""
+    if not cards:  # removed meanwhile
+        return 0
+    among_errors = _among_errors(cards[0].batch)
+    with store.writing(cards[0].batch):  # moved meanwhile, a file would be left at the old place
+        in_line = _written(cards)
+    return _note([card for card in in_line if _placed(card, among_errors)])
 
 
 def _written(cards: Sequence[Card]) -> Sequence[Card]:

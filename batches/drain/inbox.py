@@ -1,21 +1,26 @@
 """The watched inbox: files laid into a folder of it become a draft of that name.
 
 A file is taken when it has stopped growing, and goes once it stands in the batch; killed in between, it is known by
-path, size and time, and stands once. One that is refused lies in `refused/` then, with the reason beside it.
+path, size and time, and stands once. One machine at a time empties a folder. A file that is refused lies in `refused/`
+then, with the reason beside it.
 """
 
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
+from zlib import crc32
 
 from django.conf import settings
 from django.db import transaction
 
 from batches import news
-from batches.intake import order, uploads, upright
+from batches.intake import order, store, uploads, upright
+from batches.intake.alone import alone
 from batches.intake.entering import stands
 from batches.intake.receiving import Refused
 from batches.models import Batch, Upload
@@ -27,6 +32,7 @@ log = logging.getLogger(__name__)
 
 REFUSED = "refused"
 PIECE = 1_000_000
+LOCKS = 16  # folders share them
 LONGEST = 250  # bytes of a name that the note's ending fits behind
 _IGNORED = {"thumbs.db", "desktop.ini", "ehthumbs.db"}
 _UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")  # programs rename these when they are whole
@@ -65,9 +71,19 @@ class Inbox:
         if not ripe:
             return
         touched: set[int] = set()
-        for one in ripe:
+        for folder, files in groupby(ripe, attrgetter("folder")):
+            with alone(store.lock(f"inbox-{crc32(folder.encode()) % LOCKS}")) as mine:
+                if mine and not self._take_all(files, touched):
+                    break
+        for batch in Batch.objects.filter(pk__in=touched):
+            order.settle_draft(batch)
+            self._on_taken(batch.pk)
+
+    def _take_all(self, files: Iterable[Found], touched: set[int]) -> bool:
+        """False: no more can be taken now."""
+        for one in files:
             if self._is_stopping():
-                break
+                return False
             try:
                 upload = self._take(one)
             except (Refused, _Changed, FileNotFoundError):  # started or written to this moment: at the next look
@@ -77,13 +93,13 @@ class Inbox:
                 continue
             if upload.code == "STORAGE_FULL":
                 log.warning("The inbox waits: %s", upload.message)
-                break
+                return False
             touched.add(upload.batch_id)
-        for batch in Batch.objects.filter(pk__in=touched):
-            order.settle_draft(batch)
-            self._on_taken(batch.pk)
+        return True
 
     def _take(self, found: Found) -> Upload:
+        if not _is_there(found):  # by now another machine may have taken it
+            raise _Changed
         upload = self._taken_before(found)
         if upload is None:
             batch = _draft(found.folder)
@@ -190,9 +206,14 @@ def owner() -> User:
 
 def _remove(found: Found) -> None:
     """Unless another file has that name by now."""
-    told = found.path.stat(follow_symlinks=False)
-    if (told.st_size, told.st_mtime_ns) == (found.size, found.mtime):
+    if _is_there(found):
         found.path.unlink()
+
+
+def _is_there(found: Found) -> bool:
+    """Raises FileNotFoundError where nothing is."""
+    told = found.path.stat(follow_symlinks=False)
+    return (told.st_size, told.st_mtime_ns) == (found.size, found.mtime)
 
 
 def _lay_aside(found: Found, why: str) -> None:

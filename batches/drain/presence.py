@@ -16,6 +16,7 @@ from django.db import connection
 
 from batches import clock
 from batches.drain.claims import LEASE
+from batches.intake.alone import alone
 from batches.models import Worker
 
 
@@ -76,10 +77,9 @@ def buried(worker: Worker) -> Iterator[bool | None]:
     True: what it has left on the disk is ours. False: nothing is there, or it lives on another host, cut off from the
     database, and will come back for it.
     """
+    sweeping = run_folder() / f"{worker.uid}.sweeping"
     with ExitStack() as stack:
-        sweeping = os.open(run_folder() / f"{worker.uid}.sweeping", os.O_RDWR | os.O_CREAT, 0o600)
-        stack.callback(os.close, sweeping)
-        if not _is_free(sweeping):
+        if not stack.enter_context(alone(sweeping)):
             yield None
             return
         try:
@@ -89,7 +89,7 @@ def buried(worker: Worker) -> Iterator[bool | None]:
         else:
             stack.callback(os.close, handle)
             yield _is_free(handle)
-        (run_folder() / f"{worker.uid}.sweeping").unlink(missing_ok=True)
+        sweeping.unlink(missing_ok=True)
 
 
 def forget(worker: Worker, *, with_files: bool = True) -> None:

@@ -7,10 +7,12 @@ from django.db.models import QuerySet
 
 from batches import changes
 from batches.intake import decoders, derive, seeing, store
+from batches.intake.alone import alone
 from batches.models import Batch, Card, Sheet
 from batches.states import BatchStatus
 from ocr.errors import UnreadableImage
 
+LOCKS = 16  # batches share them
 Found = tuple[tuple[int, int], list[list[int]]]  # size of the page, regions
 
 
@@ -26,16 +28,26 @@ def due(batch_id: int | None = None) -> QuerySet[Card]:
 
 
 def look(batch_id: int | None = None) -> bool:
-    """Some of them, as many at once as there are decoders; True while there are more. OSError: the disk is at fault."""
+    """Some of them; True while there are more that nobody else looks at. OSError: the disk is at fault."""
+    after = 0
+    while (card := due(batch_id).filter(batch__gt=after).first()) is not None:
+        with alone(store.lock(f"look-{card.batch_id % LOCKS}")) as mine:
+            if mine:
+                _look_in(card.batch_id)
+                return True
+        after = card.batch_id
+    return False
+
+
+def _look_in(batch_id: int) -> None:
+    """As many at once as there are decoders."""
     size = decoders.pool().size
     cards = list(due(batch_id)[: 4 * size])
-    cards = [card for card in cards if card.batch_id == cards[0].batch_id]
     if not cards:
-        return False
+        return
     with ThreadPoolExecutor(size, thread_name_prefix="look") as threads:
         found = list(threads.map(_look_at, cards))
     _note(cards, found)
-    return True
 
 
 def _look_at(card: Card) -> Found:

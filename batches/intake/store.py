@@ -171,8 +171,13 @@ def held(upload: Upload) -> Path:
     return folder(upload.batch) / HELD / str(upload.pk)
 
 
+def lock(name: str) -> Path:
+    """Of a piece of work that one process does at a time: see alone.py."""
+    return _made(_area("locks")) / name
+
+
 def opening_lock(upload: Upload) -> Path:
-    return _made(_area("locks")) / f"{upload.batch.uid}.open-{upload.pk}"
+    return lock(f"{upload.batch.uid}.open-{upload.pk}")
 
 
 def again(path: Path) -> Path:
@@ -262,7 +267,7 @@ def moving(batch: Batch) -> AbstractContextManager[None]:
 
 
 def _lock(batch: Batch) -> Path:
-    return _made(_area("locks")) / batch.uid
+    return lock(batch.uid)
 
 
 def make(batch: Batch) -> Path:

@@ -89,7 +89,13 @@ def test_a_file_that_changes_while_it_is_read_waits(folder: Path, watcher: Inbox
     path = lay(folder, "1.jpg")
     look(watcher, 1)
     found = next(iter(watcher._seen))
-    path.write_bytes(pictures.jpeg() + b"more")
+    real = inbox._draft
+
+    def draft(name: str) -> Batch:
+        path.write_bytes(pictures.jpeg() + b"more")
+        return real(name)
+
+    monkeypatch.setattr(inbox, "_draft", draft)
     with pytest.raises(inbox._Changed):
         watcher._take(found)
     assert not Batch.objects.get().cards.exists()
