@@ -66,6 +66,13 @@ def reread(pk: str) -> None:
     rereadings.start(batch, batch.owner, batch.cards.all(), Means(batch.engine))
 
 
+def hush() -> None:
+    """No doorbell that was rung is heard any more."""
+    from huey.contrib.djhuey import HUEY
+
+    HUEY.flush()
+
+
 def key(secret: str) -> None:
     """An administrator saves the default engine with another key."""
     from ocr.models import Engine
@@ -78,4 +85,5 @@ def key(secret: str) -> None:
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "cardocr_site.settings"
     django.setup()
-    {"make": make, "draft": draft, "key": key, "poison": poison, "reread": reread}[sys.argv[1]](*sys.argv[2:])
+    acts = {"make": make, "draft": draft, "hush": hush, "key": key, "poison": poison, "reread": reread}
+    acts[sys.argv[1]](*sys.argv[2:])

@@ -101,7 +101,8 @@ def all_were_read(data: Path, pk: int, number: int) -> None:
 
 
 def held(data: Path, pk: int) -> tuple[str, str, str, str]:
-    query = "SELECT status, pause_reason, pause_message, coalesce(retry_at, '') FROM batches_batch WHERE id = ?"
+    retry_at = "coalesce(CAST(retry_at AS text), '')"
+    query = f"SELECT status, pause_reason, pause_message, {retry_at} FROM batches_batch WHERE id = ?"
     (found,) = rows(data, query, pk)
     return found
 
