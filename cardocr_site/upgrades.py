@@ -162,9 +162,18 @@ def keep_copy() -> Path:
         ) from error
     finally:
         part.unlink(missing_ok=True)
-    for old in copies()[KEPT:]:
+    for old in _superfluous():
         old.unlink(missing_ok=True)
     return target
+
+
+def _superfluous() -> list[Path]:
+    """All but the last ones, and the first of before this version: starts that fail again and again, or are cut off
+    half way, leave copies that nobody would go back to.
+    """
+    there = copies()
+    first = [path for path in there if path.name.startswith(f"before-{__version__}_")][-1:]
+    return [path for path in there if path not in first][KEPT - len(first) :]
 
 
 def put_back(copy: Path) -> None:

@@ -68,7 +68,9 @@ def _refuse(target: Path) -> None:
 
 @contextmanager
 def _private(path: Path) -> Iterator[BinaryIO]:
-    with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as file:
+    """A new file: one that lies there may be somebody else's, or a link to another."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from batches.intake import durable, store
 from batches.models import Batch
@@ -102,7 +103,8 @@ def _refuse(data: Path) -> None:
                 f"The database of DATABASE_URL has {len(tables)} tables already, “{tables[0]}” among them. Nothing was "
                 "changed. Restore into an empty one: make another, and name it in DATABASE_URL."
             )
-    mine = [_database()] if connection.vendor == "sqlite" else []
+    # A log without its database counts, too: SQLite would write it into whatever takes that name.
+    mine = [Path(f"{_database()}{end}") for end in ("", "-wal", "-journal")] if connection.vendor == "sqlite" else []
     there = [path for path in (*mine, *(data / area for area in AREAS)) if path.is_file() or _holds(path)]
     if there:
         raise Failed(
@@ -250,9 +252,18 @@ def _check_database(path: Path) -> None:
         if database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise Failed("The database in the backup is damaged. Nothing was restored; take another backup.")
         applied = set(database.execute("SELECT app, name FROM django_migrations").fetchall())
+        folders = database.execute("SELECT uid, label FROM batches_batch").fetchall()
+    for uid, label in folders:  # files are brought there
+        if not UID.fullmatch(str(uid)) or not _is_name(label):
+            raise Failed(f"The backup is damaged: “{label or uid}” is no name of a folder. Nothing was restored.")
     newer = versions.unknown(applied)
     if newer:
         raise Failed(f"The backup is of a newer cardocr (it knows {' '.join(newer[0])}): install that one first.")
+
+
+def _is_name(label: str | None) -> bool:
+    """As of a folder of ours, whose parts nothing of it leaves. A draft has none."""
+    return label is None or (label not in {"", ".", ".."} and not {"/", "\\", "\0"} & {*label})
 
 
 def _bring(place: Path, data: Path, restored: Restored, tell: Tell) -> None:
@@ -306,4 +317,13 @@ def _settle(place: Path, data: Path, restored: Restored, moves: _Moves) -> None:
     restored.unknown = sorted(path.name for path in left.iterdir()) if left.is_dir() else []
     if restored.keys:
         for name in backups.NAMES_OF_KEYS:
-            (place / name).replace(data / name)
+            _bring_key(place / name, data / name, moves)
+
+
+def _bring_key(source: Path, target: Path, moves: _Moves) -> None:
+    """One that is there already, made by a start or put there by a person, may be the only one: it stays beside it."""
+    if not source.is_file():
+        return
+    if target.is_file() and target.read_bytes() != source.read_bytes():
+        moves.move(target, target.with_name(f"{target.name}.before-{timezone.now():%Y-%m-%d_%H-%M-%S}"))
+    moves.move(source, target)

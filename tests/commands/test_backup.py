@@ -133,6 +133,29 @@ def test_keys_come_along_where_they_are_asked_for(stocked, target, tmp_path, bri
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_key_that_is_there_already_stays_beside_that_of_the_backup(stocked, target, tmp_path, bring):
+    call_command("backup", str(target), "--with-keys")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "encryption-key").write_text("the only one")
+    (tmp_path / "new" / "secret-key").write_text(settings.SECRET_KEY)
+    bring(target)
+    assert (tmp_path / "new" / "encryption-key").read_text() == settings.ENCRYPTION_KEY
+    (old,) = (tmp_path / "new").glob("*-key.before-*")
+    assert old.name.startswith("encryption-key")
+    assert old.read_text() == "the only one"
+
+
+def test_a_link_that_somebody_put_there_is_not_followed(stocked, target, tmp_path):
+    """A folder for backups may be one that others write to."""
+    (tmp_path / "theirs").write_bytes(b"theirs")
+    for kind in ("tar", "database"):
+        target.with_name(f".{target.name}.{kind}.part").symlink_to(tmp_path / "theirs")
+    call_command("backup", str(target))
+    assert (tmp_path / "theirs").read_bytes() == b"theirs"
+    assert stat.S_IMODE(target.lstat().st_mode) == 0o600
+    assert not target.is_symlink()
+
+
 def test_a_batch_that_starts_and_scans_that_move_meanwhile_are_in_it(
     stocked, monkeypatch, target, tmp_path, bring, user
 ):
@@ -198,7 +221,9 @@ def test_it_stops_before_the_disk_is_full_and_leaves_nothing(stocked, target, se
     assert list(target.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("there", ["cardocr.sqlite3", "batches/Drawer_1/1.jpg", "trash/abc/1.jpg"])
+@pytest.mark.parametrize(
+    "there", ["cardocr.sqlite3", "cardocr.sqlite3-wal", "batches/Drawer_1/1.jpg", "trash/abc/1.jpg"]
+)
 def test_a_data_folder_in_use_is_left_alone(made, tmp_path, bring, there):
     path = tmp_path / "new" / there
     path.parent.mkdir(parents=True)
@@ -312,6 +337,20 @@ def test_a_database_with_changes_that_nobody_here_knows_is_refused(made, tmp_pat
         base.commit()
     with pytest.raises(restoring.Failed, match="it knows batches 9999_later"):
         restoring._check_database(tmp_path / "newer.sqlite3")
+
+
+@pytest.mark.parametrize("change", ["label = '../../evil'", "label = '/tmp/evil'", "label = ''", "uid = '../x'"])
+def test_a_database_whose_folders_lie_elsewhere_is_refused(made, tmp_path, change):
+    with tarfile.open(made) as tar:
+        file = tar.extractfile("database.sqlite3")
+        assert file is not None
+        (tmp_path / "hostile.sqlite3").write_bytes(file.read())
+    restoring._check_database(tmp_path / "hostile.sqlite3")
+    with closing(sqlite3.connect(tmp_path / "hostile.sqlite3")) as base:
+        base.execute(f"UPDATE batches_batch SET {change}")
+        base.commit()
+    with pytest.raises(restoring.Failed, match="is no name of a folder"):
+        restoring._check_database(tmp_path / "hostile.sqlite3")
 
 
 def test_a_serve_that_runs_there_is_in_the_way(made, tmp_path, bring):

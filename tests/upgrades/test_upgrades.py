@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from cardocr_site import __version__, upgrades
 from tests import vlm_server
 from tests.processes.test_kills import batch_of, consumer, each_card_has_its_own_answer_once, rows
 from tests.site.processes import DATABASE, POSTGRES, ROOT, environment, manage
@@ -135,6 +136,17 @@ def test_two_at_once_do_it_once_and_the_last_three_copies_are_kept(data: Path):
     ]
     assert [process.wait(60) for process in both] == [0, 0]
     assert [path.name for path in kept(data)][1:] == ["before-0_2.sqlite3", "before-0_3.sqlite3", "mine.tar"]
+
+
+def test_the_copy_from_before_this_version_outlives_starts_that_fail_again_and_again(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    (tmp_path / "backups").mkdir()
+    names = ["before-0.1_0", f"before-{__version__}_1", f"before-{__version__}_2", f"before-{__version__}_3"]
+    for number, name in enumerate([*names, f"before-{__version__}_4"]):
+        path = tmp_path / "backups" / f"{name}.sqlite3"
+        path.touch()
+        os.utime(path, (number, number))
+    assert {path.stem for path in upgrades._superfluous()} == {names[0], names[2]}
 
 
 def test_without_room_for_a_copy_nothing_is_changed(data: Path):
