@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, NotSupportedError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from cardocr_site import locks
+from cardocr_site import locks, mounts
 
 EMBEDDED = ("", "sqlite")
 SCHEMES = ("postgres", "postgresql")
@@ -114,8 +114,9 @@ class Unfit(Exception):
 
 
 def refuse_unfit(connection: BaseDatabaseWrapper) -> None:
-    """Raises Unfit. Of the embedded database there is nothing to ask."""
+    """Raises Unfit. Of the embedded database: where it lies."""
     if connection.vendor != "postgresql":
+        _refuse_network()
         return
     try:
         with connection.cursor() as cursor:
@@ -132,6 +133,15 @@ def refuse_unfit(connection: BaseDatabaseWrapper) -> None:
     except (DatabaseError, _pool_timeout()) as error:
         raise Unfit(f"The PostgreSQL of DATABASE_URL cannot be used: {' '.join(str(error).split())[:300]}") from None
     refuse(*found)
+
+
+def _refuse_network() -> None:
+    if kind := mounts.network_type(Path(settings.DATA_DIR)):
+        raise Unfit(
+            f"The data folder {settings.DATA_DIR} lies on a file system over a network ({kind}), where the embedded "
+            "database would be damaged. Put it on a disk of this machine (CARDOCR_DATA_DIR), or keep the rows in a "
+            "PostgreSQL (DATABASE_URL; docs/operating.md, “PostgreSQL”): scans may lie there then."
+        )
 
 
 def _pool_timeout() -> type[Exception]:

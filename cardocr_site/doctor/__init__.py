@@ -31,11 +31,18 @@ def examine(wanted: Wanted | None = None) -> Iterator[Told]:
     database = list(_asked(records.database))
     yield from database
     sound = all(told.is_good for told in database)
-    for check in (signing_in.directory, storage.writable, storage.scans, storage.space, storage.decoders):
+    for check in (
+        signing_in.directory,
+        storage.writable,
+        storage.network,
+        storage.scans,
+        storage.space,
+        storage.decoders,
+    ):
         yield from _asked(check)
     if sound:
         lying = (storage.watched_inbox, storage.leftovers, storage.strays, storage.missing)
-        for check in (records.queue, records.consumer, *lying):
+        for check in (records.queue, records.consumer, records.time_of_day, *lying):
             yield from _asked(check)
         yield from _asked(lambda: engines.tests(calls=wanted.calls, only=wanted.engine))
 

@@ -8,11 +8,13 @@ from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 from huey.contrib.djhuey import HUEY
 
+from batches import clock
 from batches.models import Worker
 from batches.queries import consumers, versions
 from cardocr_site.doctor.told import Told, failed, fine, some, warning
 
 MANY_DOORBELLS = 1000
+CLOCK = 5.0  # seconds that this machine and the database may differ
 
 
 def database() -> Iterator[Told]:
@@ -71,6 +73,21 @@ def _sqlite(about: str) -> Iterator[Told]:
         )
     elif mode in ("wal", "memory"):
         yield fine(about, _("Whole, and written with WAL."))
+
+
+def time_of_day() -> Iterator[Told]:
+    """Of a database on another machine. Leases go by its clock; what people see, and is signed, by ours."""
+    if connection.vendor != "postgresql":
+        return
+    clock.learn()
+    ahead = clock.skew().total_seconds()
+    if abs(ahead) > CLOCK:
+        fast = _("The clock of this machine is %(n).0f s ahead of the database's.")
+        slow = _("The clock of this machine is %(n).0f s behind the database's.")
+        told = (fast if ahead > 0 else slow) % {"n": abs(ahead)}
+        yield warning(_("clock"), told, _("Let the clocks of all machines be set by NTP."))
+    else:
+        yield fine(_("clock"), _("This machine and the database agree."))
 
 
 def queue() -> Iterator[Told]:

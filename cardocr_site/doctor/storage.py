@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from batches.drain import inbox
@@ -15,6 +16,7 @@ from batches.intake import decoders as intake
 from batches.intake import durable, store
 from batches.intake import strays as found
 from batches.intake.unreachable import Unreachable
+from cardocr_site import mounts
 from cardocr_site.accounts.models import User
 from cardocr_site.doctor.told import Told, failed, fine, some, warning
 from ocr.errors import UnreadableImage
@@ -54,6 +56,18 @@ def writable() -> Iterator[Told]:
         )
     else:
         yield fine(about, _("%(folder)s can be written, renamed and synced.") % {"folder": settings.DATA_DIR})
+
+
+def network() -> Iterator[Told]:
+    """Scans may lie on a file system over a network, the embedded database not."""
+    kind = mounts.network_type(Path(settings.DATA_DIR))
+    if kind and connection.vendor == "sqlite":
+        yield failed(
+            _("data folder"),
+            _("It lies on a file system over a network (%(kind)s), where the embedded database would be damaged.")
+            % {"kind": kind},
+            _("Put it on a disk of this machine (CARDOCR_DATA_DIR), or the rows into a PostgreSQL (DATABASE_URL)."),
+        )
 
 
 def scans() -> Iterator[Told]:

@@ -238,6 +238,20 @@ def test_a_queue_that_cannot_be_reached_is_told(monkeypatch: pytest.MonkeyPatch)
     assert (told.state, told.meaning) == (State.FAILED, "It cannot be reached: Connection refused.")
 
 
+@pytest.mark.parametrize(
+    ("ahead", "state", "said"),
+    [(4, State.OK, "agree"), (-6, State.WARNING, "6 s behind"), (90, State.WARNING, "90 s ahead of")],
+)
+def test_a_clock_that_is_not_the_databases_is_told(
+    monkeypatch: pytest.MonkeyPatch, ahead: int, state: State, said: str
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    monkeypatch.setattr(records.clock, "learn", timezone.now)
+    monkeypatch.setattr(records.clock, "skew", lambda: timedelta(seconds=ahead))
+    (told,) = records.time_of_day()
+    assert (told.state, said in told.meaning) == (state, True)
+
+
 def test_a_key_that_others_may_read_is_told(settings: Any, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
     (tmp_path / "encryption-key").write_text("x")
