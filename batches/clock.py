@@ -30,8 +30,8 @@ def learn() -> datetime:
     global _learnt
     if connection.vendor != "postgresql":
         return timezone.now()
-    began = time.monotonic()
     with connection.cursor() as cursor:
+        began = time.monotonic()  # a connection may have had to be opened first
         cursor.execute("SELECT clock_timestamp()")
         (there,) = cursor.fetchone()
     ended = time.monotonic()

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from batches import clock
 from batches.models import Batch, Delivery, Webhook
 from batches.states import BatchStatus, PauseReason
 
@@ -29,7 +30,7 @@ def tell(batch: Batch, events: Collection[str]) -> None:
     wanted = Q(batches=Webhook.Batches.ALL) | Q(owner=batch.owner_id)
     hooks = Webhook.objects.filter(wanted, enabled=True).select_related("owner")
     Delivery.objects.bulk_create(
-        Delivery(webhook=hook, event=event, batch=batch, payload=_payload(batch, event))
+        Delivery(webhook=hook, event=event, batch=batch, payload=_payload(batch, event), next_at=clock.now())
         for hook in hooks
         if may_be_told(hook, batch.pk)
         for event in events

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from batches import clock
 from batches.models import Batch, Card, News
 from batches.queries import house
 from batches.states import PauseReason
@@ -79,7 +80,7 @@ def _tell_outage(
         known = before.first()  # it has come again
     if known is None:
         said = {**what, "since": now.isoformat(), "times": 1}
-        mail_at = now + MAIL_AFTER if mailed else None
+        mail_at = clock.now() + MAIL_AFTER if mailed else None
         fresh = News(user_id=pk, kind=kind, cause=cause, at=now, mail_at=mail_at, what=said)
         News.objects.bulk_create([fresh], ignore_conflicts=True)
     elif known.cause != (cause or News.OVER):
@@ -91,7 +92,7 @@ def _tell_outage(
         if (known.cause, cause) != (FULL, NEARLY_FULL):  # what is less bad than it was rings no bell
             unsent = known.mail_at is not None and known.mail_tries == 0
             to |= {"at": now, "seen_at": None, "mail_tries": 0}
-            to["mail_at"] = now + MAIL_AFTER if mailed and (cause or not unsent) else None
+            to["mail_at"] = clock.now() + MAIL_AFTER if mailed and (cause or not unsent) else None
         with suppress(IntegrityError), transaction.atomic():
             News.objects.filter(pk=known.pk, cause=known.cause).update(**to)
 
@@ -119,7 +120,7 @@ def _tell(
             continue
         unseen = alike.filter(seen_at=None)
         last = unseen.order_by("-at", "-pk").first()
-        mail_at = now + MAIL_AFTER if pk in mailed else None
+        mail_at = clock.now() + MAIL_AFTER if pk in mailed else None
         to: dict[str, Any] = {"at": now}
         if cause not in _TRIED_AGAIN:
             to |= {"mail_at": mail_at, "mail_tries": 0}

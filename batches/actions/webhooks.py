@@ -9,9 +9,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from batches import clock
 from batches.models import Delivery, Webhook
 from cardocr_site.accounts import audit
 from cardocr_site.accounts.models import User
@@ -67,7 +67,7 @@ def replay(delivery: Delivery, by: User) -> None:
     """Once more, at once, with all its tries; also one that arrived. Its id stays the same."""
     with transaction.atomic():
         Delivery.objects.filter(pk=delivery.pk).update(
-            status=Delivery.Status.WAITING, tries=0, next_at=timezone.now(), problem=""
+            status=Delivery.Status.WAITING, tries=0, next_at=clock.now(), problem=""
         )
         _record("webhook_replayed", delivery.webhook, by, event=delivery.event, delivery=str(delivery.uid))
 

@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
 
-from batches import changes
+from batches import changes, clock
 from batches.drain.engines import Engines, Hold
 from batches.intake import store
 from batches.models import Batch, Card
@@ -59,7 +58,7 @@ class Outages:
         held = Batch.objects.filter(status=BatchStatus.PAUSED, pause_reason=PauseReason.DISK, deleted_at=None)
         if self._batch_id is not None:
             held = held.filter(pk=self._batch_id)
-        due = list(held.filter(retry_at__lte=timezone.now()).order_by("pk"))
+        due = list(held.filter(retry_at__lte=clock.now()).order_by("pk"))
         if not due:
             return False
         if trouble := store.trouble():
@@ -121,14 +120,14 @@ class Outages:
         if busy:
             return []  # a batch that is being read will tell
         if self._engines.probe_delay(engine) is None:
-            due = max((batch.retry_at for batch in held if batch.retry_at), default=timezone.now())
-            self._engines.adopt(engine, max(0.0, (due - timezone.now()).total_seconds()))
+            due = max((batch.retry_at for batch in held if batch.retry_at), default=clock.now())
+            self._engines.adopt(engine, max(0.0, (due - clock.now()).total_seconds()))
         return [random.choice(held)] if self._engines.wants_probe(engine) else []  # noqa: S311
 
 
 def next_look() -> datetime:
     """When it is looked again whether scans can be fetched."""
-    return timezone.now() + timedelta(seconds=settings.PROBE_SECONDS)
+    return clock.now() + timedelta(seconds=settings.PROBE_SECONDS)
 
 
 def hold_for_storage(batch: Batch, message: str) -> None:
@@ -143,7 +142,7 @@ def hold_for_storage(batch: Batch, message: str) -> None:
 
 
 def _pause(batch: Batch, engine: Engine, hold: Hold) -> bool:
-    retry_at = None if hold.seconds is None else timezone.now() + timedelta(seconds=hold.seconds)
+    retry_at = None if hold.seconds is None else clock.now() + timedelta(seconds=hold.seconds)
     with changes.locked(batch) as change:
         if change.batch.status != batch.status:  # a person was quicker
             return False
@@ -168,7 +167,7 @@ def _tell_the_others(batch: Batch, engine: Engine, retry_at: datetime) -> None:
 
 
 def _end_waits(batch: Batch) -> None:
-    now = timezone.now()
+    now = clock.now()
     waiting = Card.objects.filter(batch=batch, status=CardStatus.PENDING, not_before__gt=now)
     if waiting.exists():
         with changes.locked(batch):

@@ -9,7 +9,7 @@ import pytest
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from batches import changes, news
+from batches import changes, clock, news
 from batches.drain import mailing
 from batches.models import Batch, Card, News
 from batches.states import BatchStatus, CardStatus, PauseReason
@@ -44,7 +44,7 @@ def hold(batch: Batch, reason: str) -> None:
 
 def later() -> None:
     """The time comes for what waits until then."""
-    News.objects.exclude(mail_at=None).update(mail_at=timezone.now() - timedelta(seconds=1))
+    News.objects.exclude(mail_at=None).update(mail_at=clock.now() - timedelta(seconds=1))
     mailing.Mailing().mail_all()
 
 
@@ -134,7 +134,7 @@ def test_a_server_that_refuses_is_tried_again_and_then_given_up(
     finish(running)
     waits = []
     for _time in range(6):
-        begun = timezone.now()
+        begun = clock.now()
         later()
         at = News.objects.get().mail_at
         waits.append(at and round((at - begun) / timedelta(minutes=1)))

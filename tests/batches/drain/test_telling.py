@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
+from batches import clock
 from batches.actions import webhooks
 from batches.drain import telling
 from batches.models import Batch, Delivery, Webhook
@@ -43,14 +43,14 @@ def made(user: User, batch: Batch, address: str, number: int = 1) -> tuple[list[
     hook, secret = webhooks.add(user, address, Webhook.Event.values, "own")
     payload = {"event": "batch.finished", "batch": {"id": batch.pk, "name": "Lade für „Übungen“"}}
     rows = [
-        Delivery.objects.create(webhook=hook, event="batch.finished", batch=batch, payload=payload)
+        Delivery.objects.create(webhook=hook, event="batch.finished", batch=batch, payload=payload, next_at=clock.now())
         for _ in range(number)
     ]
     return rows, secret
 
 
 def again(delivery: Delivery) -> None:
-    Delivery.objects.filter(pk=delivery.pk).update(next_at=timezone.now())
+    Delivery.objects.filter(pk=delivery.pk).update(next_at=clock.now())
 
 
 def documented(name: str) -> Any:
@@ -93,7 +93,7 @@ def test_a_refusal_is_tried_again_later_and_later_and_then_given_up(
     waits = []
     with caplog.at_level(logging.WARNING):
         for _time in range(6):
-            begun = timezone.now()
+            begun = clock.now()
             tell.tell_all()
             delivery.refresh_from_db()
             waits.append(delivery.next_at and round((delivery.next_at - begun) / timedelta(minutes=1)))

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from batches import changes, news
+from batches import clock as shared_clock
 from batches.drain import mailing, watch
 from batches.models import Batch, Card, News, Worker
 from batches.states import BatchStatus
@@ -159,7 +160,7 @@ def test_a_draft_waits_while_its_scans_are_not_prepared(
 
 
 def later() -> None:
-    News.objects.exclude(mail_at=None).update(mail_at=timezone.now() - timedelta(seconds=1))
+    News.objects.exclude(mail_at=None).update(mail_at=shared_clock.now() - timedelta(seconds=1))
 
 
 @pytest.fixture
