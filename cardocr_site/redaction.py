@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 
@@ -35,6 +36,10 @@ def _own() -> Iterator[str]:
     for name in ("SECRET_KEY", "ENCRYPTION_KEY", "ADMIN_PASSWORD", "VLM_API_KEY", "AUTH_LDAP_BIND_PASSWORD"):
         value = str(getattr(settings, name, ""))
         yield from (part for part in value.replace(",", " ").split() if len(part) >= SHORTEST)
+    scans: Any = settings.STORAGES.get("scans", {})
+    for given in (scans.get("OPTIONS", {}).get("secret_key"), settings.DATABASES["default"].get("PASSWORD")):
+        if given and len(given) >= SHORTEST:
+            yield given
 
 
 def redacted(text: str) -> str:

@@ -96,8 +96,8 @@ class Objects:
         """Those of batches."""
         for page in self._pages(Prefix=self._prefix, Delimiter="/"):
             for entry in page.get("CommonPrefixes", ()):
-                name = entry["Prefix"].removeprefix(self._prefix).rstrip("/")
-                if name != INCOMING:
+                name = entry["Prefix"].removeprefix(self._prefix).removesuffix("/")
+                if name != INCOMING and _stays_inside(name):
                     yield self._root / name
 
     def below(self, folder: Path) -> Iterator[str]:
@@ -108,7 +108,9 @@ class Objects:
     def _listed(self, prefix: str, delimiter: str, base: str) -> Iterator[str]:
         for page in self._pages(Prefix=prefix, Delimiter=delimiter):
             for entry in page.get("Contents", ()):
-                yield entry["Key"].removeprefix(base)
+                name = entry["Key"].removeprefix(base)
+                if _stays_inside(name):
+                    yield name
 
     def _pages(self, **wanted: str) -> Iterator[Mapping[str, Any]]:
         with self._talking():
@@ -207,8 +209,8 @@ class Objects:
             self._cache.forget(path)
 
     def clear(self, folder: Path) -> None:
-        base = self._key(folder)
-        self._delete([f"{base}/{name}" for name in self.below(folder)])
+        pages = self._pages(Prefix=f"{self._key(folder)}/")
+        self._delete([entry["Key"] for page in pages for entry in page.get("Contents", ())])
         self._cache.forget(folder)
 
     def weight(self, folder: Path) -> int:
@@ -280,6 +282,11 @@ class Objects:
             raise self._told.refused(unreachable.code_of(error)) from error
         except (BotoCoreError, Boto3Error) as error:
             raise self._told.silent(error) from error
+
+
+def _stays_inside(name: str) -> bool:
+    """Others may write to the bucket, too; a name becomes a path of this disk, where copies are cleared away."""
+    return not {"", ".", ".."} & {*name.split("/")} and "\0" not in name
 
 
 def _side_by_side(work: Callable[[Path], Any], paths: Sequence[Path]) -> None:

@@ -289,6 +289,22 @@ def test_objects_that_no_card_knows_and_cards_without_their_object_are_listed(do
     assert list(strays.missing()) == [(batch, "one.jpg")]
 
 
+def test_names_that_lead_out_of_their_folder_are_passed_over(door, batch, card, monkeypatch):
+    """Whoever else writes to the bucket says nothing about this disk: what lies there is cleared away by name."""
+
+    def pages(self: objects.Objects, *, Prefix: str, Delimiter: str = "") -> Any:
+        keys = ["..", "../../cardocr.sqlite3", "a//b.part", "one.part"]
+        yield {
+            "Contents": [{"Key": Prefix + key} for key in keys],
+            "CommonPrefixes": [{"Prefix": f"{Prefix}{name}/"} for name in ("..", ".", "", "0gone")],
+        }
+
+    monkeypatch.setattr(objects.Objects, "_pages", pages)
+    assert [path.name for path in store.folders()] == ["0gone"]
+    assert list(store.kept().names(store.folder(batch))) == ["one.part"]
+    assert [path.name for path in store.scans(batch)] == ["one.part", "one.part"]
+
+
 def test_an_image_that_cannot_be_fetched_is_a_503_with_a_sentence(door, batch, card, client, user):
     client.force_login(user)
     address = reverse("card_image", args=[batch.pk, card.pk, "full"])

@@ -149,6 +149,12 @@ def test_secrets_of_the_settings_are_known_by_their_letters(settings: Any, name:
     assert "of-them" not in redaction.redacted("They are second-of-them and first-of-them.")
 
 
+def test_passwords_of_database_and_storage_are_known_by_their_letters(settings: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(settings.DATABASES["default"], "PASSWORD", "of a database")
+    settings.STORAGES = {**settings.STORAGES, "scans": {"OPTIONS": {"secret_key": "of/a+storage"}}}
+    assert redaction.redacted("Tried 'of a database', then of/a+storage.") == "Tried '[redacted]', then [redacted]."
+
+
 @pytest.mark.parametrize(
     "line",
     [

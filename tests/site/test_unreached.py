@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import OperationalError, connection
+from django.template.loader import render_to_string
 from django.test import Client
+from django.utils import translation
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +51,9 @@ def test_health_asks_the_database_once(client: Client, gone, caplog):
     assert answer.status_code == 503
     assert answer.json()["error"]["details"]["consumer"] == "failed"
     assert [record.args for record in caplog.records if record.msg == "Not ready: %s"].count(("consumer",)) == 0
+
+
+@pytest.mark.parametrize("name", ["500.html", "503_database.html"])
+def test_a_page_without_a_request_says_in_which_language_it_is(name: str):
+    with translation.override("de"):
+        assert '<html lang="de">' in render_to_string(name)
