@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Count, Max, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from batches.models import Attempt, Batch, Card, Share, Spending, Worker
@@ -62,12 +63,12 @@ def unprepared() -> int:
 
 def leases() -> Leases:
     held = Card.objects.filter(worker__isnull=False)
-    return Leases(held.count(), held.filter(lease_until__lt=timezone.now()).count())
+    return Leases(held.count(), held.filter(lease_until__lt=Now()).count())
 
 
 def workers() -> int:
     """That have given a sign of life within three heartbeats."""
-    return Worker.objects.filter(seen_at__gte=timezone.now() - SEEN_WITHIN).count()
+    return Worker.objects.filter(seen_at__gte=Now() - SEEN_WITHIN).count()
 
 
 def last_heartbeat() -> datetime | None:
