@@ -93,8 +93,8 @@ def test_cards_are_read_once_more(api, batch, over, path):
     [
         ({"card_ids": []}, "card_ids"),
         ({"card_ids": [1], "filter": {}}, "card_ids"),
-        ({"engine_id": 999}, "engine_id"),
-        ({"template_version_id": 999}, "template_version_id"),
+        ({"engine_id": 999_999_999}, "engine_id"),
+        ({"template_version_id": 999_999_999}, "template_version_id"),
         ({"filter": {"filter": "odd"}}, "filter.filter"),
         ({"filter": {"field": "odd"}}, "field"),
         ({"filter": {"below": 100}}, "filter.below"),

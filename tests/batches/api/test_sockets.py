@@ -226,7 +226,7 @@ def test_who_must_choose_a_password_first_is_closed_with_4403(batch: Batch, user
 
 def test_what_is_not_there_or_not_shared_is_closed_with_4404(batch: Batch, other_user: User):
     token = token_of(other_user)
-    assert closes(lambda: program("999", token)) == 4404
+    assert closes(lambda: program("999999999", token)) == 4404
     assert closes(lambda: program("batch-nothing", token)) == 4404
     Batch.objects.update(everybody="none")
     assert closes(lambda: program(f"{batch.pk}", token)) == 4404

@@ -305,7 +305,7 @@ def test_whoever_goes_away_leaves_nothing_behind(batch: Batch, cards: list[Card]
 
 
 def test_who_may_not_gets_an_error_as_from_every_call(batch: Batch, api: Any, others_api: Any, anonymous: Any):
-    api.refused("RESOURCE_NOT_FOUND", "get", "/batches/999/progress")
+    api.refused("RESOURCE_NOT_FOUND", "get", "/batches/999999999/progress")
     anonymous.refused("AUTH_REQUIRED", "get", path(batch))
     Batch.objects.update(everybody="none")
     others_api.refused("RESOURCE_NOT_FOUND", "get", path(batch))
