@@ -7,7 +7,9 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.testing import WebsocketCommunicator
+from channels.testing import application as communicating
 from django.conf import settings
+from django.db import close_old_connections
 from django.test import Client
 
 from batches import changes
@@ -15,6 +17,9 @@ from batches.models import Batch, Card, CardResult
 from batches.states import BatchStatus, CardStatus
 from cardocr_site.accounts.models import User
 from cardocr_site.asgi import application
+
+# It lets the threads keep their connections. Those end with each test's loop, and the pool would wait for them.
+communicating.no_op = close_old_connections
 
 ORIGIN = b"http://127.0.0.1:8000"
 
