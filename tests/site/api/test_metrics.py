@@ -94,7 +94,7 @@ def test_the_last_minutes_calls_by_engine_and_error(measured, make_cards):
 
 
 def test_its_queries_do_not_grow(measured, batch, make_cards, django_assert_num_queries, django_assert_max_num_queries):
-    with django_assert_max_num_queries(12) as before:
+    with django_assert_max_num_queries(13 if connection.vendor == "postgresql" else 12) as before:  # its size is asked
         measured()
     for card in make_cards(20):
         attempt(card)
