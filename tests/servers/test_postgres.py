@@ -30,7 +30,6 @@ CHIEF = [
     "tests/upgrades/test_upgrades_postgres.py",
     "tests/processes/test_backups.py",
     "tests/processes/test_redis.py",
-    "tests/processes/test_kills.py::test_two_consumers_read_one_batch_together_and_no_card_twice",
 ]
 
 
@@ -51,7 +50,7 @@ def test_the_chief_promises_hold_there_too(addresses: dict[str, str]) -> None:
         env=os.environ | addresses,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1500,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-20_000:]
