@@ -34,7 +34,9 @@ def went_wrong(request: HttpRequest) -> HttpResponse:
     """Django's handler of what nobody caught, wherever it was raised: who is signed in is asked for before any page."""
     if not isinstance(sys.exc_info()[1], DATABASE):
         return server_error(request)
-    answer = HttpResponse(render_to_string("503_database.html"), status=503, headers={"Retry-After": AGAIN_AFTER})
-    if request.method == "GET":
+    is_asked_again = request.method == "GET"  # what was sent is sent again by whoever sent it
+    page = render_to_string("503_database.html", {"is_asked_again": is_asked_again})
+    answer = HttpResponse(page, status=503, headers={"Retry-After": AGAIN_AFTER})
+    if is_asked_again:
         answer.headers["Refresh"] = str(AGAIN_AFTER)
     return answer

@@ -31,6 +31,7 @@ def test_a_page_says_so_and_tries_again(client: Client, user, path, request):
     assert answer.status_code == 503
     assert answer.headers["Refresh"] == answer.headers["Retry-After"] == "10"
     assert "The database does not answer" in answer.text
+    assert "by itself" in answer.text
     assert "db.example.org" not in answer.text
 
 
@@ -40,6 +41,7 @@ def test_what_was_sent_is_not_asked_for_again(client: Client, user, request):
     client.raise_request_exception = False
     answer = client.post("/accounts/login/", {"username": "x", "password": "y"})
     assert (answer.status_code, "Refresh" in answer.headers) == (503, False)
+    assert "by itself" not in answer.text
 
 
 def test_a_program_is_told_by_its_code(api, gone):
