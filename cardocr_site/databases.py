@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -13,6 +13,7 @@ from django.db import DatabaseError, NotSupportedError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from cardocr_site import locks, mounts
+from cardocr_site.server_urls import taken_apart
 
 EMBEDDED = ("", "sqlite")
 SCHEMES = ("postgres", "postgresql")
@@ -55,15 +56,7 @@ def _embedded(data: Path) -> dict[str, Any]:
 
 
 def _postgres(url: str, threads: int) -> dict[str, Any]:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-        told = parse_qsl(parts.query, strict_parsing=True) if parts.query else []
-    except ValueError:
-        raise ImproperlyConfigured(
-            "DATABASE_URL cannot be read: its port must be a number, and special characters of a password "
-            "are written as in %40 for @."
-        ) from None
+    parts, port, told = taken_apart("DATABASE_URL", url)
     name = unquote(parts.path.removeprefix("/"))
     if parts.scheme not in SCHEMES or not name or "/" in name:
         raise ImproperlyConfigured(

@@ -3,9 +3,10 @@
 import importlib.util
 import socket
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+from cardocr_site.server_urls import taken_apart
 
 EMBEDDED = ("", "memory")
 NAME = "cardocr"  # begins the name of whatever lies there
@@ -74,15 +75,7 @@ def settings_of(url: str, secret: str, huey: dict[str, Any], layers: dict[str, A
 
 
 def _refuse(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-        told = parse_qsl(parts.query, strict_parsing=True) if parts.query else []
-    except ValueError:
-        raise ImproperlyConfigured(
-            "REDIS_URL cannot be read: its port must be a number, and special characters of a password "
-            "are written as in %40 for @."
-        ) from None
+    parts, port, told = taken_apart("REDIS_URL", url)
     number = parts.path.removeprefix("/")
     if parts.scheme not in ("redis", "rediss") or not parts.hostname or port == 0 or parts.fragment:
         raise ImproperlyConfigured(LIKE)
