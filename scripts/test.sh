@@ -3,6 +3,7 @@
 # processes that are started and killed and for a browser. Each part's report comes when it ends.
 BIN=${BIN:-.venv/bin}
 export BIN
+unset PYTHONDONTWRITEBYTECODE # some hundred processes are started, and each would compile all of it anew
 
 # The longest first, so that none is left alone at the end. The second to last has whatever the others do not name.
 parts() {
