@@ -19,6 +19,12 @@ tests/batches/intake tests/ocr
 PARTS
 }
 
+# Each part would take as long for the tables as for two hundred tests.
+CARDOCR_TEST_MADE=$(mktemp -d)
+export CARDOCR_TEST_MADE
+trap 'rm -rf "$CARDOCR_TEST_MADE"' EXIT
+"$BIN/python" -m tests.made "$CARDOCR_TEST_MADE" || exit
+
 # shellcheck disable=SC2016
 parts | xargs -P "$(($(getconf _NPROCESSORS_ONLN) + 1))" -I PART sh -c '
     report=$(mktemp)

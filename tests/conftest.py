@@ -23,7 +23,7 @@ from cardocr_site.accounts import audit, tokens
 from cardocr_site.accounts.models import User
 from cardocr_site.contract import STATUS_OF
 from ocr.models import Engine
-from tests import described
+from tests import described, made
 
 CARDS = Path(os.environ.get("CARDOCR_TEST_CARDS") or Path(__file__).resolve().parents[2] / "shared" / "cards")
 
@@ -54,6 +54,11 @@ def cards_folder() -> Path:
             pytest.fail("The real test cards cannot be read: set CARDOCR_TEST_CARDS to their folder.")
         pytest.skip("The real test cards are not here: set CARDOCR_TEST_CARDS to their folder.")
     return CARDS
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    made.copy(connection)
 
 
 @pytest.fixture(scope="session")

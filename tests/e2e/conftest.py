@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests import vlm_server
+from tests.site.processes import with_tables
 from tests.waiting import until
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's sync API keeps a loop in the test's thread
@@ -76,7 +77,7 @@ def site(vlm: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = os.environ | {
-        "CARDOCR_DATA_DIR": str(folder / "data"),
+        "CARDOCR_DATA_DIR": str(with_tables(folder / "data")),
         "CARDOCR_ADMIN_PASSWORD": PASSWORD,
         "CARDOCR_URL": url,
         "CARDOCR_VLM_URL": vlm.url,

@@ -46,7 +46,7 @@ def running(folder: Path) -> Iterator[Site]:
     with vlm_server.running() as stub:
         engine = {"CARDOCR_VLM_URL": stub.url, "CARDOCR_VLM_MODEL": "test-model"}
         engine |= {f"CARDOCR_RATE_{kind}": "0" for kind in ("SIGN_INS", "UPLOADS", "STARTS", "REQUESTS")}
-        with serve(folder, first=True, **engine) as serving:
+        with serve(folder, **engine) as serving:
             address = f"{serving.url}/api/v1"
             signed_in = httpx.post(
                 f"{address}/auth/login", json={"username": "admin", "password": PASSWORD}, timeout=30

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests import redis_server
+from tests import made, redis_server
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,12 +86,19 @@ def manage(data: Path, *arguments: str, **variables: str) -> subprocess.Complete
     )
 
 
+def first_start(folder: Path) -> None:
+    done = manage(folder, "prepare_database", CARDOCR_ADMIN_PASSWORD=PASSWORD)
+    assert done.returncode == 0, done.stderr
+
+
 @cache
 def _prepared() -> Path:
+    shared = made.folder()
+    if shared is not None and not POSTGRES:
+        return shared / made.DATA / DATABASE
     folder = Path(tempfile.mkdtemp(prefix="cardocr-test-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    made = manage(folder, "prepare_database", CARDOCR_ADMIN_PASSWORD=PASSWORD)
-    assert made.returncode == 0, made.stderr
+    first_start(folder)
     return folder / DATABASE
 
 
