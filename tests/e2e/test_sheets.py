@@ -22,6 +22,7 @@ def test_a_cut_is_moved_by_mouse_and_keys_and_undone(page: Page, tmp_path: Path)
     left = page.locator("#cut-rows [name=left]").first
     before = int(left.input_value())
     cut = page.locator("#sheet-picture rect").first
+    expect(cut).to_be_visible()
     box = cut.bounding_box()
     assert box
     page.mouse.move(box["x"] + 60, box["y"] + 60)
