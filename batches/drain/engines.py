@@ -10,29 +10,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import DatabaseError
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from batches import clock
+from batches.drain.adapters import Adapters, Build
 from batches.drain.breaker import Breaker, Failure
 from batches.drain.flow import Climb, Flow
 from batches.models import Pace
 from batches.states import PauseReason
 from ocr import engines, probing
-from ocr.engines.base import EngineAdapter, EngineConfig, Learner
+from ocr.engines.base import EngineAdapter
 from ocr.models import Engine
 
 log = logging.getLogger(__name__)
 
-Build = Callable[[EngineConfig], EngineAdapter]
 LONGEST_REST = 60.0
 BELIEVED = 3  # times in a row that an endpoint may say when to come back, and be too busy then
 IN_FLIGHT_EVERY = 0.05  # seconds
@@ -80,24 +77,13 @@ class Hold:
     seconds: float | None = None
 
 
-class _Built(NamedTuple):
-    """What an adapter was built for."""
-
-    engine_id: int
-    version: datetime
-    model: str
-    patient: bool  # with the server's first answer
-    payer: Any  # whose key it has; None: the engine's own
-
-
 class Engines:
     """Thread-safe."""
 
     def __init__(self, build: Build | None = None) -> None:
         self.build = build or engines.build
         self._lock = threading.Lock()
-        self._building = threading.Lock()  # the local engine takes seconds; nobody else waits for it
-        self._adapters: dict[_Built, EngineAdapter] = {}
+        self._adapters = Adapters(self.build)
         self._flows: dict[int, Flow] = {}
         self._ring: Callable[[], None] | None = None
 
@@ -110,18 +96,9 @@ class Engines:
         with self._lock:
             flow = self._flow(engine)
             patient = _is_cold(engine, model, flow)
-        key = _Built(engine.pk, engine.version, model, patient, engine.payer)
-        with self._building:
-            if key not in self._adapters:
-                config = _config(engine, model)
-                if patient:
-                    config = replace(config, timeout=max(config.timeout, probing.MODEL_LOADS))
-                adapter = self.build(config)
-                self._retire(engine, lambda old: _replaces(key, old))
-                self._adapters[key] = adapter
-                if isinstance(adapter, Learner):
-                    adapter.on_learnt = partial(_keep, engine, config.model)
-            return self._adapters[key]
+        adapter, replaced = self._adapters.of(engine, model, patient=patient)
+        self._retire(engine, replaced)
+        return adapter
 
     def may_be_loading(self, engine: Engine, model: str) -> bool:
         """A server in the house that has not answered with this model yet."""
@@ -367,8 +344,7 @@ class Engines:
 
     def tested(self, engine: Engine) -> None:
         """A test has found what it takes and how many calls at a time are sensible: begin with that."""
-        with self._building:
-            self._retire(engine, lambda old: True)
+        self._retire(engine, self._adapters.take(engine))
         with self._lock:
             flow = self._flow(engine)
             flow.begin(_first(engine))
@@ -387,18 +363,16 @@ class Engines:
             self._ask_now(flow)
 
     def close(self) -> None:
-        with self._building:
-            adapters, self._adapters = list(self._adapters.values()), {}
+        adapters = self._adapters.take_all()
         for flow in self._flows.values():
             adapters += flow.retired
         for adapter in adapters:
             adapter.close()
 
-    def _retire(self, engine: Engine, which: Callable[[_Built], bool]) -> None:
+    def _retire(self, engine: Engine, adapters: list[EngineAdapter]) -> None:
         """Calls in flight end with the adapter that they have."""
-        old = [key for key in self._adapters if key.engine_id == engine.pk and which(key)]
         with self._lock:
-            self._flow(engine).retired += [self._adapters.pop(key) for key in old]
+            self._flow(engine).retired += adapters
 
     def _flow(self, engine: Engine) -> Flow:
         if engine.pk not in self._flows:
@@ -424,25 +398,6 @@ class Engines:
     def _settle_soon(self, *, when: bool = True) -> None:
         if self._ring is not None and when:
             self._ring()
-
-
-def _config(engine: Engine, model: str) -> EngineConfig:
-    """With what was learnt since the engine was looked up: by its first call, or by a test during the run."""
-    row = Engine.objects.filter(pk=engine.pk, address=engine.address).first() or engine
-    return replace(engine.config(model), profile=row.known(model))
-
-
-def _keep(engine: Engine, model: str, found: dict[str, Any]) -> None:
-    """Nothing that a card must wait or fail for: it would be learnt again."""
-    try:
-        engine.learn(model, found)
-    except (DatabaseError, Engine.DoesNotExist):
-        log.warning("Engine %s: what it takes could not be kept.", engine.name, exc_info=True)
-
-
-def _replaces(new: _Built, old: _Built) -> bool:
-    same = (old.model, old.payer) == (new.model, new.payer)
-    return same and (old.patient or old.version != new.version)
 
 
 def _is_cold(engine: Engine, model: str, flow: Flow) -> bool:
