@@ -79,4 +79,4 @@ def test_what_was_ticked_last_is_saved_however_soon_the_page_is_left(page: Page)
         page.goto(fields)
         return not tick.is_checked()
 
-    until(is_off, 10)
+    until(is_off)

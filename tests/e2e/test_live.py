@@ -238,7 +238,7 @@ FIRST_FRAME = """([pk, after]) => new Promise((done, fail) => {
     const rows = JSON.parse(event.data).rows ?? [];
     if (rows.length) { socket.close(); done([event.data.length, rows.length]); }
   };
-  setTimeout(() => fail(new Error("nothing came")), 10000);
+  setTimeout(() => fail(new Error("nothing came")), 30000);
 })"""
 
 

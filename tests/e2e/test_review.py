@@ -29,7 +29,7 @@ def first(page: Page, scans: Callable[..., list[Path]]) -> str:
 
 
 def status(page: Page, words: str) -> None:
-    expect(page.locator("#review-status")).to_contain_text(re.compile(words), timeout=10_000)
+    expect(page.locator("#review-status")).to_contain_text(re.compile(words))
 
 
 def test_a_whole_review_by_keys_alone(page: Page, first: str) -> None:
@@ -181,7 +181,7 @@ def test_a_save_that_waits_is_sent_with_its_own_cards_version(page: Page, first:
     page.keyboard.press("PageDown")  # while both wait
     expect(page.get_by_role("heading", name="Card 2", level=1)).to_be_visible()
     page.context.set_offline(False)
-    expect(page.locator("[data-frame]").first).to_have_class(re.compile("frame--done"), timeout=15_000)
+    expect(page.locator("[data-frame]").first).to_have_class(re.compile("frame--done"))
     page.goto(first)
     expect(page.locator("#card-pill")).to_have_text("Checked")
 
@@ -235,7 +235,7 @@ def test_what_could_not_be_saved_is_told_until_it_is_settled(
     status(other, "Saved")
     page.context.set_offline(False)
     line = page.locator("#unsettled .notice")
-    expect(line).to_contain_text("Card 1: your value and somebody else's differ.", timeout=10_000)
+    expect(line).to_contain_text("Card 1: your value and somebody else's differ.")
     page.reload()
     line.get_by_role("link", name="Look").click()
     row = page.locator("[data-field-row=author]")

@@ -42,7 +42,7 @@ def read(user: User, server: vlm_server.Server, settings: Settings) -> Iterator[
             adding.add_file(batch, f"{card}.jpg", [vlm_server.card_image(card, (160, 120))])
         runs.start(batch, user)
         service.wake(batch.pk)
-        until(lambda: Batch.objects.get(pk=batch.pk).status == BatchStatus.COMPLETED, 20)
+        until(lambda: Batch.objects.get(pk=batch.pk).status == BatchStatus.COMPLETED)
         return list(batch.cards.order_by("position"))
 
     yield read

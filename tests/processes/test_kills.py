@@ -210,7 +210,7 @@ def kill(site: Any, victim: str) -> None:
         os.kill(pid, signal.SIGKILL)
     if victim == "everything":
         site.process.wait(10)
-    until(lambda: not any(alive(pid) for pid in doomed), 20)
+    until(lambda: not any(alive(pid) for pid in doomed))
 
 
 def test_after_a_stop_in_the_browser_no_call_starts(tmp_path, server):
@@ -226,7 +226,7 @@ def test_after_a_stop_in_the_browser_no_call_starts(tmp_path, server):
             assert answer.status_code in {200, 302, 303, 204}, answer.text
             counted = len(server.calls)
             until(lambda pk=pk: not (batch_of(data, pk)["pending"] + batch_of(data, pk)["processing"]), 30)
-            until(lambda: not server.in_flight, 10)
+            until(lambda: not server.in_flight)
             assert len(server.calls) == counted
             after = batch_of(data, pk)
             assert (after["status"], after["completed"]) == ("cancelled", counted - before)
@@ -278,7 +278,7 @@ def test_a_consumer_that_comes_back_goes_on_within_seconds_without_a_doorbell(tm
     with consumer(data, server):
         again = {int(name.removesuffix(".jpg")) for name in in_flight}
         until(lambda: set(rows(data, workers)) - dead, 60)
-        until(lambda: again <= {call.card for call in server.calls[before:]} | completed_in(data, pk), 10)
+        until(lambda: again <= {call.card for call in server.calls[before:]} | completed_in(data, pk))
         until(lambda: batch_of(data, pk)["status"] == "completed", 60)
     each_card_has_its_own_answer_once(data, pk, number)
 

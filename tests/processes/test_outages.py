@@ -48,7 +48,7 @@ class Endpoint:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until(self.is_up, 20)
+        until(self.is_up)
 
     def kill(self) -> None:
         assert self.process is not None
@@ -123,7 +123,7 @@ def test_an_outage_costs_no_card_and_ends_by_itself(tmp_path, endpoint):
         assert "does not answer." in said_to_people
         assert "It is tried again at" in said_to_people
         assert "Cards that were read are kept, and none fails for it." in said_to_people
-        until(lambda: held(data, pk)[3] > retry_at, 20)
+        until(lambda: held(data, pk)[3] > retry_at)
         before = batch_of(data, pk)
         assert (before["failed"], before["processing"]) == (0, 0)
         endpoint.start()
@@ -189,7 +189,7 @@ def test_a_revoked_key_goes_on_once_the_engine_is_saved(tmp_path, endpoint):
     with reading(tmp_path, endpoint, 20, CARDOCR_VLM_API_KEY="the-old-key-1") as (data, pk, page):
         until(lambda: batch_of(data, pk)["completed"] >= 3, 30)
         endpoint.control("key", key="the-new-key-2")
-        until(lambda: is_held(data, pk, "credentials") and not batch_of(data, pk)["processing"], 20)
+        until(lambda: is_held(data, pk, "credentials") and not batch_of(data, pk)["processing"])
         assert "does not accept the key (401)" in page()
         asked = endpoint.calls()
         drive(data, "key", "the-new-key-2", **variables(endpoint))  # as the administrator's form does it

@@ -45,20 +45,20 @@ def test_a_batch_is_read_and_shown_though_the_redis_is_killed_started_anew_and_e
                 redis.stop()
                 shows_more(page)
                 press(browser, pk, "pause")  # committed, and no 500
-                until(lambda: batch_of(data, pk)["status"] == "paused", 10)
+                until(lambda: batch_of(data, pk)["status"] == "paused")
                 press(browser, pk, "resume")
                 ready = browser.get("/health/ready")
                 assert (ready.status_code, ready.json()["error"]["details"]["queue"]) == (503, "failed")
                 shows_more(page)
                 with listening(site.port, f"/ws/batches/{pk}/?view=live", cookies) as late:
-                    until(lambda: late.frames, 10)  # opened while it is gone
+                    until(lambda: late.frames)  # opened while it is gone
                 redis.start()
                 shows_more(page)
                 assert redis.said("FLUSHALL") == "OK"
                 shows_more(page)
                 until(lambda: browser.get("/health/ready").status_code == 200, 30)
                 until(lambda: is_completed(data, pk), 60)
-                until(lambda: read_on(page) == number, 10)
+                until(lambda: read_on(page) == number)
                 assert page.is_open
         log = site.log.read_text()
     each_card_has_its_own_answer_once(data, pk, number)

@@ -35,7 +35,7 @@ def test_what_the_proxy_passes_on_is_what_was_asked(litellm, stub, start):
 
 def test_a_wrong_key_pauses_the_batch_and_costs_no_card(litellm, stub, start):
     batch = start(litellm, 12, key="sk-of-somebody-else")
-    until(paused(batch, PauseReason.CREDENTIALS), 20)
+    until(paused(batch, PauseReason.CREDENTIALS))
     batch.refresh_from_db()
     assert (batch.failed, batch.completed) == (0, 0)
     assert stub.calls == []
@@ -44,7 +44,7 @@ def test_a_wrong_key_pauses_the_batch_and_costs_no_card(litellm, stub, start):
 def test_a_key_refused_behind_the_proxy_pauses_the_batch(litellm, stub, start):
     stub.key = "another-key-entirely"
     batch = start(litellm, 12)
-    until(paused(batch, PauseReason.CREDENTIALS), 20)
+    until(paused(batch, PauseReason.CREDENTIALS))
     batch.refresh_from_db()
     assert batch.failed == 0
     assert "does not accept the key (401)" in batch.pause_message
@@ -53,7 +53,7 @@ def test_a_key_refused_behind_the_proxy_pauses_the_batch(litellm, stub, start):
 def test_an_unpaid_bill_behind_the_proxy_pauses_the_batch(litellm, stub, start):
     stub.fail(lambda image: True, "402")
     batch = start(litellm, 12)
-    until(paused(batch, PauseReason.CREDENTIALS), 20)
+    until(paused(batch, PauseReason.CREDENTIALS))
     batch.refresh_from_db()
     assert batch.failed == 0
 
@@ -116,7 +116,7 @@ def test_a_cut_off_answer_is_asked_for_with_more_room_then_without_thinking(lite
 
 def test_a_model_that_the_proxy_does_not_know_pauses_the_batch(litellm, stub, start):
     batch = start(litellm, 12, model="no-such-model")
-    until(paused(batch, PauseReason.CREDENTIALS), 20)
+    until(paused(batch, PauseReason.CREDENTIALS))
     batch.refresh_from_db()
     assert batch.status == BatchStatus.PAUSED
     assert batch.failed == 0

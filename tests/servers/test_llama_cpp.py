@@ -45,7 +45,7 @@ def test_tokens_are_counted_and_so_are_those_that_it_had_kept(llama_cpp, start):
 
 def test_a_wrong_key_pauses_the_batch_and_costs_no_card(llama_cpp, start):
     batch = start(llama_cpp, 12, key="sk-of-somebody-else", draw=coloured)
-    until(paused(batch, PauseReason.CREDENTIALS), 20)
+    until(paused(batch, PauseReason.CREDENTIALS))
     batch.refresh_from_db()
     assert (batch.failed, batch.completed) == (0, 0)
     assert "does not accept the key (401)" in batch.pause_message
@@ -53,7 +53,7 @@ def test_a_wrong_key_pauses_the_batch_and_costs_no_card(llama_cpp, start):
 
 def test_what_does_not_fit_into_its_context_is_told_as_that(llama_cpp, engine_of, begin):
     batch = begin(engine_of(llama_cpp), 1, coloured, instruction="Leave out all stamps. " * 400)
-    until(over(batch), 20)
+    until(over(batch))
     card = batch.cards.get()
     assert (card.status, card.error) == ("failed", "image_too_large")
     assert "exceeds the available context size (8192 tokens)" in Attempt.objects.latest("pk").error_message

@@ -90,7 +90,7 @@ def test_it_finds_that_the_waits_for_one_card_grow(llmock, control, start, monke
 def test_a_wrong_key_pauses_the_batch_and_costs_no_card(llmock, control, start):
     control.fail(status=401, times=None)
     batch = start(llmock, 12, max_in_flight=1)
-    until(paused(batch, PauseReason.CREDENTIALS), 20)
+    until(paused(batch, PauseReason.CREDENTIALS))
     batch.refresh_from_db()
     assert (batch.failed, len(control.calls())) == (0, 1)
 

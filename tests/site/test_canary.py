@@ -64,7 +64,7 @@ def read(transactional_db: None, administrator: User) -> Batch:
         try:
             runs.start(batch, administrator)
             service.wake(batch.pk)
-            until(lambda: Batch.objects.get(pk=batch.pk).pause_reason == "credentials", 20)
+            until(lambda: Batch.objects.get(pk=batch.pk).pause_reason == "credentials")
             assert "Incorrect API key provided: …" in Batch.objects.get(pk=batch.pk).pause_message
             server.key = ""
             runs.resume(Batch.objects.get(pk=batch.pk))

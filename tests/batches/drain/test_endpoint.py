@@ -69,7 +69,7 @@ def test_a_bad_reply_fails_its_card_alone_with_a_message_and_a_retry_reads_it(
     batch = make_batch(8, timeout=1 if mode == "timeout" else 20, max_in_flight=2)
     batch.cards.update(prepared_at=timezone.now())
     service.wake(batch.pk)
-    until(over(batch), 20)
+    until(over(batch))
     failed = batch.cards.get(status="failed")
     assert (failed.filename, failed.error, failed.tries) == ("0.jpg", error, 3)
     assert failed.error_message
@@ -77,7 +77,7 @@ def test_a_bad_reply_fails_its_card_alone_with_a_message_and_a_retry_reads_it(
     assert server.calls_of(0) == calls
     runs.retry_all(batch)
     service.wake(batch.pk)
-    until(lambda: Batch.objects.get(pk=batch.pk).completed == 8, 20)
+    until(lambda: Batch.objects.get(pk=batch.pk).completed == 8)
     assert authors(batch) == {f"{n}.jpg": f"author {n}" for n in range(8)}
 
 
@@ -86,7 +86,7 @@ def test_a_null_or_a_number_harms_nothing(make_batch, server, service, mode):
     server.fail(1, mode)
     batch = make_batch(3)
     service.wake(batch.pk)
-    until(over(batch), 20)
+    until(over(batch))
     assert Batch.objects.get(pk=batch.pk).completed == 3
     assert authors(batch)["1.jpg"] == (None if mode == "null_values" else "1")
 
@@ -98,7 +98,7 @@ def test_an_empty_reading_is_counted_among_those_to_check(make_batch, server, se
     optional = [{**field, "required": False} for field in FIELDS]
     Batch.objects.filter(pk=batch.pk).update(fields=optional)
     service.wake(batch.pk)
-    until(over(batch), 20)
+    until(over(batch))
     done = Batch.objects.get(pk=batch.pk)
     assert (done.completed, done.failed, done.to_check) == (3, 0, 1)
     assert done.nothing_found == 1
@@ -126,7 +126,7 @@ def test_after_the_answer_to_cancel_the_server_counts_no_new_call(make_batch, se
         until(lambda seen=before, wanted=round_: len(server.calls) >= seen + 2 + wanted, 20, every=0.001)
         runs.cancel(batch)
         answered = time.monotonic()
-        until(lambda batch=batch: not batch.cards.filter(status__in=["pending", "processing"]).exists(), 20)
+        until(lambda batch=batch: not batch.cards.filter(status__in=["pending", "processing"]).exists())
         late = [call.started - answered for call in server.calls[before:] if call.started > answered + 0.2]
         assert late == [], "what left before the answer may take a moment to be counted, no more"
         batch.refresh_from_db()

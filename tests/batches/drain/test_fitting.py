@@ -56,7 +56,7 @@ def read_all(transactional_db):
     def read_all(batch):
         service = Service(threads=2, engines=Engines(), batch_id=batch.pk)
         try:
-            until(lambda: Batch.objects.get(pk=batch.pk).status == BatchStatus.COMPLETED, 20)
+            until(lambda: Batch.objects.get(pk=batch.pk).status == BatchStatus.COMPLETED)
         finally:
             service.stop(10)
         batch.refresh_from_db()

@@ -79,16 +79,16 @@ def test_an_outage_pauses_all_batches_of_the_engine_and_ends_by_itself(make, ser
     server.fail(lambda image: True, "500")
     first, second = make(8, retries=0), make(8, first=10, retries=0)
     service.wake(first.pk)
-    until(paused_for(first, PauseReason.ENDPOINT), 20)
-    until(paused_for(second, PauseReason.ENDPOINT), 20)
+    until(paused_for(first, PauseReason.ENDPOINT))
+    until(paused_for(second, PauseReason.ENDPOINT))
     held = fresh(first)
     assert held.pause_message == f"127.0.0.1:{server.port} does not answer"
     assert held.retry_at is not None
     seen = len(server.calls)
-    until(lambda: len(server.calls) >= seen + 3, 20)
+    until(lambda: len(server.calls) >= seen + 3)
     server.heal()
-    until(completed(first, 8), 20)
-    until(completed(second, 8), 20)
+    until(completed(first, 8))
+    until(completed(second, 8))
     assert set(Card.objects.values_list("tries", flat=True)) == {1}, "no card was charged with it"
     assert (fresh(first).pause_reason, fresh(first).retry_at) == ("", None)
     lost = Attempt.objects.filter(error="engine_failed")
@@ -100,11 +100,11 @@ def test_the_tries_of_the_calls_that_found_it_are_given_back(make, server, servi
     server.fail(lambda image: True, "500")
     batch = make(8)
     service.wake(batch.pk)
-    until(paused_for(batch, PauseReason.ENDPOINT), 20)
-    until(lambda: not fresh(batch).processing and set(Card.objects.values_list("tries", flat=True)) == {0}, 10)
+    until(paused_for(batch, PauseReason.ENDPOINT))
+    until(lambda: not fresh(batch).processing and set(Card.objects.values_list("tries", flat=True)) == {0})
     assert not Attempt.objects.filter(counted=True).exists()
     server.heal()
-    until(completed(batch, 8), 20)
+    until(completed(batch, 8))
     assert set(Card.objects.values_list("tries", flat=True)) == {1}
 
 
@@ -115,10 +115,10 @@ def test_a_rest_that_one_process_was_asked_for_is_kept_by_all(make, server, serv
         batch = make(60)
         service.wake(batch.pk)
         other.wake(batch.pk)
-        until(lambda: len(set(Attempt.objects.values_list("worker_uid", flat=True))) == 2, 20)
+        until(lambda: len(set(Attempt.objects.values_list("worker_uid", flat=True))) == 2)
         server.fail(lambda image: True, "429", times=1)
         refused = until(lambda: next((call for call in server.calls if call.mode == "429" and call.finished), None))
-        until(lambda: Engine.objects.get(name="gpu").rest_until, 5)
+        until(lambda: Engine.objects.get(name="gpu").rest_until)
         until(completed(batch, 60), 30)
     finally:
         other.stop(10)
@@ -132,11 +132,11 @@ def test_in_an_outage_one_call_at_a_time_is_made(make, server, service):
     server.fail(lambda image: True, "500")
     batch = make(12)
     service.wake(batch.pk)
-    until(paused_for(batch, PauseReason.ENDPOINT), 20)
-    until(lambda: not server.in_flight, 10)
+    until(paused_for(batch, PauseReason.ENDPOINT))
+    until(lambda: not server.in_flight)
     server.most_in_flight, server.delay = 0, 0.2
     seen = len(server.calls)
-    until(lambda: len(server.calls) >= seen + 3, 20)
+    until(lambda: len(server.calls) >= seen + 3)
     assert server.most_in_flight == 1
     cards = [call.card for call in server.calls[seen:]]
     assert len(set(cards)) == len(cards), "each probe is another card"
@@ -156,14 +156,14 @@ def test_a_persons_pause_wins(make, server, service):
     server.fail(lambda image: True, "500")
     batch = make(6)
     service.wake(batch.pk)
-    until(paused_for(batch, PauseReason.ENDPOINT), 20)
+    until(paused_for(batch, PauseReason.ENDPOINT))
     runs.pause(batch)
-    until(lambda: not server.in_flight, 10)
+    until(lambda: not server.in_flight)
     seen = len(server.calls)
     server.heal()
     other = make(2, first=20)
     service.wake(other.pk)
-    until(completed(other, 2), 20)
+    until(completed(other, 2))
     assert paused_for(batch, PauseReason.PERSON)()
     assert not [call for call in server.calls[seen:] if call.card < 20]
 
@@ -174,7 +174,7 @@ def test_a_restarted_consumer_goes_on_where_the_row_says(make, server, transacti
     changes.move_batch(batch, BatchStatus.PAUSED, pause_reason=PauseReason.ENDPOINT, pause_message="x", retry_at=soon)
     service = Service(threads=4, engines=Engines())
     try:
-        until(completed(batch, 3), 20)
+        until(completed(batch, 3))
         assert min(attempt.started_at for attempt in Attempt.objects.all()) >= soon
     finally:
         service.stop(10)
@@ -186,16 +186,16 @@ def test_a_refused_key_makes_no_second_call_until_the_engine_is_saved(make, serv
     server.fail(lambda image: True, mode)
     first, second = make(4), make(4, first=10)
     service.wake(first.pk)
-    until(paused_for(first, PauseReason.CREDENTIALS), 20)
-    until(paused_for(second, PauseReason.CREDENTIALS), 20)
+    until(paused_for(first, PauseReason.CREDENTIALS))
+    until(paused_for(second, PauseReason.CREDENTIALS))
     assert f"({mode})" in fresh(second).pause_message
     assert len(server.calls) == 1
     server.heal()
     reader.refresh_from_db()
     reader.set_key("a new key")
     reader.save()
-    until(completed(first, 4), 20)
-    until(completed(second, 4), 20)
+    until(completed(first, 4))
+    until(completed(second, 4))
     assert set(Card.objects.values_list("tries", flat=True)) == {1}
     assert len(server.calls) == 9
 
@@ -206,11 +206,11 @@ def test_a_resume_asks_a_refused_key_once_more(make, server, service, reader):
     batch = make(3)
     for calls in (1, 2):
         service.wake(batch.pk)
-        until(lambda calls=calls: len(server.calls) == calls and paused_for(batch, PauseReason.CREDENTIALS)(), 20)
-        until(lambda calls=calls: Attempt.objects.count() == calls, 10)  # all is written
+        until(lambda calls=calls: len(server.calls) == calls and paused_for(batch, PauseReason.CREDENTIALS)())
+        until(lambda calls=calls: Attempt.objects.count() == calls)  # all is written
         runs.resume(batch)
     service.wake(batch.pk)
-    until(completed(batch, 3), 20)
+    until(completed(batch, 3))
     assert len(server.calls) == 5
 
 
@@ -218,7 +218,7 @@ def test_retries_send_the_same_bytes(make, server, service):
     server.fail(1, "500", times=2)
     batch = make(3)
     service.wake(batch.pk)
-    until(completed(batch, 3), 20)
+    until(completed(batch, 3))
     sent = [call.sha256 for call in server.calls if call.card == 1]
     page = store.derived(batch.cards.get(filename="1.jpg"), "page")
     original = store.find(batch.cards.get(filename="1.jpg"))

@@ -125,7 +125,7 @@ def test_a_test_during_a_run_keeps_to_the_engines_calls_at_a_time(
     service = services.Service(threads=2)
     try:
         service.wake(batch.pk)
-        until(lambda: len(server.calls) >= 2, 20)
+        until(lambda: len(server.calls) >= 2)
         Probe.objects.create(engine=engine)
         service.test(engine.pk)
         until(lambda: Batch.objects.get(pk=batch.pk).completed == 8 and not Probe.objects.exists(), 30)

@@ -252,7 +252,7 @@ def test_a_small_batch_behind_a_huge_one_goes_on_at_once(services, start_batch, 
     calls = scripted.calls[before:]
     last = max(calls.index("small-1.jpg"), calls.index("small-2.jpg"))
     assert last <= 8, "they took turns with the huge one"
-    until(is_over(huge), 20)
+    until(is_over(huge))
 
 
 def test_an_orderly_stop_finishes_what_is_in_flight_and_gives_the_rest_back(services, start_batch, scripted):

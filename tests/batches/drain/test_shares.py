@@ -320,8 +320,8 @@ def test_two_services_keep_to_the_engines_limit_together_and_one_goes_on_with_al
     try:
         for service in services:
             service.wake(batch.pk)
-        until(lambda: len(set(Attempt.objects.values_list("worker_uid", flat=True))) == 2, 20)
-        until(lambda: Share.objects.filter(granted__gt=0).count() == 2, 5)
+        until(lambda: len(set(Attempt.objects.values_list("worker_uid", flat=True))) == 2)
+        until(lambda: Share.objects.filter(granted__gt=0).count() == 2)
         services[0].stop(10)
         until(lambda: Batch.objects.get(pk=batch.pk).completed == 90, 30)
     finally:
