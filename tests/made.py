@@ -6,6 +6,7 @@
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -38,7 +39,13 @@ def copy(connection: Any) -> None:
 def make(to: Path) -> None:
     from tests.site import processes
 
-    data = Thread(target=processes.first_start, args=[to / DATA])
+    def first_start() -> None:
+        processes.first_start(to / DATA)
+        collect = "import django; django.setup(); from cardocr_site import statics; statics.collect()"
+        here = processes.environment(to / DATA, DJANGO_SETTINGS_MODULE="cardocr_site.settings")
+        subprocess.run([sys.executable, "-c", collect], cwd=processes.ROOT, env=here, check=True)
+
+    data = Thread(target=first_start)
     data.start()
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     import django
@@ -47,12 +54,14 @@ def make(to: Path) -> None:
     from django.core.management import call_command
     from django.db import connection
 
+    from cardocr_site.statics import MARK
+
     call_command("migrate", verbosity=0)
     with closing(sqlite3.connect(to / TABLES)) as tables:
         connection.ensure_connection()
         connection.connection.backup(tables)
     data.join()
-    if not (to / DATA / processes.DATABASE).is_file():
+    if not (to / DATA / "static" / MARK).is_file():
         sys.exit("The data folder was not made.")
 
 

@@ -109,6 +109,9 @@ def with_tables(data: Path) -> Path:
         _database(address(data), template=urlsplit(address(_prepared().parent)).path.removeprefix("/"))
     elif not (data / DATABASE).exists():
         shutil.copyfile(_prepared(), data / DATABASE)
+    shared = made.folder()
+    if shared is not None and not (data / "static").exists():
+        shutil.copytree(shared / made.DATA / "static", data / "static")
     return data
 
 

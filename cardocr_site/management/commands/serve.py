@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from batches.intake import store
 from batches.intake.unreachable import Unreachable
-from cardocr_site import locks
+from cardocr_site import locks, statics
 from cardocr_site.supervisor import Child, Supervisor
 
 ROLES = ("web", "worker")
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         self.look_at_scans()
         children = []
         if "web" in roles:
-            call_command("collectstatic", interactive=False, verbosity=0)
+            statics.collect()
             children.append(Child("web process", ("cardocr_site.web", host, str(port))))
         if "worker" in roles:
             children.append(Child("consumer", ("cardocr_site.consumer",)))
