@@ -45,7 +45,8 @@ def matching(text: str) -> Q:
 
 
 def _among(keys: tuple[str, list[str]]) -> Q:
-    return Q(pk__in=RawSQL(*keys))  # noqa: S611
+    few = words_postgres.few(*keys) if connection.vendor == "postgresql" else None
+    return Q(pk__in=RawSQL(*keys) if few is None else few)  # noqa: S611
 
 
 def within(value: Expression, text: str) -> Q:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 from django.db.models import OuterRef, Subquery
+from django.test.utils import CaptureQueriesContext
 
 from batches import changes
 from batches.live.watcher import ANYWAY, PostgresEye
 from batches.models import Batch, Card, CardResult, indexing_postgres
 from batches.models.folding import fold
-from batches.queries import words
+from batches.queries import words, words_postgres
 from batches.states import CardStatus
 from tests.batches.reading import give_result, stored
 from tests.waiting import until
@@ -81,12 +82,29 @@ def test_what_is_looked_for_is_taken_from_an_index(batch: Batch, make_cards: Cal
             cursor.execute("SELECT gin_clean_pending_list(%s)", [index])
         cursor.execute("ANALYZE batches_card, batches_cardresult, batches_cardnames")
         cursor.execute("SET LOCAL enable_seqscan = off")  # of so few rows all would be gone through
-    sql, values = Card.objects.filter(words.matching(text)).values("pk").query.sql_with_params()
-    plan = "\n".join(str(line) for (line,) in asked(f"EXPLAIN {sql}", *values))
+    with CaptureQueriesContext(connection) as looked:
+        found = words.matching(text)
+    (sql,) = [query["sql"] for query in looked]
+    plan = "\n".join(str(line) for (line,) in asked("EXPLAIN " + sql.replace("%", "%%")))
     kind = "parts" if text.startswith("*") else "words"
     assert f"batches_result_{kind}" in plan, plan
     assert f"batches_cardnames_{kind}" in plan, plan
-    assert batch.cards.filter(words.matching(text)).count() == 1
+    assert batch.cards.filter(found).count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("few", [1, 2, 3])
+def test_few_cards_are_named_and_many_are_looked_for(
+    batch: Batch, make_cards: Callable[..., list[Card]], few: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever the planner thinks of a word: it takes few for many, and would go through every card."""
+    for card, value in zip(make_cards(3, CardStatus.COMPLETED), ("linen", "linen", "paper"), strict=True):
+        give_result(card, {"author": stored(value)})
+    monkeypatch.setattr(words_postgres, "FEW", few)
+    for text in ("lin", "*ine"):
+        cards = batch.cards.filter(words.matching(text))
+        assert ("UNION" in str(cards.query)) is (few < 2)
+        assert sorted(cards.values_list("position", flat=True)) == [1, 2]
 
 
 @pytest.mark.django_db
