@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -12,8 +13,9 @@ from batches.drain import scheduler, worker
 from batches.drain import service as service_module
 from batches.drain.engines import Engines
 from batches.drain.service import Service
-from batches.intake import adding
-from batches.models import Batch
+from batches.intake import adding, upright
+from batches.models import Batch, Card
+from batches.states import TurnedBy
 from tests.batches.drain.adapters import Scripted
 from tests.conftest import FIELDS, image_bytes
 
@@ -24,6 +26,18 @@ def _short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "FIRST_BACK_OFF", 0.05)
     monkeypatch.setattr(scheduler, "HUNGRY", 0.05)
     monkeypatch.setattr(service_module, "FILE_REST", 0.05)
+
+
+@pytest.fixture
+def without_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For scans that have no text to be turned by: looking for it, as tests/batches/intake/test_seeing.py does, would
+    be the larger part of the work.
+    """
+
+    def look(card: Card, page: Path, *, blank: bool) -> upright.Turned:
+        return upright.known(card) or upright.Turned(card.rotation, card.turned_by if blank else TurnedBy.NOTHING)
+
+    monkeypatch.setattr(upright, "look", look)
 
 
 @pytest.fixture
