@@ -121,6 +121,7 @@ class Server:
     port: int = 0
     host: str = "127.0.0.1"
     delay: float = 0.0  # seconds before each answer
+    held: bool = False  # no answer at all until it is taken back: what runs is certain to run still
     confidence: float | None = 0.95
     entries: int = 2  # on a card, where a list of them is asked for
     retry_after: str = "1"  # sent with a 429
@@ -349,6 +350,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             with self.test.model.turn():
                 self.test.stopping.wait(self.test.delay)
+                while self.test.held and not self.test.stopping.wait(0.02):
+                    pass
             if call.mode in ("timeout", "disconnect"):
                 if call.mode == "timeout":
                     self._hold()

@@ -221,4 +221,4 @@ def _calm_endpoint(request: pytest.FixtureRequest) -> Iterator[None]:
     if "vlm" in request.fixturenames:
         server = request.getfixturevalue("vlm")
         server.heal()
-        server.delay = 0.0
+        server.delay, server.held = 0.0, False

@@ -48,7 +48,7 @@ def test_its_table_follows_what_happens_in_its_batches_and_its_review_goes_throu
     expect(where).to_have_text("Shelf 1")
     page.go_back()
     expect(where).to_have_text("Shelf 2")
-    assert re.search(r"collection=Shelves&queue=&", page.url)
+    expect(page).to_have_url(re.compile(r"collection=Shelves&queue=&"))
 
     other.get_by_role("link", name=re.compile("newer rows")).click()
     expect(other.locator("#card-rows tr")).to_have_count(2)

@@ -65,6 +65,7 @@ def test_what_was_ticked_last_is_saved_however_soon_the_page_is_left(page: Page)
         tick.check()
     page.get_by_role("link", name="Next: check and start").click()
     assert page.url.endswith(fields), "the answer is waited for"
+    until(lambda: page.wait_for_timeout(20) or held)
     held.pop().continue_()
     page.wait_for_url("**/confirm/")
 

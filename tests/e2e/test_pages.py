@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from tests import vlm_server
 from tests.e2e import steps
 from tests.e2e.axe import ALL, COLOURS, violations
 from tests.e2e.conftest import PASSWORD, Console, Site
+from tests.waiting import until
 
 PAGES = {
     "list": "/batches/",
@@ -132,6 +134,7 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
     page.get_by_label("Collection").fill("Music")
     page.get_by_label("Tags").fill("print, 1900–1940")
     page.get_by_role("button", name="Save").click()
+    expect(page.locator("#messages")).not_to_be_empty()  # it is saved
     page.goto(f"/batches/{batch}/cards/")
     cards = [
         int(row.removeprefix("card-")) for row in page.locator("#card-rows tr").evaluate_all("r => r.map(x => x.id)")
@@ -140,8 +143,10 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
     page.locator("#views > summary").click()
     page.get_by_label("Save this view as").fill("Problems alone")
     page.locator("#views-form").get_by_role("button", name="Save").click()
+    expect(page.locator("#views")).to_contain_text("Problems alone")
     page.locator("#views > summary").click()
     page.get_by_role("link", name="Remove the view Problems alone").click()
+    page.wait_for_url("**/views/*/delete/**")
     view = int(page.url.partition("/views/")[2].partition("/")[0])
     draft = steps.new_batch(page, "Musikhandschriftensammlungsverzeichnis, Lade 8")
     steps.add_scans(page, paths[:2])
@@ -158,6 +163,7 @@ def places(site: Site, state: Path, vlm: vlm_server.Server, browser: Browser, tm
         page.get_by_label(event).uncheck()
     page.get_by_role("button", name="Add").click()
     page.get_by_role("link", name="https://93.184.215.14/told").click()
+    page.wait_for_url("**/webhooks/*/")
     hook = int(page.url.partition("/webhooks/")[2].partition("/")[0])
     context.close()
     vlm.heal()
@@ -314,6 +320,7 @@ def test_the_main_job_works_without_javascript(
     page.get_by_label("User name").fill("admin")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/batches/")
 
     page.goto("/batches/new/")
     page.get_by_label("Name").fill("Plain")
@@ -330,18 +337,21 @@ def test_the_main_job_works_without_javascript(
     page.locator("#add-button").click()
     page.get_by_role("link", name="Next: check and start").click()
     page.get_by_role("button", name="These fields are right, read 3 cards").click()
+    page.wait_for_url(re.compile(r"/batches/\d+/$"))
     batch = page.url
-    for _ in range(40):
+
+    def is_read() -> bool:
         page.goto(batch)
-        if not page.locator("#run-stop").count():
-            break
-        page.wait_for_timeout(500)
+        return page.locator("#run-stop").count() == 0
+
+    until(is_read, 60, every=0.5)
     page.goto(f"{batch}cards/")
     expect(page.locator("#card-rows tr")).to_have_count(3)
     page.get_by_role("link", name="author 700").click()
     field = page.get_by_role("textbox", name="Author").first
     field.fill("By hand")
     page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_role("main")).to_contain_text("By hand")
     page.goto(f"{batch}export/")
     with page.expect_download() as taken:
         page.get_by_role("button", name="Export 3 cards").click()
@@ -360,6 +370,7 @@ def test_results_and_export_answer_while_a_batch_runs(
     vlm.delay = 0.8
     pk = steps.begun(page, "Meanwhile", scans(24, first=800))
     expect(page.locator("#live-rows tr").nth(2)).to_be_visible()
+    vlm.held = True
     cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
     with httpx.Client(base_url=site.url, cookies=cookies, timeout=30) as client:
         answer = client.get(f"/batches/{pk}/export/download/?format=csv&separator=comma")

@@ -31,6 +31,7 @@ def test_from_the_invitation_to_the_end(
     page.get_by_role("link", name="Invite somebody").click()
     page.get_by_label("First name").fill("Solveig")
     page.get_by_role("button", name="Make the invitation").click()
+    expect(page.get_by_label("The link")).to_be_visible()
     look_at(page)
     page.get_by_role("button", name="Copy").click()
     expect(page.locator("#link-copied")).to_have_text("Copied")
@@ -56,6 +57,7 @@ def test_from_the_invitation_to_the_end(
 
     page.goto("/accounts/people/")
     page.get_by_role("link", name="Deactivate solveig").click()
+    expect(page.get_by_role("button", name="Deactivate")).to_be_visible()
     look_at(page)
     page.get_by_role("button", name="Deactivate").click()
     expect(page.get_by_role("row", name="Solveig solveig")).to_contain_text("deactivated")

@@ -22,12 +22,12 @@ def test_a_copy_is_taken_out_a_blank_one_read_and_a_card_turned(page: Page, tmp_
     steps.new_batch(page, "Copies")
     steps.add_scans(page, sorted(tmp_path.glob("*.jpg")))
 
-    expect(page.locator("#scans")).to_contain_text("Blank 1", timeout=20_000)
+    expect(page.locator("#scans")).to_contain_text("Blank 1", timeout=60_000)
     page.get_by_role("checkbox", name="Read empty.jpg").check()
     expect(page.locator("#chosen")).to_have_text("3 of 3 chosen")
     page.get_by_role("button", name="Turn card.jpg to the right").click()
     turned = page.get_by_role("img", name="Scan card.jpg")
-    expect(turned).to_have_attribute("src", re.compile(r"\?r=90$"), timeout=20_000)
+    expect(turned).to_have_attribute("src", re.compile(r"\?r=90$"), timeout=60_000)
 
     page.get_by_role("link", name="1 pair looks alike").click()
     expect(page.get_by_role("heading", name="Scans that look alike")).to_be_visible()

@@ -15,7 +15,7 @@ def test_a_cut_is_moved_by_mouse_and_keys_and_undone(page: Page, tmp_path: Path)
     steps.add_scans(page, [sheet])
     page.get_by_role("link", name="Several cards on one sheet").click()
     page.get_by_role("button", name="Look for the cards on each page").click()
-    expect(page.get_by_text("2 cards found")).to_be_visible(timeout=30_000)  # by itself
+    expect(page.get_by_text("2 cards found")).to_be_visible(timeout=60_000)  # by itself
     expect(page.locator("#look-again")).to_have_count(0)  # and then it asks no more
     assert axe.violations(page) == []
     page.get_by_role("link", name="sheet.png").click()

@@ -33,7 +33,7 @@ def test_a_folder_with_a_bad_file_over_a_bad_network_ends_with_a_clean_list(
     expect(page.locator("#offline")).to_be_visible()
     page.context.set_offline(False)
 
-    expect(page.locator("#sum-count")).to_have_text("Files added: 4. Not added: 2", timeout=30_000)
+    expect(page.locator("#sum-count")).to_have_text("Files added: 4. Not added: 2", timeout=60_000)
     expect(page.locator("#offline")).to_be_hidden()
     rows = page.locator("#upload-rows tr")
     refused, duplicate = rows.filter(has_text="notes.docx"), rows.filter(has_text="Duplicate")
@@ -119,7 +119,7 @@ def test_a_large_file_goes_up_in_parts_and_on_after_a_reload(page: Page, tmp_pat
     page.context.route("**/parts/*/", lambda route, request: _break_off(route, request, "48000000"))
 
     page.set_input_files(FILES, large)
-    expect(page.locator("#sending-rows")).to_contain_text(re.compile("4[0-9] %"), timeout=30_000)
+    expect(page.locator("#sending-rows")).to_contain_text(re.compile("4[0-9] %"), timeout=60_000)
     page.on("dialog", lambda dialog: dialog.accept())
     page.context.unroute("**/parts/*/")
     page.reload()
@@ -127,7 +127,7 @@ def test_a_large_file_goes_up_in_parts_and_on_after_a_reload(page: Page, tmp_pat
     before = len(parts)
     page.set_input_files(FILES, large)
 
-    expect(page.locator("#sum-count")).to_have_text("All files added: 1", timeout=30_000)
+    expect(page.locator("#sum-count")).to_have_text("All files added: 1", timeout=60_000)
     expect(page.locator("#scans .card")).to_have_count(1)
     assert int(parts[before]) >= 48_000_000, "what had come is not sent again"
 
@@ -162,7 +162,7 @@ def test_a_scan_is_turned_twice_by_keyboard(page: Page, scans: Callable[..., lis
     steps.new_batch(page, "Upside down")
     steps.add_scans(page, scans(1))
     picture = page.locator("#scans .card__pic img")
-    expect(picture).to_be_visible(timeout=15_000)
+    expect(picture).to_be_visible(timeout=30_000)
     turn = page.get_by_role("button", name="Turn scan-1.png to the right")
     for degrees in (90, 180):
         turn.press("Enter")
