@@ -12,8 +12,8 @@ tests/servers
 tests/machines
 tests/processes
 tests/e2e
-tests/batches/views tests/site tests/templates_app
 tests/batches/drain tests/batches/live
+tests/batches/views tests/site tests/templates_app
 tests --ignore=tests/machines --ignore=tests/processes --ignore=tests/servers --ignore=tests/e2e --ignore=tests/site --ignore=tests/templates_app --ignore=tests/batches/views --ignore=tests/batches/drain --ignore=tests/batches/live --ignore=tests/batches/intake --ignore=tests/ocr
 tests/batches/intake tests/ocr
 PARTS
