@@ -1,8 +1,8 @@
 import os
 
 import django
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.sessions import SessionMiddlewareStack
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cardocr_site.settings")
 django.setup(set_prefix=False)
@@ -14,6 +14,7 @@ from cardocr_site.origins import OurPagesOnly  # noqa: E402
 application = ProtocolTypeRouter(
     {
         "http": Handler(),
-        "websocket": OurPagesOnly(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        # Who it is, the consumers ask themselves, and again later.
+        "websocket": OurPagesOnly(SessionMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

@@ -137,6 +137,7 @@ def server(application: Any, host: str, port: int) -> Any:
         endpoints=build_endpoint_description_strings(host=host, port=port),
         server_name="cardocr",
         action_logger=access_log.socket,
+        application_close_timeout=60,  # what waits for a thread cannot be killed; it would be told of each second
         # Holds for both directions: what is larger is dropped without a word, so it lies above feed.LARGEST.
         # What a browser may send is limited by the frame size, and again by the consumers.
         websocket_max_message_size=8 * 1024 * 1024,

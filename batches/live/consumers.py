@@ -3,6 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs
 
@@ -28,6 +29,7 @@ SIGNED_OUT, NOT_ALLOWED, UNKNOWN = 4401, 4403, 4404
 TOO_LARGE, TOO_MANY = 4413, 4429  # the server sends 1000 and what begins with 3 or 4, and fails at all others
 MESSAGE_BYTES = 16 * 1024
 MESSAGES_A_MINUTE = 60
+_door = ThreadPoolExecutor(2, thread_name_prefix="door")  # who comes does not wait behind what is drawn for all others
 
 Key = TypeVar("Key")
 
@@ -85,7 +87,8 @@ class LiveConsumer(AsyncWebsocketConsumer, ABC, Generic[Key]):
         await self.enter()
 
     async def enter(self) -> None:
-        access = await database_sync_to_async(self.access, thread_sensitive=False)(self.wanted())
+        ask = database_sync_to_async(self.access, thread_sensitive=False, executor=_door)
+        access = await ask(self.wanted())
         log_context.add(user=self.person, batch=self.scope.get("url_route", {}).get("kwargs", {}).get("batch_id"))
         if access.code is not None or access.key is None:
             await self.close(access.code or NOT_ALLOWED)

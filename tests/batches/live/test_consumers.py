@@ -48,6 +48,22 @@ def test_nobody_signed_in_is_accepted_and_closed_with_4401(batch: Batch) -> None
     assert play(scenario) == 4401
 
 
+def test_who_comes_does_not_wait_behind_what_is_drawn(batch: Batch, user: User) -> None:
+    """A drawing takes a thread for long where thousands of rows are behind; hundreds may be waiting for one."""
+    cookie, address, drawn = cookie_of(user), path(batch), threading.Event()
+
+    async def scenario() -> None:
+        drawing = [asyncio.get_running_loop().run_in_executor(None, drawn.wait) for _ in range(100)]
+        try:
+            one = await opened(address, cookie)
+        finally:
+            drawn.set()
+            await asyncio.gather(*drawing)
+        await one.disconnect()
+
+    play(scenario)
+
+
 def test_a_private_batch_of_another_is_unknown(batch: Batch, other_user: User) -> None:
     Batch.objects.update(everybody="none")
     cookie = cookie_of(other_user)
