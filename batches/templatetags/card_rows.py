@@ -12,7 +12,6 @@ from django.template.defaultfilters import truncatechars
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from batches.models import Batch
@@ -22,8 +21,6 @@ from batches.queries.results import Cell, Entry, Row
 register = template.Library()
 
 Part = tuple[str, Cell | None]  # a column's name; its cell, where it is a field's
-
-_EMPTY = SafeString()
 
 
 @register.simple_tag(takes_context=True)
@@ -36,7 +33,7 @@ def parts(context: template.Context, row: Row | Entry) -> list[Part]:
 
 
 @register.simple_tag(takes_context=True)
-def card_cells(context: template.Context, row: Row) -> SafeString:
+def card_cells(context: template.Context, row: Row) -> str:
     """All columns of a batch's card behind its number."""
     drawing = _Drawing.of(context, row)
     shown = parts(context, row)
@@ -44,13 +41,13 @@ def card_cells(context: template.Context, row: Row) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def card_cell(context: template.Context, cell: Cell, row: Row | None = None, batch: Batch | None = None) -> SafeString:
+def card_cell(context: template.Context, cell: Cell, row: Row | None = None, batch: Batch | None = None) -> str:
     """One value of one card. Nothing in it is personal but whether one may correct it."""
     return _Drawing.of(context, row, batch).cell(cell)
 
 
 @register.simple_tag(takes_context=True)
-def card_act(context: template.Context, row: Row | None = None, batch: Batch | None = None) -> SafeString:
+def card_act(context: template.Context, row: Row | None = None, batch: Batch | None = None) -> str:
     """What is next to be done with a card."""
     return _Drawing.of(context, row, batch).act(can_edit=bool(context.get("can_edit")))
 
@@ -77,7 +74,7 @@ class _Drawing:
             collection=str(context.get("collection") or ""),
         )
 
-    def _icon(self, name: str) -> SafeString:
+    def _icon(self, name: str) -> str:
         return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', self.icons, name)
 
     def _address(self, view: str, *args: str, query: str = "") -> str:
@@ -89,17 +86,17 @@ class _Drawing:
 
     # ---- columns
 
-    def column(self, name: str) -> SafeString:
+    def column(self, name: str) -> str:
         """What stands in a column that is no field's."""
-        draw: Callable[[], SafeString] | None = {
+        draw: Callable[[], str] | None = {
             "status": self._status,
             "confidence": self._confidence,
             "reviewer": self._reviewer,
             "name": self._name,
         }.get(name)
-        return draw() if draw else _EMPTY
+        return draw() if draw else ""
 
-    def _status(self) -> SafeString:
+    def _status(self) -> str:
         pill = self.row.pill
         return format_html(
             '<td><span class="state state--{}"><svg class="icon{}" aria-hidden="true"><use href="{}#{}"/></svg>'
@@ -112,15 +109,15 @@ class _Drawing:
             format_html('<span class="cell__was">{}</span>', pill.note) if pill.note else "",
         )
 
-    def _confidence(self) -> SafeString:
+    def _confidence(self) -> str:
         return format_html('<td class="num soft">{}</td>', self.row.confidence)
 
-    def _reviewer(self) -> SafeString:
+    def _reviewer(self) -> str:
         by = self.row.card.reviewed_by
         name = format_html('<span class="soft">{}</span>', by.get_full_name() or by.get_username()) if by else ""
         return format_html("<td>{}</td>", name)
 
-    def _name(self) -> SafeString:
+    def _name(self) -> str:
         name = self.row.card.display_name
         return format_html(
             '<td class="soft cardgrid__file"><bdi title="{}">{}</bdi></td>', name, truncatechars(self.row.name, 40)
@@ -128,7 +125,7 @@ class _Drawing:
 
     # ---- a value
 
-    def cell(self, cell: Cell) -> SafeString:
+    def cell(self, cell: Cell) -> str:
         place = f"{self.row.card.pk}-{cell.key}"
         corrects = self.can_correct and self.row.is_read
         inside = format_html(
@@ -145,7 +142,7 @@ class _Drawing:
             self._origin(cell),
         )
 
-    def _correctable(self, cell: Cell, place: str, inside: SafeString) -> SafeString:
+    def _correctable(self, cell: Cell, place: str, inside: str) -> str:
         address = self._address("card_edit", cell.key)
         return format_html(
             '<a class="cell cell--go" id="edit-{}" href="{}" hx-get="{}" hx-target="#cell-{}" hx-swap="outerHTML">'
@@ -158,7 +155,7 @@ class _Drawing:
             _("correct %(label)s") % {"label": cell.spec.label},
         )
 
-    def _value(self, cell: Cell) -> SafeString:
+    def _value(self, cell: Cell) -> str:
         match cell.kind:
             case "nothing":
                 dash = '<span class="muted" aria-hidden="true">–</span><span class="vh">{}</span>'
@@ -172,12 +169,12 @@ class _Drawing:
         flag = " is-flag" if cell.mark else " is-mine" if cell.corrected else ""
         return format_html('<bdi class="value{}">{}</bdi>', flag, truncatechars(cell.value, 80))
 
-    def _mark(self, cell: Cell) -> SafeString:
+    def _mark(self, cell: Cell) -> str:
         if not cell.mark or cell.kind == "unreadable":
-            return _EMPTY
+            return ""
         return format_html('<span class="cell__mark">{}{}</span>', self._icon("flag"), cell.mark)
 
-    def _origin(self, cell: Cell) -> SafeString:
+    def _origin(self, cell: Cell) -> str:
         """Where a value came from that does not stand on the card like this."""
         if cell.corrected and cell.by_hand:
             return format_html('<span class="cell__was">{}</span>', _("entered by %(by)s") % {"by": cell.by})
@@ -191,11 +188,11 @@ class _Drawing:
         if cell.verbatim:
             text = '<span class="cell__was">{} <bdi class="value">{}</bdi></span>'
             return format_html(text, _("on the card:"), truncatechars(cell.verbatim, 60))
-        return _EMPTY
+        return ""
 
     # ---- the button
 
-    def act(self, *, can_edit: bool) -> SafeString:
+    def act(self, *, can_edit: bool) -> str:
         card = self.row.card
         if self.can_correct and self.row.is_read:
             if card.candidates:
@@ -209,12 +206,12 @@ class _Drawing:
         if can_edit and self.row.left_out:
             word = _("Not blank: read it") if card.skip_reason == "blank" else _("Read it after all")
             return self._posts("read", "card_read", "", "refresh", word)
-        return _EMPTY
+        return ""
 
     def _retry(self) -> str:
         return reverse("card_retry", args=[self.batch.pk, self.row.card.pk])
 
-    def _compare(self) -> SafeString:
+    def _compare(self) -> str:
         return format_html(
             '<a class="btn btn--s" id="right-{}" href="{}#readings">{}{}</a>',
             self.row.card.pk,
@@ -223,17 +220,17 @@ class _Drawing:
             self._which(),
         )
 
-    def _posts(self, slot: str, view: str, query: str, icon: str, word: str) -> SafeString:
+    def _posts(self, slot: str, view: str, query: str, icon: str, word: str) -> str:
         """Its answer takes the row's place."""
         address = self._address(view, query=query)
         target = ' id="{}-{}" formaction="{}" hx-post="{}" hx-target="#card-{}" hx-swap="outerHTML"'
         pk = self.row.card.pk
         return self._button(format_html(target, slot, pk, address, address, pk), icon, word)
 
-    def _button(self, target: SafeString, icon: str, word: str) -> SafeString:
+    def _button(self, target: str, icon: str, word: str) -> str:
         text = '<button class="btn btn--s" form="card-action"{}>{}{}{}</button>'
         return format_html(text, target, self._icon(icon), word, self._which())
 
-    def _which(self) -> SafeString:
+    def _which(self) -> str:
         """For those who hear the button and do not see the row."""
         return format_html('<span class="vh"> {}</span>', _("card %(n)s") % {"n": self.row.card.position})

@@ -90,6 +90,7 @@ def test_who_asked_for_it_is_told_when_it_is_done(
     page.locator("#run-toggle").click()
     expect(page.locator("#run-toggle")).to_contain_text("Resume")
     vlm.held = False
+    until(lambda: not vlm.in_flight)
     until(lambda: page.evaluate("window.notes"))  # it is paused
     page.evaluate(SWITCH)
     expect(page.locator("#toasts")).to_contain_text("when reading begins")

@@ -11,6 +11,7 @@ from batches import tasks
 from batches.actions import runs
 from batches.drain import scheduler, worker
 from batches.drain import service as service_module
+from batches.drain.adapters import Build
 from batches.drain.engines import Engines
 from batches.drain.service import Service
 from batches.intake import adding, upright
@@ -59,8 +60,8 @@ def services(
     monkeypatch.setattr(tasks, "drain", ring)
     monkeypatch.setattr(tasks, "prepare", ring)
 
-    def start(threads: int = 4, adapter: object = scripted, **options) -> Service:
-        service = Service(threads=threads, engines=Engines(lambda config: adapter), **options)
+    def start(threads: int = 4, adapter: object = scripted, build: Build | None = None, **options) -> Service:
+        service = Service(threads=threads, engines=Engines(build or (lambda config: adapter)), **options)
         started.append(service)
         return service
 

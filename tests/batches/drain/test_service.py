@@ -144,7 +144,7 @@ def test_a_missing_engine_pauses(services, start_batch):
         raise errors.EngineMissing("The key cannot be opened.")
 
     batch = start_batch("a.jpg")
-    services().engines.build = missing
+    services(build=missing)
     until(is_over(batch))
     assert Batch.objects.get(pk=batch.pk).pause_reason == "credentials"
 
@@ -316,7 +316,7 @@ def test_an_engine_in_the_process_is_called_only_once_its_start_is_written(servi
 def test_a_card_that_kills_its_process_fails_alone(services, start_batch):
     batch = start_batch("deadly.jpg", "fine.jpg", "broken.jpg", options={"retries": 0})
     Card.objects.update(crashes=2)
-    services(adapter=deadly(None)).engines.build = deadly
+    services(build=deadly)
     until(is_over(batch), 60)
     assert statuses(batch) == {"deadly.jpg": "failed", "fine.jpg": "completed", "broken.jpg": "failed"}
     cards = {card.filename: card for card in batch.cards.select_related("result")}
