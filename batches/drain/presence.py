@@ -63,8 +63,9 @@ def is_dead(worker: Worker) -> bool:
 
 
 def _is_free(handle: int) -> bool:
+    """Shared: another process that asks the same at this moment is not taken for the worker."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

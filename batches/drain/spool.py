@@ -132,6 +132,8 @@ def _outcomes(worker: Worker) -> Iterator[Outcome]:
             continue
         if outcome is not None:
             yield outcome
+        elif kept is not None:
+            log.warning("Card %s: an answer that was put aside is to another question, or of another scan.", card.pk)
 
 
 def _lines(sheets: Path) -> dict[_Key, dict[str, Any]]:

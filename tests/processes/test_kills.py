@@ -161,6 +161,7 @@ def kill_in_mid_batch(folder: Path, server: vlm_server.Server, victims: Sequence
     """Kill these one after the other while a batch of `number` cards is read; what is promised is asserted."""
     data, pk, chance = folder / "data", 0, random.Random(7)
     in_flight: list[set[int]] = []
+    told: list[str] = []
     for start in range(0, len(victims), 3):
         group = victims[start : start + 3]
         with serve(folder, **variables(server)) as site:
@@ -174,6 +175,7 @@ def kill_in_mid_batch(folder: Path, server: vlm_server.Server, victims: Sequence
                     in_flight.append({call.card for call in server.calls} - completed_in(data, pk))
             if start + 3 >= len(victims):
                 until(partial(is_completed, data, pk), 90)
+        told += [line for line in (folder / "serve.log").read_text().splitlines() if "batches.drain" in line]
     end = {"status": "completed", "pending": 0, "processing": 0, "completed": number, "failed": 0, "cancelled": 0}
     assert batch_of(data, pk) == end
     each_card_has_its_own_answer_once(data, pk, number)
@@ -185,7 +187,8 @@ def kill_in_mid_batch(folder: Path, server: vlm_server.Server, victims: Sequence
         assert times - 1 - failed[card] <= kills, f"card {card} was asked {times} times, and in flight at {kills} kills"
     bill = Bill(calls.total() - number - failed.total(), in_flight)
     again = {card: times for card, times in calls.items() if times > 1}
-    assert bill.extra <= bill.kills * AT_A_TIME, f"answers that had arrived were asked for again: {again}, {failed}"
+    paid = f"answers that had arrived were asked for again: {again}, {failed}"
+    assert bill.extra <= bill.kills * AT_A_TIME, "\n".join([paid, *told])
     return bill
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from batches import changes
 from batches.actions import runs
-from batches.drain import claims, spool
+from batches.drain import claims, presence, spool
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Start
 from batches.drain.presence import Presence
@@ -98,6 +98,16 @@ def test_an_answer_that_was_not_written_yet_is_kept(killed, batch):
     assert Batch.objects.get(pk=batch.pk).tokens_in == 10
     assert not Worker.objects.filter(pk=worker.pk).exists()
     assert not spool.folder(worker).exists()
+
+
+def test_who_looks_whether_a_worker_lives_is_not_taken_for_it(killed):
+    """Each consumer of a machine looks, and each upgrade; the answers would be asked for and paid for again."""
+    worker, cards = killed
+    Spool(worker).keep(read(cards[0]))
+    with presence.lock_file(worker.uid).open("r+") as another:
+        assert presence._is_free(another.fileno())
+        sweep()
+    assert states() == [("completed", 0, None), ("pending", 1, None), ("pending", 0, None)]
 
 
 def test_every_part_of_an_answer_comes_back(killed):
