@@ -171,7 +171,7 @@ def test_a_machine_that_slept_asks_once_and_shows_no_old_time(
     assert len(opened) == 1
     vlm.delay = 0.0
     page.locator("#run-toggle").click()
-    steps.finished(page)
+    steps.finished(page, 150)  # a socket that says nothing is given up after 45 s
 
 
 def test_without_websocket_the_page_lives_by_asking(
