@@ -26,6 +26,7 @@ EXPLAINED = {
             "batches/live/watcher",
             "batches/models/indexing",
             "batches/models/indexing_postgres",
+            "batches/queries/words_postgres",
             "batches/rows",
             "cardocr_site/accounts/audit",
             "cardocr_site/accounts/pruning",
