@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from batches.models import Batch
 from batches.queries import grid
+from batches.queries.columns import BATCH, REVIEWER
 from batches.queries.results import Cell, Entry, Row
 
 register = template.Library()
@@ -33,21 +34,21 @@ def parts(context: template.Context, row: Row | Entry) -> list[Part]:
 
 
 @register.simple_tag(takes_context=True)
-def card_cells(context: template.Context, row: Row) -> str:
-    """All columns of a batch's card behind its number."""
-    drawing = _Drawing.of(context, row)
+def card_cells(context: template.Context, row: Row, batch: Batch | None = None) -> str:
+    """All columns behind a card's number, of its batch's table or its collection's."""
+    drawing = _Drawing.of(context, row, batch)
     shown = parts(context, row)
     return format_html_join("", "{}", ((drawing.cell(cell) if cell else drawing.column(name),) for name, cell in shown))
 
 
 @register.simple_tag(takes_context=True)
-def card_cell(context: template.Context, cell: Cell, row: Row | None = None, batch: Batch | None = None) -> str:
+def card_cell(context: template.Context, cell: Cell) -> str:
     """One value of one card. Nothing in it is personal but whether one may correct it."""
-    return _Drawing.of(context, row, batch).cell(cell)
+    return _Drawing.of(context, context["row"]).cell(cell)
 
 
 @register.simple_tag(takes_context=True)
-def card_act(context: template.Context, row: Row | None = None, batch: Batch | None = None) -> str:
+def card_act(context: template.Context, row: Row, batch: Batch | None = None) -> str:
     """What is next to be done with a card."""
     return _Drawing.of(context, row, batch).act(can_edit=bool(context.get("can_edit")))
 
@@ -64,10 +65,10 @@ class _Drawing:
     collection: str
 
     @classmethod
-    def of(cls, context: template.Context, row: Row | None = None, batch: Batch | None = None) -> "_Drawing":
+    def of(cls, context: template.Context, row: Row, batch: Batch | None = None) -> "_Drawing":
         return cls(
             batch=batch or context["batch"],
-            row=row or context["row"],
+            row=row,
             icons=static("icons.svg"),
             can_correct=bool(context.get("can_correct")),
             query=str(context.get("query") or ""),
@@ -87,14 +88,24 @@ class _Drawing:
     # ---- columns
 
     def column(self, name: str) -> str:
-        """What stands in a column that is no field's."""
-        draw: Callable[[], str] | None = {
+        """What stands in a column that is no field of the card's batch."""
+        draw: Callable[[], str] = {
+            BATCH: self._batch,
             "status": self._status,
             "confidence": self._confidence,
-            "reviewer": self._reviewer,
+            REVIEWER: self._reviewer,
             "name": self._name,
-        }.get(name)
-        return draw() if draw else ""
+        }.get(name, self._nothing)
+        return draw()
+
+    def _batch(self) -> str:
+        address = reverse("batch_detail", args=[self.batch.pk])
+        return format_html('<td><a href="{}">{}</a></td>', address, truncatechars(self.batch.name, 40))
+
+    def _nothing(self) -> str:
+        """A collection's table has the fields of all its batches."""
+        dash = '<td><span class="muted" aria-hidden="true">–</span><span class="vh">{}</span></td>'
+        return format_html(dash, _("no such field in this batch"))
 
     def _status(self) -> str:
         pill = self.row.pill
