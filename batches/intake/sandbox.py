@@ -8,7 +8,6 @@ import contextlib
 import ctypes
 import importlib
 import json
-import math
 import os
 import resource
 import signal
@@ -17,13 +16,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any, cast
+from typing import IO, Any
 
-from PIL import Image, ImageCms, Jpeg2KImagePlugin, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
-from batches.intake import jpeg2000, sniff
+from batches.intake import pixels, sniff
 from batches.intake.refusal import Refusal
-from batches.intake.sizes import MAX_JPEG_SIDE, fitted
+from batches.intake.sizes import MAX_JPEG_SIDE
 
 ORIENTATION, SUBFILE_TYPE = 0x0112, 254
 REDUCED_OR_MASK = 0b101
@@ -143,62 +142,6 @@ def _examining() -> ModuleType:
     return importlib.import_module("batches.intake.examining")
 
 
-def resizable(image: Image.Image) -> Image.Image:
-    """In a mode that can be resized with a filter, nothing lost."""
-    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        return _eight_bits(image)
-    if image.has_transparency_data:
-        return image if image.mode in {"LA", "RGBA"} else image.convert("RGBA")
-    if image.mode == "1":
-        return image.convert("L")
-    if image.mode == "LAB":
-        return _from_lab(image)
-    return image if image.mode in {"L", "RGB", "CMYK", "YCbCr"} else image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scanners put 10, 12 or 16 bits into such files: the brightest pixel tells which."""
-    grey = image.convert("F")
-    low, high = cast(tuple[float, float], grey.getextrema())
-    if image.mode != "F" and low >= 0 and high <= 65_535:
-        low, high = 0.0, float(next(top for top in (255, 1023, 4095, 65_535) if high <= top))
-    scale = 255 / ((high - low) or 1.0)
-    return grey.point(lambda value: value * scale - low * scale).convert("L")
-
-
-def _from_lab(image: Image.Image) -> Image.Image:
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    turned = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    assert turned is not None  # only in place gives None  # noqa: S101
-    return turned
-
-
-def opaque(image: Image.Image) -> Image.Image:
-    """Grey or RGB, on white."""
-    if image.mode in {"LA", "RGBA"}:
-        image = image.convert("RGBA")
-        paper = Image.new("RGB", image.size, "white")
-        paper.paste(image, mask=image.getchannel("A"))
-        return paper
-    return image if image.mode in {"L", "RGB"} else image.convert("RGB")
-
-
-def reduced(image: Image.Image, max_px: int | None) -> Image.Image:
-    """Resize first, turn later. Asked for exact proportions, `draft` decodes a JPEG at a fraction of its size."""
-    size = fitted(image.size, max_px)
-    box: tuple[float, float, float, float] | None = None
-    if size != image.size:
-        drafted = image.draft(None, size)
-        box = drafted[1] if drafted else None
-        if isinstance(image, Jpeg2KImagePlugin.Jpeg2KImageFile) and image.fp is not None:
-            image.reduce = jpeg2000.halvings(image.fp, image.size, size)
-    image.load()
-    image = resizable(image)
-    if size != image.size:
-        image = image.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=2)
-    return opaque(image)
-
-
 def write(image: Image.Image, target: Mapping[str, Any]) -> None:
     turn = _TURNS.get(target["rotation"])
     turned = image.transpose(turn) if turn is not None else image
@@ -264,41 +207,15 @@ def derive(
     """
     scan, size, ready = _scan(path, page, targets if crop is None else None, max_pages, max_pixels)
     if crop is not None:
-        scan = cut_out(scan, crop)
+        scan = pixels.cut_out(scan, crop)
         size = scan.size
     for target in _largest_first(targets):
         if target not in ready:
-            scan = reduced(scan, target["max_px"])
+            scan = pixels.reduced(scan, target["max_px"])
             write(scan, target)
     for target in ready:
         keep(path, target)
     return {"size": size}
-
-
-def cut_out(image: Image.Image, crop: Sequence[int]) -> Image.Image:
-    """The region, as far as it lies on the page; with a fifth number after the page is turned, see Scan.crop."""
-    left, top, width, height, *tilt = crop
-    if tilt:
-        return _turned_out(opaque(resizable(image)), (left, top, width, height), math.radians(tilt[0] / 100))
-    box = (max(0, left), max(0, top), min(image.width, left + width), min(image.height, top + height))
-    if box[0] >= box[2] or box[1] >= box[3]:
-        raise Refusal("damaged", "the region lies outside of the page")
-    return image.crop(box)
-
-
-def _turned_out(image: Image.Image, box: tuple[int, int, int, int], tilt: float) -> Image.Image:
-    """The box of the page turned about its middle. It may reach beyond the page, where a card of a sheet is set level:
-    what lies there is turned into it.
-    """
-    left, top, width, height = box
-    if width <= 0 or height <= 0:
-        raise Refusal("damaged", "the region lies outside of the page")
-    cos, sin, x, y = math.cos(tilt), math.sin(tilt), image.width / 2, image.height / 2
-    across = (cos, -sin, cos * (left - x) - sin * (top - y) + x)
-    down = (sin, cos, sin * (left - x) + cos * (top - y) + y)
-    white = (255,) * len(image.getbands())
-    size = (min(width, image.width + image.height), min(height, image.width + image.height))
-    return image.transform(size, Image.Transform.AFFINE, (*across, *down), Image.Resampling.BICUBIC, fillcolor=white)
 
 
 def _largest_first(targets: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -310,7 +227,7 @@ def find_cards(path: str, page: int, max_pages: int, max_pixels: int) -> dict[st
     from batches.intake import sheets  # OpenCV: for those alone who cut sheets
 
     scan, size, _ready = _scan(path, page, None, max_pages, max_pixels)
-    return {"size": size, "found": sheets.find(reduced(scan, sheets.LOOK_PX), size)}
+    return {"size": size, "found": sheets.find(pixels.reduced(scan, sheets.LOOK_PX), size)}
 
 
 def _scan(
@@ -342,7 +259,7 @@ def _opened_scan(
         ready = [target for target in targets or () if is_ready(image, target)]
         made = [target for target in _largest_first(targets or []) if target not in ready]
         # Headers say nothing about the pixels: what is kept as it is, is decoded too.
-        scan = reduced(image, None if targets is None else made[0]["max_px"] if made else PROOF_PX)
+        scan = pixels.reduced(image, None if targets is None else made[0]["max_px"] if made else PROOF_PX)
         turn = _EXIF_TURNS.get(turned)
         return (scan.transpose(turn) if turn is not None else scan), size, ready
 

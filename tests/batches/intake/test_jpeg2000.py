@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from batches.intake import jpeg2000, sandbox
+from batches.intake import jpeg2000, pixels, sandbox
 from tests.batches.intake import pictures
 
 
@@ -37,8 +37,8 @@ def test_nonsense_is_decoded_whole(data: bytes):
 
 def test_a_large_one_is_decoded_at_a_fraction(tmp_path, monkeypatch: pytest.MonkeyPatch):
     sizes: list[tuple[int, int]] = []
-    real = sandbox.resizable
-    monkeypatch.setattr(sandbox, "resizable", lambda image: sizes.append(image.size) or real(image))
+    real = pixels.resizable
+    monkeypatch.setattr(pixels, "resizable", lambda image: sizes.append(image.size) or real(image))
     (tmp_path / "scan").write_bytes(pictures.encoded(pictures.marked((1200, 800)), "JPEG2000"))
     target = {"path": f"{tmp_path}/out", "part": f"{tmp_path}/part", "max_px": 150, "rotation": 0, "quality": 80}
     request = {"do": "derive", "path": f"{tmp_path}/scan", "page": 1, "max_pages": 1, "targets": [target]}
