@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from batches import changes, tasks
 from batches.actions import activity
-from batches.intake import adding, decoders, free_names, sniff, store, upright
+from batches.intake import adding, decoders, free_names, moves, sniff, store, upright
 from batches.intake.receiving import Received, Refused, receive
 from batches.intake.seeing import UNSEEN
 from batches.models import Card, CardScan
@@ -83,7 +83,7 @@ def _put(change: changes.Change, card: Card, scan: Card | CardScan, user: User, 
         change.touch_card(card, **columns, **UNSEEN, sheet=None, files_due=True)
         changes.look_like_nothing([card.pk])
     change.batch.sheets.filter(cards=None, scans=None).delete()  # a page of which nothing is left to be cut
-    transaction.on_commit(lambda: store.bring_back(earlier), robust=True)  # what is committed stands
+    transaction.on_commit(lambda: moves.bring_back(earlier), robust=True)  # what is committed stands
 
 
 def _columns(scan: Card | CardScan, received: Received, page: decoders.Page) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from batches import changes, tasks
 from batches.actions import activity, keys
 from batches.drain import blocks, duplicates, gate, tries
-from batches.intake import order, store
+from batches.intake import moves, order, store
 from batches.models import DEFAULT_OPTIONS, Batch, Card
 from batches.queries import besides, budgets, house, uploads
 from batches.queries import pilot as pilots
@@ -78,7 +78,7 @@ def start(batch: Batch, user: Any, *, pilot: int | None = None) -> Batch:
         ring(change.batch.pk)
     started = Batch.objects.get(pk=change.batch.pk)
     if not started.is_active:  # every card was read before: nobody else comes by to give the folder its name
-        store.settle(started)
+        moves.settle(started)
     return started
 
 

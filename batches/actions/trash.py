@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from batches import changes
 from batches.actions import activity, runs
-from batches.intake import store
+from batches.intake import moves, store
 from batches.models import Batch
 from batches.states import BatchStatus
 from cardocr_site.accounts import audit
@@ -33,7 +33,7 @@ def delete(batch: Batch, user: User) -> None:
         change.batch.deleted_at = timezone.now()
         change.set(deleted_at=change.batch.deleted_at, deleted_by=user)
         activity.record(change.batch, user, "delete")
-        transaction.on_commit(partial(store.to_trash, change.batch))
+        transaction.on_commit(partial(moves.to_trash, change.batch))
 
 
 def restore(batch: Batch, by: User | None = None) -> None:
@@ -44,7 +44,7 @@ def restore(batch: Batch, by: User | None = None) -> None:
         change.batch.deleted_at = None
         change.set(deleted_at=None, deleted_by=None)
         activity.record(change.batch, by, "restore")
-        transaction.on_commit(partial(store.from_trash, change.batch))
+        transaction.on_commit(partial(moves.from_trash, change.batch))
 
 
 def erase(batch: Batch, by: User | None = None) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from batches.drain import files
-from batches.intake import store
+from batches.intake import moves, store
 from batches.intake.alone import alone
 from batches.models import Batch, Card, CardResult
 from batches.states import CardStatus
@@ -106,7 +106,7 @@ def _not_being_written(cards: Sequence[Card]) -> Sequence[Card]:
 def _placed(card: Card, among_errors: Collection[str]) -> bool:
     try:
         if card.status == CardStatus.FAILED or any(s.shares_source or s.source in among_errors for s in card.sides):
-            store.place(card)
+            moves.place(card)
     except OSError as error:
         log.warning("Card %s: its image could not be moved: %s", card.pk, error)
         return False

@@ -17,7 +17,7 @@ from batches.drain.glances import Glances
 from batches.drain.outages import Outages
 from batches.drain.threads import spawn
 from batches.drain.worker import Job, Reader
-from batches.intake import store
+from batches.intake import moves
 from batches.models import Batch, Card, Worker
 from batches.queries.means import Setup, setup_again, setup_of
 from batches.states import BatchStatus
@@ -219,7 +219,7 @@ class Scheduler:
             del self._runs[key]
 
     def _add(self, key: Key, batch: Batch, engine: Engine) -> None:
-        store.settle(batch)
+        moves.settle(batch)
         again = batch.rereading if key[1] is not None else None
         self._runs[key] = Run(batch, setup_of(batch, engine) if again is None else setup_again(batch, again))
 

@@ -8,7 +8,7 @@ from batches import hooks, news
 from batches.drain import blocks, claims, erasing, presence, spool, succession
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome
-from batches.intake import parts, store, uploads
+from batches.intake import moves, parts, store, uploads
 from batches.models import Batch, Worker
 
 log = logging.getLogger(__name__)
@@ -69,4 +69,4 @@ class Sweeper:
     def settle_folders(self) -> None:
         """Finish what a crash cut off between a start and its folder's new name."""
         for batch in Batch.objects.filter(uid__in=store.drafts_on_disk()).exclude(label=None):
-            store.settle(batch)
+            moves.settle(batch)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from batches import changes
-from batches.intake import alike, decoders, seeing, sniff, store, upright
+from batches.intake import alike, decoders, moves, seeing, sniff, store, upright
 from batches.intake.decoders import Target
 from batches.intake.sizes import fitted
 from batches.models import Card, CardScan, Sheet
@@ -271,7 +271,7 @@ def _source(scan: store.AnyScan) -> Path:
 def _bring_back(scan: Card | CardScan) -> None:
     """A card that failed before is read where it will stay, so that no move passes between path and opening."""
     if not scan.shares_source and _source(scan).parent.name == store.ERRORS:
-        store.place(scan if isinstance(scan, Card) else scan.card)
+        moves.place(scan if isinstance(scan, Card) else scan.card)
 
 
 def _full(scan: Card | CardScan) -> Prepared:

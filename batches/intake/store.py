@@ -1,4 +1,5 @@
-"""Where files lie: nothing else builds a path. Rows hold names, never places. storage.py says how they are kept.
+"""Where files lie: nothing else builds a path. Rows hold names, never places. storage.py says how they are kept,
+moves.py brings them from one place to another.
 
     data/temp/<uid>/          a draft                  data/temp/_parts/   files still being written
     data/batches/<label>/     from its start on        data/locks/<uid>    held shared to write, exclusively to move
@@ -12,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -25,7 +26,6 @@ from batches.intake.storage import Folder, Storage
 from batches.intake.storage import made as _made
 from batches.intake.unreachable import Unreachable
 from batches.models import Batch, Card, CardScan, Sheet, Upload
-from batches.states import CardStatus
 
 if TYPE_CHECKING:
     from batches.intake.objects import Objects
@@ -64,25 +64,28 @@ def settled(batch: Batch) -> Path:
     """Where its row says that its folder lies."""
     if settings.FILES_URL:
         return _area("cache", batch.uid)
-    if batch.deleted_at is not None:
-        return _area("trash") / batch.uid
-    return _home(batch)
+    return home(batch) if batch.deleted_at is None else trash(batch)
 
 
-def _home(batch: Batch) -> Path:
+def home(batch: Batch) -> Path:
     """Its place when it is not in the trash."""
     return _area("batches", batch.label) if batch.label else _area("temp", batch.uid)
+
+
+def trash(batch: Batch) -> Path:
+    return _area("trash") / batch.uid
 
 
 def places(batch: Batch) -> list[Path]:
     """Every place where the folder may be, the wanted one first."""
     if settings.FILES_URL:
         return [settled(batch)]
-    places = [settled(batch), _home(batch), _area("temp") / batch.uid, _area("trash") / batch.uid]
+    places = [settled(batch), home(batch), _area("temp") / batch.uid, trash(batch)]
     return list(dict.fromkeys(places))
 
 
-def _fresh(batch: Batch) -> Batch | None:
+def fresh(batch: Batch) -> Batch | None:
+    """What its row says now; None: it is gone."""
     return Batch.objects.only("uid", "label", "deleted_at").filter(pk=batch.pk).first()
 
 
@@ -94,8 +97,8 @@ def folder(batch: Batch) -> Path:
     for place in places(batch):
         if place.is_dir():
             return place
-    fresh = _fresh(batch) or batch  # the object may be older than the start
-    return next((place for place in places(fresh) if place.is_dir()), settled(fresh))
+    now = fresh(batch) or batch  # the object may be older than the start
+    return next((place for place in places(now) if place.is_dir()), settled(now))
 
 
 def results_folder(batch: Batch) -> Path:
@@ -105,11 +108,16 @@ def results_folder(batch: Batch) -> Path:
 def find(scan: AnyScan) -> Path:
     """The source image, on this disk. Raises FileNotFoundError."""
     for _ in range(2):  # a move may pass by between the looks
-        base = folder(scan.batch)
-        for path in (base / scan.source, base / ERRORS / scan.source):
+        for path in sources(scan):
             if found := kept().present(path):
                 return found
     raise FileNotFoundError(scan.source)
+
+
+def sources(scan: AnyScan) -> tuple[Path, Path]:
+    """Where its source may lie: in the folder, or with what failed."""
+    base = folder(scan.batch)
+    return base / scan.source, base / ERRORS / scan.source
 
 
 def _picture(scan: AnyScan) -> str:
@@ -280,25 +288,6 @@ def is_made(batch: Batch) -> bool:
     return bool(settings.FILES_URL) or folder(batch).is_dir()
 
 
-def settle(batch: Batch) -> None:
-    """Bring the folder to where the row says: after the start, and again at boot, should a crash have cut it."""
-    with moving(batch):
-        fresh = _fresh(batch)
-        if fresh is not None:
-            _move(fresh, settled(fresh))
-
-
-def to_trash(batch: Batch) -> None:
-    with moving(batch):
-        _move(_fresh(batch) or batch, _area("trash") / batch.uid)
-
-
-def from_trash(batch: Batch) -> None:
-    with moving(batch):
-        fresh = _fresh(batch) or batch
-        _move(fresh, _home(fresh))
-
-
 def copies_of_database() -> list[Path]:
     """Kept before a newer version changed it."""
     return list(_area("backups").glob("before-*.sqlite3"))
@@ -321,65 +310,6 @@ def erase(batch: Batch) -> None:
 def weight(batch: Batch) -> int:
     """Bytes of all its files, wherever they are."""
     return sum(kept().weight(place) for place in places(batch))
-
-
-def _move(batch: Batch, target: Path) -> None:
-    if settings.FILES_URL:
-        return
-    _made(target.parent)
-    here = next((place for place in (target, *places(batch)) if place.is_dir()), None)
-    if here is None:
-        _made(target)
-    elif here != target:
-        here.rename(target)
-        durable.sync_folder(here.parent)
-    durable.sync_folder(target.parent)
-
-
-def place(card: Card) -> None:
-    """Bring the images in line with the card's status: failed → `_errors/`, otherwise the folder. Again is harmless."""
-    with moving(card.batch):
-        status = Card.objects.filter(pk=card.pk).values_list("status", flat=True).first()
-        if status is None:
-            return
-        for scan in card.sides:
-            _place(scan, failed=status == CardStatus.FAILED)
-
-
-def _place(scan: AnyScan, *, failed: bool) -> None:
-    if scan.shares_source:
-        _place_copy(scan, failed=failed)
-        return
-    base = folder(scan.batch)
-    inside, outside = base / scan.source, base / ERRORS / scan.source
-    if settings.FILES_URL:
-        _copy(inside, outside) if failed else kept().remove([outside])
-        return
-    here, there = (inside, outside) if failed else (outside, inside)
-    if here.is_file() and not there.exists():
-        _made(there.parent)
-        durable.replace(here, there)
-        durable.sync_folder(here.parent)
-
-
-def _copy(source: Path, target: Path) -> None:
-    with suppress(FileNotFoundError):
-        if not kept().has(target):
-            kept().copy(source, target)
-
-
-def _place_copy(scan: AnyScan, *, failed: bool) -> None:
-    copy, page = error_copy(scan), derived(scan, "page")
-    if not failed:
-        kept().remove([copy])
-    elif kept().has(page) and not kept().has(copy):
-        write_atomic(copy, kept().local(page).read_bytes())
-
-
-def bring_back(scan: AnyScan) -> None:
-    """A scan that is its card's no longer lies in the folder, not in `_errors/`."""
-    with moving(scan.batch):
-        _place(scan, failed=False)
 
 
 def forget_images(batch: Batch, scans: Iterable[AnyScan]) -> None:

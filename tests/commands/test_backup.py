@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
-from batches.intake import adding, copying, store
+from batches.intake import adding, copying, moves, store
 from batches.models import Batch
 from cardocr_site import locks
 from cardocr_site.accounts.models import AuditEntry
@@ -165,7 +165,7 @@ def test_a_batch_that_starts_and_scans_that_move_meanwhile_are_in_it(
         real(path)
         stocked.label = "Drawer_2026-11-28_14-00_" + stocked.uid
         stocked.save()
-        store.settle(stocked)
+        moves.settle(stocked)
 
     real = making.snapshot
     monkeypatch.setattr(making, "snapshot", snapshot)

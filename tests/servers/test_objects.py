@@ -19,7 +19,20 @@ from django.urls import reverse
 
 from batches.actions import erasing, runs
 from batches.drain import scheduler
-from batches.intake import adding, cache, connecting, copying, derive, objects, opening, parts, store, strays, uploads
+from batches.intake import (
+    adding,
+    cache,
+    connecting,
+    copying,
+    derive,
+    moves,
+    objects,
+    opening,
+    parts,
+    store,
+    strays,
+    uploads,
+)
 from batches.intake.receiving import Refused
 from batches.intake.unreachable import Unreachable
 from batches.models import Attempt, Batch, Card
@@ -167,18 +180,18 @@ def test_page_and_thumbnail_are_objects_and_go_with_the_card(door, batch, card):
 
 def test_the_image_of_a_failed_card_is_copied_and_the_copy_goes_when_it_is_read(door, batch, card):
     Card.objects.filter(pk=card.pk).update(status=CardStatus.FAILED)
-    store.place(card)
-    store.place(card)
+    moves.place(card)
+    moves.place(card)
     assert names(door, batch) == ["_errors/one.jpg", "one.jpg"]
     Card.objects.filter(pk=card.pk).update(status=CardStatus.COMPLETED)
-    store.place(card)
+    moves.place(card)
     assert names(door, batch) == ["one.jpg"]
 
 
 def test_a_batch_stays_where_it_is_from_its_draft_into_the_trash_and_is_erased_with_all(door, batch, card):
     Batch.objects.filter(pk=batch.pk).update(label="drawer_2026")
-    store.settle(batch)
-    store.to_trash(batch)
+    moves.settle(batch)
+    moves.to_trash(batch)
     assert names(door, batch) == ["one.jpg"]
     store.erase(batch)
     assert names(door, batch) == []

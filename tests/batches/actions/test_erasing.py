@@ -13,7 +13,7 @@ from batches import changes
 from batches.actions import activity, drafts, erasing, runs
 from batches.drain import erasing as cleaning
 from batches.drain import filer
-from batches.intake import adding, derive, store
+from batches.intake import adding, derive, moves, store
 from batches.models import (
     Activity,
     Attempt,
@@ -62,7 +62,7 @@ def cards(batch: Batch) -> list[Card]:
     """Three of a batch that was read; on the second one stands the canary."""
     made = [scanned(batch, f"card {name}.jpg", (300 + n, 200)) for n, name in enumerate(("1", f"2 {CANARY}", "3"))]
     runs.start(batch, batch.owner)
-    store.settle(batch)
+    moves.settle(batch)
     for card, text in zip(made, ("Grieg", CANARY, "Svendsen"), strict=True):
         read(card, text)
     filer.file_due()

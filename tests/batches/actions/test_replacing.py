@@ -6,7 +6,7 @@ from django.utils import timezone
 from batches import changes
 from batches.actions import pairs, replacing, runs
 from batches.drain import claims, filer
-from batches.intake import adding, derive, store, strays
+from batches.intake import adding, derive, moves, store, strays
 from batches.intake.receiving import Refused
 from batches.models import Batch, Card, CardScan, Likeness, Upload
 from batches.states import BatchStatus, CardStatus, SkipReason
@@ -26,7 +26,7 @@ def card(batch: Batch) -> Card:
     (card,) = adding.add_file(batch, "card 7.jpg", [OLD], client_key="key").cards
     derive.prepare(card)
     runs.start(batch, batch.owner)
-    store.settle(batch)
+    moves.settle(batch)
     become(card, CardStatus.FAILED, error="engine_failed")
     return Card.objects.select_related("batch").get()
 
@@ -70,7 +70,7 @@ def test_the_old_scan_stays_in_the_history(card: Card, user: User) -> None:
 def test_an_image_among_the_errors_comes_back_and_the_new_one_lies_there(
     card: Card, django_capture_on_commit_callbacks: Callable[..., object]
 ) -> None:
-    store.place(card)
+    moves.place(card)
     assert store.find(card).parent.name == store.ERRORS
     with django_capture_on_commit_callbacks(execute=True):
         after = replace(card)
@@ -216,5 +216,5 @@ def test_a_new_scan_stays_though_the_old_one_cannot_be_moved(batch: Batch, monke
         raise PermissionError("another program holds it")
 
     (card,) = adding.add_file(batch, "1.jpg", [OLD]).cards
-    monkeypatch.setattr(store, "bring_back", fail)
+    monkeypatch.setattr(moves, "bring_back", fail)
     assert store.find(replace(card)).read_bytes() == NEW

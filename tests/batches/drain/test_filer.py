@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from batches import changes
 from batches.drain import filer
-from batches.intake import adding, store
+from batches.intake import adding, moves, store
 from batches.models import Batch, Card, CardResult
 from batches.states import BatchStatus, CardStatus
 from tests.conftest import image_bytes
@@ -22,7 +22,7 @@ def card(batch):
     (card,) = adding.add_file(batch, "scan.jpg", [image_bytes((80, 60))]).cards
     now = timezone.now()
     changes.move_batch(batch, BatchStatus.QUEUED, started_at=now, label=store.label(batch, now))
-    store.settle(Batch.objects.get(pk=batch.pk))
+    moves.settle(Batch.objects.get(pk=batch.pk))
     values = {"author": "Grieg, Édvard", "title": None}
     result = CardResult.objects.create(card=card, values=values, fields={}, transcription="Grieg\nPeer Gynt")
     with changes.locked(batch) as change:

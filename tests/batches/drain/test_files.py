@@ -10,7 +10,7 @@ from django.utils import timezone
 from batches import changes
 from batches.drain import filer, files
 from batches.drain.overview import NAME, Overviews
-from batches.intake import adding, store
+from batches.intake import adding, moves, store
 from batches.models import Attempt, Batch, Card, CardResult, CardScan
 from batches.states import BatchStatus, CardStatus, PauseReason
 from tests.batches.reading import stored
@@ -27,7 +27,7 @@ def started(batch):
     changes.move_batch(
         batch, BatchStatus.QUEUED, started_at=now, label=store.label(batch, now), prompt="Read it.", currency="EUR"
     )
-    store.settle(Batch.objects.get(pk=batch.pk))
+    moves.settle(Batch.objects.get(pk=batch.pk))
     return Batch.objects.get(pk=batch.pk)
 
 

@@ -10,7 +10,7 @@ from django.db import connections
 from PIL import Image
 
 from batches import changes
-from batches.intake import decoders, derive, sandbox, store
+from batches.intake import decoders, derive, moves, sandbox, store
 from batches.models import Batch, Card
 from batches.states import CardStatus
 from ocr.errors import UnreadableImage
@@ -260,10 +260,10 @@ def test_a_size_that_nobody_noted_is_looked_up(scan: Card):
 def test_a_retried_scan_is_read_where_it_will_stay(batch: Batch, scan: Card):
     changes.move_cards(batch, batch.cards.all(), CardStatus.PROCESSING)
     changes.move_cards(batch, batch.cards.all(), CardStatus.FAILED)
-    store.place(scan)
+    moves.place(scan)
     changes.move_cards(batch, batch.cards.all(), CardStatus.PENDING)
     image = derive.prepared(scan, full_resolution=True, max_px=1600)
-    store.place(scan)  # the filer, late
+    moves.place(scan)  # the filer, late
     assert image.path.is_file()
 
 

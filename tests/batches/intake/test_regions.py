@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from batches.intake import adding, derive, store
+from batches.intake import adding, derive, moves, store
 from batches.models import Batch, Card, CardScan
 from batches.states import CardStatus
 from ocr.errors import UnreadableImage
@@ -143,10 +143,10 @@ def test_a_file_stays_as_long_as_one_of_its_cards_does(
 def test_both_sides_of_a_failed_card_lie_among_the_errors(batch: Batch, add: Add):
     card = with_back(add("a.jpg")[0], add("b.jpg")[0])
     Card.objects.update(status=CardStatus.FAILED)
-    store.place(card)
+    moves.place(card)
     assert {path.name for path in (store.folder(batch) / store.ERRORS).iterdir()} == {"a.jpg", "b.jpg"}
     Card.objects.update(status=CardStatus.PENDING)
-    store.place(card)
+    moves.place(card)
     assert store.find(card).parent == store.folder(batch)
     assert card.back is not None
     assert store.find(card.back).parent == store.folder(batch)

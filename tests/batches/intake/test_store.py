@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.utils import timezone
 
 from batches import changes
-from batches.intake import derive, durable, store
+from batches.intake import derive, durable, moves, store
 from batches.models import Batch, Card
-from batches.states import BatchStatus, CardStatus
-from tests.batches.intake import pictures
+from batches.states import BatchStatus
 
 Add = Callable[..., list[Card]]
 NOON = datetime(2026, 11, 20, 14, 5, tzinfo=UTC)
@@ -20,17 +18,6 @@ NOON = datetime(2026, 11, 20, 14, 5, tzinfo=UTC)
 
 def started(batch: Batch) -> Batch:
     return changes.move_batch(batch, BatchStatus.QUEUED, label=store.label(batch, NOON))
-
-
-def move(card: Card, *statuses: str) -> Card:
-    for status in statuses:
-        changes.move_cards(card.batch_id, Card.objects.filter(pk=card.pk), CardStatus(status))
-    return Card.objects.get(pk=card.pk)
-
-
-def inside(batch: Batch) -> list[str]:
-    base = store.folder(batch)
-    return sorted(str(path.relative_to(base)) for path in base.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize(
@@ -55,43 +42,9 @@ def test_the_label_of_any_name_is_a_file_name(batch: Batch):
     (Path(settings.DATA_DIR) / "batches" / label).mkdir(parents=True)
 
 
-def test_the_start_moves_the_folder_and_old_objects_still_find_it(batch: Batch, scan: Card):
-    old = Card.objects.select_related("batch").get(pk=scan.pk)
-    fresh = started(batch)
-    assert store.find(old).parent == store.folder(batch)
-    store.settle(batch)
-    assert store.folder(fresh) == Path(settings.DATA_DIR) / "batches" / str(fresh.label)
-    assert store.find(old).parent == store.folder(fresh)
-    assert store.drafts_on_disk() == []
-    store.settle(batch)
-    assert store.find(scan).is_file()
-
-
-def test_settling_cut_by_a_crash_is_made_up_for(batch: Batch, scan: Card, monkeypatch: pytest.MonkeyPatch):
-    fresh = started(batch)
-
-    def cut(path: Path) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(durable, "sync_folder", cut)
-        with pytest.raises(KeyboardInterrupt):
-            store.settle(fresh)
-    store.settle(fresh)
-    assert store.find(scan).parent == Path(settings.DATA_DIR) / "batches" / str(fresh.label)
-
-
 def test_a_start_whose_move_never_happened_is_seen_on_the_disk(batch: Batch, scan: Card):
     started(batch)
     assert store.drafts_on_disk() == [batch.uid]
-
-
-def test_a_batch_without_files_settles_too(batch: Batch):
-    fresh = started(batch)
-    store.settle(fresh)
-    assert store.folder(fresh).is_dir()
-    Batch.objects.all().delete()
-    store.settle(fresh)
 
 
 def test_nothing_is_moved_while_somebody_writes(batch: Batch, scan: Card):
@@ -142,70 +95,9 @@ def test_writers_that_take_turns_do_not_keep_a_mover_out(batch: Batch):
             thread.join()
 
 
-def test_a_failed_card_lies_among_the_errors_and_comes_back(batch: Batch, scan: Card):
-    failed = move(scan, "processing", "failed")
-    for _ in range(2):
-        store.place(failed)
-        assert inside(batch) == ["_errors/card.jpg"]
-        assert store.find(scan).parent.name == "_errors"
-    move(scan, "pending")
-    for _ in range(2):
-        store.place(failed)  # an old object: the row decides
-        assert inside(batch) == ["card.jpg"]
-
-
-def test_of_a_shared_file_the_page_is_copied(batch: Batch, add: Add):
-    first, second = add("ledger.tif", pictures.tiff([(60, 40), (30, 80)]))
-    store.place(move(second, "processing", "failed"))
-    assert inside(batch) == ["ledger.tif"]  # nothing to show yet
-    derive.prepare_many([first, second])
-    for _ in range(2):
-        store.place(second)
-    assert "_errors/ledger-p002--page.jpg" in inside(batch)
-    assert store.find(second).name == "ledger.tif"
-    move(second, "pending")
-    store.place(second)
-    assert not any(name.startswith("_errors") for name in inside(batch))
-
-
-def test_a_removed_card_or_a_missing_file_is_nobodys_problem(batch: Batch, scan: Card):
-    store.find(scan).unlink()
-    store.place(move(scan, "processing", "failed"))
-    Card.objects.all().delete()
-    store.place(scan)
-    with pytest.raises(FileNotFoundError):
-        store.find(scan)
-
-
-def test_nothing_is_written_over_on_the_way_to_the_errors(batch: Batch, scan: Card):
-    errors = store.folder(batch) / "_errors"
-    errors.mkdir()
-    (errors / "card.jpg").write_bytes(b"another")
-    store.place(move(scan, "processing", "failed"))
-    assert inside(batch) == ["_errors/card.jpg", "card.jpg"]
-
-
-def test_into_the_trash_and_back(batch: Batch, scan: Card):
-    trash = Path(settings.DATA_DIR) / "trash" / batch.uid
-    for restored in (batch, started(batch)):
-        home = store.folder(restored)
-        for _ in range(2):
-            store.to_trash(restored)
-            assert store.folder(restored) == trash
-        Batch.objects.update(deleted_at=timezone.now())
-        store.settle(restored)
-        assert store.find(scan).parent == trash
-        Batch.objects.update(deleted_at=None)
-        for _ in range(2):
-            store.from_trash(restored)
-        store.settle(restored)
-        assert home.name in {batch.uid, store.folder(restored).name}
-        assert not trash.exists()
-
-
 def test_erasing_leaves_nothing(batch: Batch, scan: Card):
     derive.prepare(scan)
-    store.to_trash(batch)
+    moves.to_trash(batch)
     for _ in range(2):
         store.erase(batch)
     left = [path for path in Path(settings.DATA_DIR).rglob("*") if batch.uid in str(path)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batches.intake import adding, store, strays
+from batches.intake import adding, moves, store, strays
 from batches.models import Batch, Card
 
 
@@ -52,7 +52,7 @@ def test_the_folder_of_a_deleted_batch_is_known_until_it_is_emptied(kept: Card) 
     batch = kept.batch
     Batch.objects.filter(pk=batch.pk).update(deleted_at="2026-11-01T00:00Z")
     batch.refresh_from_db()
-    store.to_trash(batch)
+    moves.to_trash(batch)
     old(store.folder(batch))
     assert strays.folders() == []
     assert list(strays.missing()) == []
@@ -65,7 +65,7 @@ def test_a_card_whose_scan_is_gone_is_told(kept: Card) -> None:
 
 def test_a_failed_cards_scan_is_there_too(kept: Card) -> None:
     Card.objects.filter(pk=kept.pk).update(status="failed")
-    store.place(kept)
+    moves.place(kept)
     assert "_errors" in str(store.find(kept))
     assert list(strays.missing()) == []
     old(store.find(kept))

@@ -6,7 +6,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 from PIL import Image
 
-from batches.intake import adding, derive, store
+from batches.intake import adding, derive, moves, store
 from batches.models import Batch, Card
 from batches.streaming import CHUNK
 from cardocr_site.accounts.models import User
@@ -140,7 +140,7 @@ def test_a_card_of_another_batch_is_not_found(signed_in: Client, scan: Card, use
 
 def test_a_failed_card_shows_its_image_from_the_errors(signed_in: Client, scan: Card):
     Card.objects.update(status="failed")
-    store.place(scan)
+    moves.place(scan)
     assert store.find(scan).parent.name == "_errors"
     for size in ("thumb", "page", "full"):
         assert signed_in.get(address(scan, size)).status_code == 200
