@@ -46,8 +46,7 @@ def test_a_service_runs_as_its_own_user_behind_fences_and_calls_what_there_is(na
     assert "CARDOCR_DATA_DIR=/var/lib/cardocr" in service["Environment"]
 
 
-@pytest.mark.parametrize("name", UNITS)
-def test_systemd_takes_it(name, tmp_path: Path):
+def test_systemd_takes_them(tmp_path: Path):
     """With a program and folders that are there: it looks for them."""
     verify = shutil.which("systemd-analyze")
     if verify is None:
@@ -57,7 +56,9 @@ def test_systemd_takes_it(name, tmp_path: Path):
             (DEPLOY / one).read_text().replace("/srv/cardocr/.venv/bin/python", "/bin/sh").replace("/srv/cardocr", "/")
         )
         (tmp_path / one).write_text(text.replace("User=cardocr", "User=root").replace("Group=cardocr", ""))
-    told = subprocess.run([verify, "verify", str(tmp_path / name)], capture_output=True, text=True, check=False)
+    # All in one call, since each reads every unit of the machine.
+    command = [verify, "verify", *(str(tmp_path / name) for name in UNITS)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
     ours = [line for line in told.stderr.splitlines() if "cardocr" in line]
     assert ours == []
 

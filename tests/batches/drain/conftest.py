@@ -29,9 +29,9 @@ def _short_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service_module, "FILE_REST", 0.05)
 
 
-@pytest.fixture
-def without_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For scans that have no text to be turned by: looking for it, as tests/batches/intake/test_seeing.py does, would
+@pytest.fixture(autouse=True)
+def _without_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scans here have no text to be turned by: looking for it, as tests/batches/intake/test_seeing.py does, would
     be the larger part of the work.
     """
 

@@ -27,8 +27,6 @@ from tests.batches.drain.adapters import Scripted
 from tests.batches.drain.test_claims import make_worker
 from tests.waiting import until
 
-pytestmark = pytest.mark.usefixtures("without_text")
-
 NAMES = [f"card-{n:02d}.jpg" for n in range(1, 13)]
 ONE = Decimal("1.00")
 

@@ -29,8 +29,6 @@ from tests.batches.drain.adapters import Scripted, reading_of
 from tests.conftest import FIELDS
 from tests.waiting import until
 
-pytestmark = pytest.mark.usefixtures("without_text")
-
 NAMES = ("1.jpg", "2.jpg", "3.jpg", "4.jpg")
 
 
