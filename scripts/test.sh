@@ -5,15 +5,15 @@ BIN=${BIN:-.venv/bin}
 export BIN
 unset PYTHONDONTWRITEBYTECODE # some hundred processes are started, and each would compile all of it anew
 
-# In an order by which three lanes end together. The second to last has whatever the others do not name.
+# The longest first, and by turns such that three lanes end together. The second to last has whatever the others do not name.
 parts() {
     cat <<'PARTS'
-tests/e2e
 tests/servers
-tests/batches/views tests/site tests/templates_app
+tests/e2e
 tests/machines
-tests/batches/drain tests/batches/live
 tests/processes
+tests/batches/views tests/site tests/templates_app
+tests/batches/drain tests/batches/live
 tests --ignore=tests/machines --ignore=tests/processes --ignore=tests/servers --ignore=tests/e2e --ignore=tests/site --ignore=tests/templates_app --ignore=tests/batches/views --ignore=tests/batches/drain --ignore=tests/batches/live --ignore=tests/batches/intake --ignore=tests/ocr
 tests/batches/intake tests/ocr
 PARTS

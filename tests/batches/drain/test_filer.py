@@ -85,13 +85,13 @@ def test_the_folder_is_not_moved_while_files_are_written_into_it(card, monkeypat
     assert set(results(card)) == {".json", ".txt"}
 
 
-@pytest.mark.parametrize("function", ["write_together", "place"])
-def test_a_full_disk_is_tried_again_later(card, monkeypatch, function):
+@pytest.mark.parametrize(("module", "function"), [(store, "write_together"), (moves, "place")])
+def test_a_full_disk_is_tried_again_later(card, monkeypatch, module, function):
     def full(*arguments):
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, function, full)
+        patched.setattr(module, function, full)
         patched.setattr(filer, "_among_errors", lambda batch: {card.source})
         assert filer.file_due() == 0
     assert filer.file_due() == 1

@@ -4,7 +4,6 @@ import pytest
 
 from batches.actions import keys, rereadings, runs, trying
 from batches.drain import scheduler
-from batches.drain.engines import Engines
 from batches.drain.service import Service
 from batches.models import Batch, Card
 from batches.queries.rereading import Means
@@ -59,13 +58,12 @@ def at_rest(used: Used) -> None:
 
 
 @pytest.fixture
-def used(transactional_db, monkeypatch, refused):
+def used(services, monkeypatch, refused):
     """{key: cards read with it}, while a service runs."""
     monkeypatch.setattr(scheduler, "LOOK_EVERY", 0.1)
     found = Used()
-    found.service = Service(threads=2, engines=Engines(lambda config: Noting(found, config.key, refused)))
-    yield found
-    found.service.stop(10)
+    found.service = services(threads=2, build=lambda config: Noting(found, config.key, refused))
+    return found
 
 
 def fresh(batch: Batch) -> Batch:
