@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -78,16 +78,21 @@ class Server:
 
     def pause(self) -> None:
         """It takes connections and answers nothing, as on a machine that hangs."""
-        self._signal(signal.SIGSTOP)
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)  # first, so that it starts no more
+        self._to_children(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        self._signal(signal.SIGCONT)
+        assert self._process is not None
+        self._to_children(signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)
 
-    def _signal(self, signal_: int) -> None:
+    def _to_children(self, signal_: int) -> None:
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        for pid in [self._process.pid, *map(int, children.read_text().split())]:
-            os.kill(pid, signal_)
+        for pid in map(int, children.read_text().split()):
+            with suppress(ProcessLookupError):  # it ends at this moment
+                os.kill(pid, signal_)
 
     def connected(self) -> Any:
         import psycopg
