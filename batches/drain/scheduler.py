@@ -98,7 +98,7 @@ class Scheduler:
         self._lock = threading.Lock()
         self._in_flight = 0
         self._bell = threading.Event()
-        self._look = True
+        self._look, self._ready = True, False
         self._stopping = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
@@ -121,10 +121,11 @@ class Scheduler:
         self._bell.set()
 
     def prepared(self, batch_id: int) -> None:
-        """A card of this batch has become ready."""
+        """A card of this batch has become ready. Where none is being read, no call may have been wanted until now."""
         for (of_batch, _rereading), run in list(self._runs.items()):
             if of_batch == batch_id:
                 run.ask_at = 0.0
+                self._ready = self._ready or not (run.flying or run.waiting)
                 self._bell.set()
 
     def stop(self, deadline: float) -> bool:
@@ -145,7 +146,8 @@ class Scheduler:
         while not self._stopping.is_set():
             try:
                 rung, self._look = self._look, False
-                if rung or time.monotonic() - looked_at >= LOOK_EVERY:
+                ready, self._ready = self._ready, False
+                if rung or ready or time.monotonic() - looked_at >= LOOK_EVERY:
                     looked_at = time.monotonic()
                     self._look_at_batches(rung=rung)
                 self._dispatch()

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from batches import changes
 from batches.actions import runs
-from batches.drain import claims, run_here, worker
+from batches.drain import claims, run_here, scheduler, worker
 from batches.drain import service as service_module
 from batches.drain.engines import Engines
 from batches.intake import store
@@ -46,6 +46,16 @@ def test_a_started_batch_is_prepared_and_read_to_its_end(services, start_batch, 
     for card in batch.cards.select_related("result"):
         assert card.result.values["author"] == card.filename, "each card has its own answer"
     assert Attempt.objects.count() == 6
+
+
+def test_a_card_is_read_once_it_is_prepared_and_not_at_the_next_look(services, start_batch, scripted, monkeypatch):
+    monkeypatch.setattr(scheduler, "LOOK_EVERY", 600.0)
+    service = services()
+    until(lambda: service._scheduler._refreshed_at)
+    batch = start_batch(*NAMES)
+    service.wake(batch.pk)
+    until(is_over(batch), 20)
+    assert sorted(scripted.calls) == NAMES
 
 
 def test_the_log_tells_whose_card_it_was_and_who_asked(services, start_batch, scripted):
