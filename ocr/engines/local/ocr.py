@@ -1,5 +1,6 @@
 """RapidOCR with the models that lie in its wheel: finds lines of text and reads them. No network, ever."""
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ class Ocr:
     """Detector and recogniser, loaded once. Safe from several threads: no option is ever passed with a call."""
 
     def __init__(self) -> None:
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would send its maker events, and looks when imported
         # Imported here: the web process knows this module, but must not carry 200 MB of it.
         import cv2
         from rapidocr import RapidOCR

@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from ocr.engines.local.ocr import Ocr
 from ocr.engines.local.rows import Read
 from ocr.errors import EngineFailed, EngineMissing, UnreadableImage
 from tests.ocr.local.typed import box
+from tests.site.processes import ROOT
 
 RED = (200, 10, 20)
 
@@ -101,6 +104,14 @@ def test_turning_is_clockwise(rotation: int, corner: tuple[int, int]) -> None:
 
 def test_one_engine_serves_the_process() -> None:
     assert ocr.shared() is ocr.shared()
+
+
+def test_its_makers_are_told_nothing(tmp_path: Path) -> None:
+    """The library that runs the models sends events, under a name for this machine that it keeps at home."""
+    code = "from ocr.engines.local import ocr; ocr.shared()"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-B", "-c", code], env=environment, cwd=ROOT, check=True, timeout=120)
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_a_missing_model_shows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
