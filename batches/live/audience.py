@@ -134,14 +134,14 @@ class Audience(Generic[Key]):
     async def _listen(self) -> None:
         """To pokes of other processes. Whatever becomes of the layer, the watcher of this one goes on looking."""
         layer = get_channel_layer()
-        while True:
+        while not _is_cancelled():
             channel = None
             try:
                 channel = await layer.new_channel()
                 await layer.group_add(self.group, channel)
                 self.wake()  # what was said before one listened
                 async with asyncio.timeout(REJOIN_EVERY):
-                    while True:
+                    while not _is_cancelled():
                         await layer.receive(channel)
                         self.wake()
             except TimeoutError:
@@ -229,6 +229,12 @@ class Audience(Generic[Key]):
 _all_seats: set[Seat[Any]] = set()
 _farewells: set[asyncio.Task[None]] = set()  # held, or the loop would forget them
 _audiences: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[Audience[Any]]] = WeakKeyDictionary()
+
+
+def _is_cancelled() -> bool:
+    """Somebody has asked this task to end. A channel layer on Redis may take that for an end of its own call alone."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def seated() -> int:
