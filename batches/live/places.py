@@ -71,7 +71,10 @@ def _release(person: Hashable, mark: str) -> None:
     if _taken[person] <= 0:
         del _taken[person]
     if mark:
-        _marks[person].remove(mark)
-        if not _marks[person]:
+        held = _marks[person]
+        if mark not in held:  # another viewer of this person gave it back in place of its own
+            mark = held[-1]
+        held.remove(mark)
+        if not held:
             del _marks[person]
         _asking.submit(_shared().give_back, mark)
