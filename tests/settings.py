@@ -48,10 +48,9 @@ for name in OIDC:
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 if os.environ.get("CARDOCR_TEST_DATABASE_URL"):
-    # The whole suite on a PostgreSQL and a Redis: make test-postgres.
-    DATABASES = {
-        "default": databases.settings_of(os.environ["CARDOCR_TEST_DATABASE_URL"], DATA_DIR, EXTRACTION_THREADS)
-    }
+    # The whole suite on a PostgreSQL and a Redis: make test-postgres. A test of it reads 64 cards at once.
+    threads = max(64, EXTRACTION_THREADS)
+    DATABASES = {"default": databases.settings_of(os.environ["CARDOCR_TEST_DATABASE_URL"], DATA_DIR, threads)}
 if os.environ.get("CARDOCR_TEST_REDIS_URL"):
     REDIS_URL = os.environ["CARDOCR_TEST_REDIS_URL"]
     vars().update(address.settings_of(REDIS_URL, SECRET_KEY, HUEY, CHANNEL_LAYERS))
