@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,14 @@ def _clean_data_folder() -> Iterator[None]:
     caches["rates"].clear()
     for name in ("temp", "batches", "trash"):
         shutil.rmtree(settings.DATA_DIR / name, ignore_errors=True)
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The clock stands, so that no minute of the limits ends within a test."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    return now
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Limits to how often: of each person, of each address, told before they are reached."""
 
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,8 @@ from cardocr_site.accounts import rates
 from cardocr_site.accounts.models import User
 from cardocr_site.accounts.rates import Kind
 
+pytestmark = pytest.mark.usefixtures("still")
+
 
 @pytest.fixture
 def limits(settings: Any) -> Callable[..., None]:
@@ -22,14 +23,6 @@ def limits(settings: Any) -> Callable[..., None]:
         settings.RATES = settings.RATES | to
 
     return change
-
-
-@pytest.fixture(autouse=True)
-def still(monkeypatch: pytest.MonkeyPatch) -> float:
-    """The clock stands, so that no window ends within a test."""
-    now = time.time()
-    monkeypatch.setattr(rates.time, "time", lambda: now)
-    return now
 
 
 def test_each_answer_says_what_is_left(api, limits, still):

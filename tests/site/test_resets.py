@@ -259,6 +259,7 @@ def test_an_address_gets_no_second_letter_so_soon(mailing: Mailing, reachable: U
     assert len(mail.outbox) == 2
 
 
+@pytest.mark.usefixtures("still")
 def test_from_one_address_only_so_many_are_taken(mailing: Mailing, reachable: User, settings: Any):
     settings.RATES = settings.RATES | {"sign_ins": 2}
     assert [ask(f"a{n}@example.org").status_code for n in range(3)] == [200, 200, 429]

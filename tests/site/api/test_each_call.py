@@ -147,6 +147,7 @@ def test_what_is_too_much_is_refused(tell, settings, name):
     assert tell(name, **more) == "FILE_TOO_LARGE"
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("name", CALLS)
 def test_what_is_too_often_is_refused(tell, settings, name):
     settings.RATES = dict.fromkeys(settings.RATES, 1)
