@@ -178,10 +178,15 @@ def test_cards_of_batches_leave_the_next_place_to_who_waits(make_batch, services
     batch = make_batch("tried.jpg")
     scripted.hold = threading.Event()
     running = start_batch(*[f"r{n}.jpg" for n in range(6)], name="Drawer 13")
-    services()
+    service = services()
+
+    def awaits() -> bool:
+        with service.engines.flowing(engine) as flow:
+            return flow.awaited == 1
+
     until(lambda: len(scripted.calls) == 1)
     trying.ask(batch, user)
-    until(lambda: TryCard.objects.exclude(worker="").exists())
+    until(awaits)  # taken it was before: then its scan is still being opened
     scripted.hold.set()
     tried(batch)
     until(lambda: fresh(running).status == "completed")
