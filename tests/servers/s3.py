@@ -1,6 +1,11 @@
-"""Moto's S3 behind a door of ours, through which nothing passes where a test wants that."""
+"""Moto's S3 behind a door of ours, through which nothing passes where a test wants that.
+
+CARDOCR_TEST_S3=http://KEY:SECRET@HOST:PORT takes another server in its place; the tests make a bucket
+"cards" there and fill it.
+"""
 
 import http.client
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 
@@ -15,13 +21,14 @@ from tests.servers import programs
 from tests.site.processes import free_port
 
 BUCKET = "cards"
-KEY_ID, SECRET = "AKIA-OF-THE-TESTS", "secret-of-the-tests"
+OTHER = urlsplit(os.environ.get("CARDOCR_TEST_S3", ""))
+KEY_ID, SECRET = OTHER.username or "AKIA-OF-THE-TESTS", OTHER.password or "secret-of-the-tests"
 
 
 @dataclass
 class Door:
     url: str
-    behind: int
+    behind: tuple[str, int]
     broken: str = ""  # a status, like 503; "gone": the connection is closed
     broken_for: str = ""  # this method alone
     calls: list[str] = field(default_factory=list)
@@ -50,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("Content-Length", "0")
                 self.end_headers()
             return
-        there = http.client.HTTPConnection("127.0.0.1", door.behind, timeout=30)
+        there = http.client.HTTPConnection(*door.behind, timeout=30)
         there.request(self.command, self.path, body, dict(self.headers.items()))
         answer = there.getresponse()
         data = answer.read()
@@ -88,19 +95,28 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Door]:
+def _server(folder: Path) -> Iterator[tuple[str, int]]:
+    if OTHER.hostname:
+        yield OTHER.hostname, OTHER.port or 80
+        return
     port = free_port()
     command = [programs.program("moto", "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     with programs.running(command, folder, f"http://127.0.0.1:{port}/moto-api/", {}):
+        yield "127.0.0.1", port
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Door]:
+    with _server(folder) as (host, port):
         client = boto3.client(
             "s3",
-            endpoint_url=f"http://127.0.0.1:{port}",
+            endpoint_url=f"http://{host}:{port}",
             region_name="us-east-1",
             aws_access_key_id=KEY_ID,
             aws_secret_access_key=SECRET,
         )
         client.create_bucket(Bucket=BUCKET)
-        door = Door("", port, client=client)
+        door = Door("", (host, port), client=client)
         server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"door": door}))
         door.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)

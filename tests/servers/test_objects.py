@@ -3,6 +3,7 @@
 import io
 import itertools
 import os
+import secrets
 import shutil
 import time
 import zipfile
@@ -51,7 +52,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 
-_numbers = itertools.count(1)
+_run, _numbers = secrets.token_hex(4), itertools.count(1)  # a server of somebody else keeps what earlier runs left
 SOON = {"connect_timeout": 1, "read_timeout": 1, "retries": {"mode": "standard", "total_max_attempts": 1}}
 
 
@@ -66,7 +67,7 @@ def door(server: s3.Door, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
     """The settings of the product say so: each test has a prefix of its own."""
     monkeypatch.setattr(connecting, "PATIENT", SOON)
     monkeypatch.setattr(connecting, "QUICK", SOON)
-    use(settings, server, f"tests/{next(_numbers)}")
+    use(settings, server, f"tests/{_run}/{next(_numbers)}")
     server.broken = server.broken_for = ""
     server.calls.clear()
     yield server
@@ -214,7 +215,7 @@ def test_a_page_that_does_not_come_says_nothing_about_the_scan(door, batch, card
     ],
 )
 def test_what_is_wrong_is_told_in_a_sentence_without_the_secret(door, settings, changes, said):
-    use(settings, door, f"tests/{next(_numbers)}", **{k: v for k, v in changes.items() if k != "bucket"})
+    use(settings, door, f"tests/{_run}/{next(_numbers)}", **{k: v for k, v in changes.items() if k != "bucket"})
     if bucket := changes.get("bucket"):
         settings.STORAGES["scans"]["OPTIONS"]["bucket_name"] = bucket
     with pytest.raises(Unreachable) as caught:
