@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,19 +57,20 @@ class Supervisor:
     def __init__(self, children: Sequence[Child], *, tick: Callable[[], None] = lambda: None) -> None:
         self.children = children
         self.tick = tick
-        self.stopping = threading.Event()
+        self._stopping = False
         self._reading, self._writing = os.pipe()
 
     def stop(self, *_: object) -> None:
-        self.stopping.set()
+        self._stopping = True  # and no event: a signal may come while its lock is held, by what the signal interrupts
 
     def run(self) -> None:
         """Returns once a stop was asked for and every child has gone."""
         before = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            while not self.stopping.wait(POLL):
+            while not self._stopping:
                 self._keep_running()
                 self.tick()
+                time.sleep(POLL)
         finally:
             self._stop_children()
             for number, handler in before.items():

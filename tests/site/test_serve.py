@@ -4,13 +4,15 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.site.processes import PASSWORD, Serving, alive, manage, serve
+from tests.site.processes import PASSWORD, ROOT, Serving, alive, manage, serve
 from tests.waiting import until
 
 pytestmark = pytest.mark.processes
@@ -148,6 +150,27 @@ def test_ctrl_c_stops_everything_in_order(tmp_path: Path):
         assert site.process.wait(40) == 0
         assert not any(alive(pid) for pid in children)
         assert "cardocr has stopped" in site.log.read_text()
+
+
+AT_EVERY_LINE = """
+import sys
+from cardocr_site.supervisor import Supervisor
+
+supervisor = Supervisor([])
+
+def interrupted(frame, event, argument):
+    supervisor.stop()
+    return interrupted
+
+sys.settrace(interrupted)
+supervisor.run()
+"""
+
+
+def test_ctrl_c_stops_it_whatever_it_is_at():
+    """A signal comes between any two steps, also where they hold a lock that it must not wait for."""
+    done = subprocess.run([sys.executable, "-c", AT_EVERY_LINE], cwd=ROOT, timeout=30, check=False)
+    assert done.returncode == 0
 
 
 def test_a_killed_serve_leaves_no_child(tmp_path: Path):
