@@ -102,6 +102,13 @@ def _need_driver() -> None:
         )
 
 
+NO_FILE = (
+    "There is no database of cardocr in {} yet. Is that the right folder (CARDOCR_DATA_DIR)? A new one is made by "
+    "“manage.py serve”."
+)
+NO_TABLES = "The database of DATABASE_URL is empty. Is it the right one? “manage.py prepare_database” makes the tables."
+
+
 class Unfit(Exception):
     """The database cannot be used as it is; said in a sentence for whoever set it up."""
 
@@ -124,8 +131,34 @@ def refuse_unfit(connection: BaseDatabaseWrapper) -> None:
     except NotSupportedError as error:
         raise Unfit(f"The PostgreSQL of DATABASE_URL is too old, {OLDEST} or later is needed: {error}") from None
     except (DatabaseError, _pool_timeout()) as error:
-        raise Unfit(f"The PostgreSQL of DATABASE_URL cannot be used: {' '.join(str(error).split())[:300]}") from None
+        raise Unfit(f"The PostgreSQL of DATABASE_URL cannot be used: {why(connection, error)}") from None
     refuse(*found)
+
+
+def refuse_absent(connection: BaseDatabaseWrapper) -> None:
+    """Raises Unfit where there are no tables. What lies at an unfit place may still be copied from there."""
+    missing = NO_TABLES
+    if connection.vendor == "postgresql":
+        refuse_unfit(connection)
+    else:
+        missing = NO_FILE.format(settings.DATA_DIR)
+        if connection.connection is None and not Path(str(connection.settings_dict["NAME"])).exists():
+            raise Unfit(missing)
+    if "django_migrations" not in connection.introspection.table_names():
+        raise Unfit(missing)
+
+
+def why(connection: Any, error: Exception) -> str:
+    """In one line. A pool tells no more than that no connection came; the server, asked once past it, says why."""
+    told = str(error)
+    if connection.vendor == "postgresql" and isinstance(error.__cause__ or error, _pool_timeout()):
+        params = connection.get_connection_params()
+        params.pop("pool", None)
+        try:
+            connection.Database.connect(**params).close()
+        except connection.Database.Error as answer:
+            told = str(answer)
+    return " ".join(told.split())[:300]
 
 
 def _refuse_network() -> None:

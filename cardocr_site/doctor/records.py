@@ -11,6 +11,7 @@ from huey.contrib.djhuey import HUEY
 from batches import clock
 from batches.models import Worker
 from batches.queries import consumers, versions
+from cardocr_site import databases
 from cardocr_site.doctor.told import Told, failed, fine, some, warning
 
 MANY_DOORBELLS = 1000
@@ -27,11 +28,10 @@ def database() -> Iterator[Told]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
-        yield failed(
-            about,
-            _("It cannot be reached: %(error)s") % {"error": str(error)[:200]},
-            _("May this account read and write the data folder? Is the disk full?"),
-        )
+        advice = _("May this account read and write the data folder? Is the disk full?")
+        if connection.vendor == "postgresql":
+            advice = _("Does PostgreSQL run, and are address, name and password of DATABASE_URL right?")
+        yield failed(about, _("It cannot be reached: %(error)s") % {"error": databases.why(connection, error)}, advice)
         return
     yield from _migrations(about)
     if connection.vendor == "sqlite":

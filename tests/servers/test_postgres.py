@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import postgres_server, redis_server
-from tests.site.processes import ROOT
+from tests.site.processes import ROOT, manage
 
 pytestmark = pytest.mark.servers
 
@@ -55,3 +56,13 @@ def test_the_chief_promises_hold_there_too(addresses: dict[str, str]) -> None:
     )
     assert done.returncode == 0, done.stdout[-20_000:]
     assert " passed" in done.stdout
+
+
+def test_a_command_on_an_empty_database_says_so(addresses: dict[str, str], tmp_path: Path) -> None:
+    url, _slash, _name = addresses["CARDOCR_TEST_DATABASE_URL"].rpartition("/")
+    answer = manage(
+        tmp_path, "retention", DATABASE_URL=f"{url}/postgres", REDIS_URL=addresses["CARDOCR_TEST_REDIS_URL"]
+    )
+    assert answer.returncode != 0
+    assert "The database of DATABASE_URL is empty. Is it the right one?" in answer.stderr
+    assert "Traceback" not in answer.stderr

@@ -119,14 +119,34 @@ def test_the_address_of_a_database_may_lie_in_a_file(tmp_path: Path):
     assert "canary" not in answer.stderr
 
 
-def test_a_server_that_does_not_answer_is_told_at_the_start_without_its_password(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("prepare_database", "The PostgreSQL of DATABASE_URL cannot be used: "),
+        ("retention", "The PostgreSQL of DATABASE_URL cannot be used: "),
+        ("doctor", "FAILED   database: It cannot be reached: "),
+    ],
+)
+def test_why_a_server_does_not_answer_is_told_without_its_password(tmp_path: Path, command: str, sentence: str):
     pytest.importorskip("psycopg_pool")
     url = "postgres://user:canary@127.0.0.1:1/cards?connect_timeout=2"
-    answer = manage(tmp_path, "prepare_database", DATABASE_URL=url)
+    answer = manage(tmp_path, command, DATABASE_URL=url)
     assert answer.returncode != 0
-    assert "The PostgreSQL of DATABASE_URL cannot be used" in answer.stderr
+    said = answer.stdout + answer.stderr
+    (line,) = [line for line in said.splitlines() if sentence in line]
+    assert "Connection refused" in line, "and not that a pool was waited for"
+    assert "data folder" not in line
+    assert "Traceback" not in said
+    assert "canary" not in said
+
+
+@pytest.mark.parametrize("command", ["backup cards.tar", "export 1", "retention", "rotate_keys"])
+def test_a_command_in_the_wrong_folder_says_so_and_makes_no_database(tmp_path: Path, command: str):
+    answer = manage(tmp_path, *command.split())
+    assert answer.returncode != 0
+    assert f"There is no database of cardocr in {tmp_path} yet." in answer.stderr
     assert "Traceback" not in answer.stderr
-    assert "canary" not in answer.stderr
+    assert not (tmp_path / "cardocr.sqlite3").exists()
 
 
 @pytest.mark.parametrize(

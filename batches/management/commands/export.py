@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from batches import exports
 from batches.models import Batch
 from cardocr_site.accounts import audit
+from cardocr_site.commands import DatabaseCommand
 
 
 def find_batch(name: str) -> Batch:
@@ -55,7 +56,7 @@ def write(batch: Batch, out: str, key: str, options: dict[str, Any]) -> None:
             file.write(chunk)
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Writes the results of a batch into a file: every card with its row, whatever its status."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from batches.actions import clearing as clearings
@@ -9,11 +9,12 @@ from batches.drain import clearing as drain
 from batches.models import Clearing
 from batches.queries import old
 from cardocr_site.accounts import pruning
+from cardocr_site.commands import DatabaseCommand
 
 KINDS = Clearing.Kind.values
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Lists what nobody has touched for long. Deletes it only after a preview, and only what that has named."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,12 +3,13 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
 from cardocr_site import backups
 from cardocr_site.accounts import audit
 from cardocr_site.backups import making
+from cardocr_site.commands import DatabaseCommand
 
 BAR = 30  # characters
 TELL_EVERY = 5.0  # seconds
@@ -37,7 +38,7 @@ class Meter:
             self._out.write("\r\033[K", ending="")
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = "Copies database and files into one tar file, while cardocr runs; `restore` brings it back."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,18 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Model
 
 from cardocr_site import secrets
 from cardocr_site.accounts import audit
+from cardocr_site.commands import DatabaseCommand
 from ocr import sealing
 from ocr.errors import EngineMissing
 
 BLOCK = 500  # rows at a time
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Seals anew, with the first encryption key, what an older one has sealed. May be broken off and called again."
     )
@@ -25,6 +26,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--new", action="store_true", help="make a key and put it before those in data/encryption-key; no more"
         )
+
+    def needs_database(self, **options: Any) -> bool:
+        return not options["new"]
 
     def handle(self, *args: Any, new: bool, **options: Any) -> None:
         if new:
