@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Supervisor:
             while not self._stopping:
                 self._keep_running()
                 self.tick()
-                time.sleep(POLL)
+                threading.Event().wait(POLL)  # under libfaketime, which the tests use, time.sleep() never ends
         finally:
             self._stop_children()
             for number, handler in before.items():
