@@ -140,6 +140,7 @@ def test_why_a_server_does_not_answer_is_told_without_its_password(tmp_path: Pat
     assert "canary" not in said
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("command", ["backup cards.tar", "export 1", "retention", "rotate_keys"])
 def test_a_command_in_the_wrong_folder_says_so_and_makes_no_database(tmp_path: Path, command: str):
     answer = manage(tmp_path, *command.split())
