@@ -135,6 +135,13 @@ def refuse_unfit(connection: BaseDatabaseWrapper) -> None:
     refuse(*found)
 
 
+def has_no_file(connection: BaseDatabaseWrapper) -> bool:
+    """Of the embedded database: to look into it would make one."""
+    if connection.vendor != "sqlite" or connection.connection is not None:
+        return False
+    return not Path(str(connection.settings_dict["NAME"])).exists()
+
+
 def refuse_absent(connection: BaseDatabaseWrapper) -> None:
     """Raises Unfit where there are no tables. What lies at an unfit place may still be copied from there."""
     missing = NO_TABLES
@@ -142,7 +149,7 @@ def refuse_absent(connection: BaseDatabaseWrapper) -> None:
         refuse_unfit(connection)
     else:
         missing = NO_FILE.format(settings.DATA_DIR)
-        if connection.connection is None and not Path(str(connection.settings_dict["NAME"])).exists():
+        if has_no_file(connection):
             raise Unfit(missing)
     if "django_migrations" not in connection.introspection.table_names():
         raise Unfit(missing)

@@ -1,9 +1,7 @@
 """The database, the queue, and whether somebody works it off."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 from huey.contrib.djhuey import HUEY
@@ -20,8 +18,7 @@ CLOCK = 5.0  # seconds that this machine and the database may differ
 
 def database() -> Iterator[Told]:
     about = _("database")
-    path = Path(str(settings.DATABASES["default"]["NAME"]))
-    if connection.vendor == "sqlite" and connection.connection is None and not path.exists():
+    if databases.has_no_file(connection):
         yield failed(about, _("There is none yet."), _("“manage.py serve” makes it when it starts."))
         return
     try:

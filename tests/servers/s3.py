@@ -95,7 +95,7 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[tuple[str, int]]:
+def _behind(folder: Path) -> Iterator[tuple[str, int]]:
     if OTHER.hostname:
         yield OTHER.hostname, OTHER.port or 80
         return
@@ -107,7 +107,7 @@ def _server(folder: Path) -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Door]:
-    with _server(folder) as (host, port):
+    with _behind(folder) as (host, port):
         client = boto3.client(
             "s3",
             endpoint_url=f"http://{host}:{port}",

@@ -159,7 +159,8 @@ from cardocr_site.supervisor import Supervisor
 supervisor = Supervisor([])
 
 def interrupted(frame, event, argument):
-    supervisor.stop()
+    if frame.f_globals["__name__"] == "threading":  # it waits, and holds what it waits with
+        supervisor.stop()
     return interrupted
 
 sys.settrace(interrupted)
