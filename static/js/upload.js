@@ -346,7 +346,8 @@
   // A refresh never takes away a button whose request is on its way: the next refresh shows both.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { requestConfig, target } = event.detail;
-    if (requestConfig.verb !== "get" || target.id !== "scans" || !target.querySelector(".htmx-request")) return;
+    if (requestConfig.verb !== "get" || !["scans", "files"].includes(target.id)) return;
+    if (!target.querySelector(".htmx-request")) return;
     event.detail.shouldSwap = false;
     refreshAt ||= Date.now() + 1000;
   });

@@ -5,15 +5,20 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from batches.intake import sniff
 from tests import vlm_server
 from tests.e2e import steps
 from tests.e2e.conftest import Console
+from tests.waiting import until
 
 FOLDER = "input[data-pick][webkitdirectory]"
 FILES = "input[data-pick]:not([webkitdirectory])"
+DRAWN_ANEW = """() => new Promise((drawn) => {
+    document.addEventListener("htmx:beforeSwap", ({ detail }) => detail.target.id === "files" && setTimeout(drawn));
+    document.dispatchEvent(new Event("scans-changed"));
+})"""
 
 
 def test_a_folder_with_a_bad_file_over_a_bad_network_ends_with_a_clean_list(
@@ -52,6 +57,26 @@ def test_a_folder_with_a_bad_file_over_a_bad_network_ends_with_a_clean_list(
     refused.get_by_role("button", name="Take Kasten 7/notes.docx off the list").click()
     expect(rows).to_have_count(5)
     expect(page.locator("#upload-rows tr[data-status=done]")).to_have_count(5)
+
+
+def test_what_is_decided_is_shown_though_the_list_is_drawn_anew_meanwhile(
+    page: Page, scans: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.docx"
+    notes.write_bytes(b"words" * 500)
+    steps.new_batch(page, "Two at a time")
+    page.set_input_files(FILES, [*scans(1), notes])
+    expect(page.locator("#sum-count")).to_have_text("Files added: 1. Not added: 1")
+    page.reload()
+    rows = page.locator("#upload-rows tr")
+    expect(rows).to_have_count(2)
+    held: list[Route] = []
+    page.route("**/decide/", lambda route: held.append(route))
+    page.get_by_role("button", name="notes.docx off the list").click()
+    until(lambda: page.wait_for_timeout(20) or held)
+    page.evaluate(DRAWN_ANEW)
+    held[0].continue_()
+    expect(rows).to_have_count(1)
 
 
 def _lose_the_first_answers(context: BrowserContext, number: int) -> None:
