@@ -53,7 +53,8 @@ urlpatterns = [path("plain/", plain), path("streaming/", streaming)]
 
 
 @pytest.fixture
-def application(settings: Any) -> handler.Handler:
+def application(settings: Any, monkeypatch: pytest.MonkeyPatch) -> handler.Handler:
+    monkeypatch.setattr(handler, "AT_ONCE", 1)  # or the next request takes a new thread where the first is still busy
     settings.MIDDLEWARE = [f"{__name__}.Watching"]
     settings.ALLOWED_HOSTS = ["*"]
     seen.clear()
