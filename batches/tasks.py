@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 @on_startup()
 def begin() -> None:
     """A consumer that comes back after a crash goes on by itself."""
-    service.service()
+    service.begin()
 
 
 @on_shutdown()

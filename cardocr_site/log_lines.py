@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.utils.functional import LazyObject
 
@@ -77,6 +78,12 @@ def _shown(text: str) -> str:
     return redacted(text).encode("utf-8", "backslashreplace").decode()
 
 
+def is_outage(error: BaseException) -> bool:
+    """A PostgreSQL that is gone, hangs, starts or stops. Of a connection that broke, the driver knows no SQLSTATE."""
+    state = getattr(error.__cause__, "sqlstate", "")
+    return isinstance(error, OperationalError | InterfaceError) and (state is None or state.startswith(("08", "57P")))
+
+
 class _Line(logging.Formatter):
     def words(self, record: logging.LogRecord) -> str:
         try:
@@ -88,8 +95,14 @@ class _Line(logging.Formatter):
         return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
 
     def trace(self, record: logging.LogRecord) -> str:
-        """The traceback, or a stack that was asked for."""
-        parts = [self.formatException(record.exc_info)] if record.exc_info and record.exc_info[0] else []
+        """The traceback, or a stack that was asked for. An outage has every thread notice it again and again, and where
+        it was noticed says nothing: the error alone.
+        """
+        parts = []
+        if record.exc_info and record.exc_info[1]:
+            error = record.exc_info[1]
+            is_short = is_outage(error)
+            parts = [f"{type(error).__name__}: {error}" if is_short else self.formatException(record.exc_info)]
         parts += [record.stack_info] if record.stack_info else []
         return _shown("\n".join(parts))
 

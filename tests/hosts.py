@@ -91,6 +91,12 @@ class Host:
         found = subprocess.run(["ip", "netns", "pids", self.space], capture_output=True, text=True, check=True)
         return [int(pid) for pid in found.stdout.split()]
 
+    def kill(self, module: str) -> None:
+        """What was started there by `python -m` as this, and no other."""
+        for pid in self.pids():
+            if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                os.kill(pid, signal.SIGKILL)
+
     def signal(self, signal_: int) -> None:
         for pid in self.pids():
             os.kill(pid, signal_)

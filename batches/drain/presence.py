@@ -34,17 +34,24 @@ class Presence:
     """This process as a worker, from construction until `leave`."""
 
     def __init__(self) -> None:
-        uid = secrets.token_hex(8)
-        self._handle = os.open(lock_file(uid), os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(self._handle, fcntl.LOCK_EX)
-        now = clock.learn()
-        self.worker = Worker.objects.create(
-            uid=uid, host=socket.gethostname(), pid=os.getpid(), started_at=now, seen_at=now
-        )
+        self._uid = secrets.token_hex(8)
+        self._handle = os.open(lock_file(self._uid), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX)
+            now = clock.learn()
+            self.worker = Worker.objects.create(
+                uid=self._uid, host=socket.gethostname(), pid=os.getpid(), started_at=now, seen_at=now
+            )
+        except BaseException:
+            self._let_go()
+            raise
 
     def leave(self) -> None:
         Worker.objects.filter(pk=self.worker.pk).delete()
-        lock_file(self.worker.uid).unlink(missing_ok=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        lock_file(self._uid).unlink(missing_ok=True)
         os.close(self._handle)
 
 

@@ -8,8 +8,10 @@ import atexit
 import logging
 import threading
 import time
+from contextlib import ExitStack
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from batches.drain import asked, claims, clearing, duplicates, filer
 from batches.drain.collector import Collector
@@ -25,7 +27,7 @@ from batches.drain.shares import Shares
 from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
 from batches.drain.telling import Telling
-from batches.drain.threads import Rounds, keep_all, keep_loaded, spawn
+from batches.drain.threads import Rounds, drop_broken, keep_all, keep_loaded, spawn
 from batches.drain.trying import Trying
 from batches.drain.worker import Reader
 from batches.intake import looking, opening
@@ -40,6 +42,7 @@ OPEN_EVERY = 5.0
 LOOK_EVERY = 5.0
 INBOX_EVERY = 5.0
 CLEAR_EVERY = 10.0
+BEGIN_EVERY = 2.0
 FILE_REST = 3.0  # a round costs as much as its cards do: several groups of the collector share one
 
 
@@ -50,11 +53,14 @@ class Service:
         threads = threads or settings.EXTRACTION_THREADS
         self._stopped = threading.Event()
         self._stop_lock = threading.Lock()
-        self._presence = Presence()
-        self.worker = self._presence.worker
         self.engines = engines or Engines()
         self._batch_id = batch_id
-        self._spool = Spool(self.worker)
+        with ExitStack() as undone:
+            self._presence = Presence()
+            undone.callback(self._presence.leave)
+            self.worker = self._presence.worker
+            self._spool = Spool(self.worker)
+            undone.pop_all()
         self.collector = Collector(self.worker.pk, self._saved, self._spool)
         self._no_more = threading.Event()
         reader = Reader(self.engines, self.collector.put, self._no_more)
@@ -139,6 +145,7 @@ class Service:
             self._shares.stop(max(0.5, deadline - time.monotonic()))
             self._telling.stop(0.5)
             self._mailing.stop(0.5)
+            drop_broken()  # this thread may have connected before the database was last started
             given_back = claims.give_back(self.worker)
             if given_back:
                 log.warning("%s cards in flight were given back.", given_back)
@@ -204,21 +211,60 @@ class Service:
 
 _lock = threading.Lock()
 _service: Service | None = None
+_beginning: threading.Thread | None = None
+_leaving = threading.Event()
 
 
 def service() -> Service:
     """This process's Service, started by the first who asks. Only the consumer asks."""
-    global _service
     with _lock:
-        if _service is None:
-            keep_loaded()
-            _service = Service()
-            atexit.register(_service.stop)
-        return _service
+        return _started()
+
+
+def begin() -> None:
+    """Start this process's Service; returns at once.
+
+    One that cannot be had yet, since the database does not answer or the disk is full, is tried again until it can.
+    """
+    global _beginning
+    with _lock:
+        if _beginning is None:
+            _beginning = spawn("begin", _begin, connected=False)
 
 
 def stop() -> None:
-    """Stop this process's Service, if there is one."""
+    """Stop this process's Service, if there is one; none begins any more."""
+    _leaving.set()
     with _lock:
         if _service is not None:
             _service.stop()
+
+
+def _started() -> Service:
+    global _service
+    if _service is None:
+        keep_loaded()
+        _service = Service()
+        atexit.register(_service.stop)
+    return _service
+
+
+def _begin() -> None:
+    while not _has_begun():
+        _leaving.wait(BEGIN_EVERY)
+
+
+def _has_begun() -> bool:
+    """Or never will."""
+    try:
+        with _lock:
+            if not _leaving.is_set():
+                _started()
+    except (DatabaseError, OSError) as error:
+        log.warning("No cards can be read yet; that is tried again: %s", " ".join(str(error).split()))
+    except Exception:
+        log.exception("No cards can be read yet; that is tried again.")
+    else:
+        return True
+    drop_broken()
+    return False

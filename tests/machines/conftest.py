@@ -97,9 +97,13 @@ class House:
         except httpx.HTTPError:
             return False
 
+    def logged(self) -> str:
+        return Path(self.log.name).read_text(errors="replace")
+
     def workers(self) -> set[str]:
-        """The hosts that read, by the database."""
-        return {host for (host,) in self.rows("SELECT host FROM batches_worker")}
+        """The hosts that read, by the database; not those of which it does not know yet that their process is gone."""
+        told = self.rows("SELECT host, pid FROM batches_worker")
+        return {host for host, pid in told if pid in self.host(host).pids()}
 
 
 def _mounted(stack: ExitStack) -> Path:
@@ -159,8 +163,13 @@ def built(told: Path) -> Iterator[House]:
 
 def everybody(house: House) -> None:
     """All four are there."""
-    until(lambda: house.is_up("web-1") and house.is_up("web-2"), 90, every=0.2)
-    until(lambda: house.workers() == {"worker-1", "worker-2"}, 60, every=0.2)
+    try:
+        until(lambda: house.is_up("web-1") and house.is_up("web-2"), 90, every=0.2)
+        until(lambda: house.workers() == {"worker-1", "worker-2"}, 60, every=0.2)
+    except AssertionError as error:
+        error.add_note(f"Cards are read by {house.workers()}. What all of them have logged at last:")
+        error.add_note("\n".join(house.logged().splitlines()[-60:]))
+        raise
 
 
 @pytest.fixture(autouse=True)

@@ -3,12 +3,13 @@
 import io
 import json
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection
 from django.test import Client
 
 from batches.drain import asked
@@ -106,6 +107,53 @@ def test_time_is_universal_with_milliseconds(as_json: Written, as_text: Written)
 def test_a_message_whose_placeholders_do_not_fit_is_told_all_the_same(as_json: Written):
     as_json.handler.handle(log.makeRecord(log.name, logging.WARNING, "", 1, "Of %s and %s", ("one",), None))
     assert as_json.objects[0]["message"] == "Of %s and %s ('one',)"
+
+
+class Driver(Exception):
+    """What a driver of PostgreSQL raises: with a SQLSTATE where the server has answered."""
+
+    def __init__(self, sqlstate: str | None) -> None:
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "is_short"),
+    [
+        (OperationalError("server closed\nthe connection"), Driver(None), True),
+        (InterfaceError("the connection is closed"), Driver(None), True),
+        (OperationalError("the database system is starting up"), Driver("57P03"), True),
+        (OperationalError("out of memory"), Driver("53200"), False),
+        (ProgrammingError("no such column"), Driver(None), False),
+        (OperationalError("database is locked"), sqlite3.OperationalError(), False),
+        (OperationalError("of nobody"), None, False),
+    ],
+)
+def test_an_outage_of_the_database_is_told_without_where_it_was_noticed(
+    as_text: Written, as_json: Written, error: Exception, cause: Exception | None, is_short: bool
+):
+    try:
+        raise error from cause
+    except Exception:
+        log.exception("A round of sweep failed.")
+    (told,) = as_json.objects
+    assert told["exception"]["message"] == str(error)
+    shown = f"{type(error).__name__}: {error}".splitlines()
+    assert as_text.lines[-1].endswith(shown[-1])
+    assert ("Traceback" not in told["exception"]["traceback"]) is is_short
+    assert (len(as_text.lines) == 1 + len(shown)) is is_short
+
+
+def test_a_connection_that_is_ended_is_such_an_outage(transactional_db, as_json: Written):
+    if connection.vendor != "postgresql":
+        pytest.skip("about connections of a PostgreSQL")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    except OperationalError:
+        log.exception("A round of sweep failed.")
+    connection.close()
+    told, *_of_the_pool = as_json.objects
+    assert "Traceback" not in told["exception"]["traceback"]
 
 
 def test_keys_are_in_no_part_of_an_object(as_json: Written):
