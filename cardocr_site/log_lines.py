@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest
 from django.utils.functional import LazyObject
 
@@ -22,6 +21,7 @@ from cardocr_site.redaction import redacted
 
 MORE = ("method", "path", "status", "bytes", "seconds", "client")  # of a line of the access log
 TOLD = "told"  # of a record
+_OF_THE_WAY = {"OperationalError", "InterfaceError"}
 
 _IN_ADDRESS = re.compile(r"\b(batche|card|engine)s/[<{](?:\w+:)?(\w+)[>}]")
 _NOUNS = {"batche": "batch", "card": "card", "engine": "engine"}
@@ -79,9 +79,13 @@ def _shown(text: str) -> str:
 
 
 def is_outage(error: BaseException) -> bool:
-    """A PostgreSQL that is gone, hangs, starts or stops. Of a connection that broke, the driver knows no SQLSTATE."""
-    state = getattr(error.__cause__, "sqlstate", "")
-    return isinstance(error, OperationalError | InterfaceError) and (state is None or state.startswith(("08", "57P")))
+    """A PostgreSQL that is gone, hangs, starts or stops, told by Django or by the driver itself.
+
+    Of a connection that broke, the driver knows no SQLSTATE.
+    """
+    state = getattr(error if hasattr(error, "sqlstate") else error.__cause__, "sqlstate", "")
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return bool(kinds & _OF_THE_WAY) and (state is None or state.startswith(("08", "57P")))
 
 
 class _Line(logging.Formatter):
