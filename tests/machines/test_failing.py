@@ -152,13 +152,7 @@ def test_a_database_that_starts_anew_is_waited_for(house: House) -> None:
         page = httpx.get(f"{house.url('web-1')}/", cookies={"sessionid": "a" * 32}, timeout=20)
         assert page.status_code == 503
         assert "database does not answer" in page.text
-        house.database.start()
-
-
-def test_a_worker_that_begins_without_its_database_reads_once_that_answers(house: House) -> None:
-    with reading(house, 40, extra=2 * AT_A_TIME):
-        house.database.stop()
-        house.host("worker-2").kill("cardocr_site.consumer")  # what supervises it starts it again
+        house.host("worker-2").kill("cardocr_site.consumer")  # what supervises it starts it again, without a database
         until(lambda: "No cards can be read yet; that is tried again" in house.logged(), 40, every=0.2)
         house.database.start()
     everybody(house)
