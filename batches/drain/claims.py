@@ -1,7 +1,7 @@
 """Which cards this process may read. `claim` is the fencing number that a save must name."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -94,6 +94,23 @@ def _free(change: changes.Change, held: QuerySet[Card], *, crashed: bool) -> int
         more = {"crashes": F("crashes") + 1} if crashed else {}
         freed += change.move_cards(called, CardStatus.PENDING, worker=None, lease_until=None, called_at=None, **more)
     held.update(worker=None, lease_until=None)  # whatever else still names it
+    return freed
+
+
+def held(worker: Worker) -> dict[int, int]:
+    """{card: claim} of what the database has it hold."""
+    return dict(Card.objects.filter(worker=worker).values_list("pk", "claim"))
+
+
+def let_go(worker: Worker, lost: Mapping[int, int]) -> int:
+    """Free cards that it holds with these claims and knows nothing of: an answer of the database never came, say."""
+    mine = Card.objects.filter(pk__in=lost, worker=worker)
+    freed = 0
+    for batch_id in list(mine.order_by("batch_id").values_list("batch_id", flat=True).distinct()):
+        with changes.locked(batch_id) as change:
+            here = mine.filter(batch=batch_id).values_list("pk", "claim")
+            same = [pk for pk, claim in here if lost[pk] == claim]
+            freed += _free(change, change.batch.cards.filter(pk__in=same), crashed=False)
     return freed
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db import InterfaceError, OperationalError
 from django.db.models import F
 
 from batches import changes, clock, rows
@@ -20,7 +19,7 @@ from batches.drain.outcomes import Event, Outcome, Refund, Start
 from batches.drain.reading import attempt_of, clean, result_of
 from batches.drain.spending import Tally
 from batches.drain.spool import Spool
-from batches.drain.threads import drop_broken
+from batches.drain.threads import patiently
 from batches.models import Attempt, Batch, Card, CardResult, CardScan, Rereading
 from batches.queries import results
 from batches.queries.means import Setup, pictures, read_key
@@ -36,7 +35,6 @@ log = logging.getLogger(__name__)
 GROUP = 256
 LINGER = 0.2  # seconds to wait for company: a group alone costs as much as ten more cards in it
 QUEUE = 2000  # beyond it the threads wait: the database cannot keep up
-BUSY_PAUSE = 0.25
 
 _LOOKED_AT = (
     *("batch_id", "status", "worker_id", "claim", "tries", "rotation", "sha256", "edition", "back_id"),
@@ -96,12 +94,21 @@ class Collector:
         self._spool = spool
         self._on_saved = on_saved
         self._queue: queue.Queue[Event | Literal["hurry"] | None] = queue.Queue(QUEUE)
+        self._lock = threading.Lock()
+        self._unwritten: Counter[int] = Counter()
         self.dropped = 0
 
     def put(self, event: Event) -> None:
+        with self._lock:
+            self._unwritten[event.card.pk] += 1
         if self._spool is not None:
             self._spool.keep(event)
         self._queue.put(event)
+
+    def in_hand(self) -> set[int]:
+        """Cards of which something is still to be written."""
+        with self._lock:
+            return {pk for pk, events in self._unwritten.items() if events > 0}
 
     def hurry(self) -> None:
         """Nothing is being read: there is no company to wait for."""
@@ -160,16 +167,12 @@ class Collector:
                 event.decided.set()
             if self._spool is not None:
                 self._spool.forget(event)
+        with self._lock:
+            self._unwritten -= Counter(event.card.pk for event in events)  # and those at nought are left out
         self._on_saved(batch_id)
 
     def _write_patiently(self, batch_id: int, events: list[Event]) -> None:
-        while True:
-            try:
-                return self._write(batch_id, events)
-            except (OperationalError, InterfaceError) as error:
-                log.warning("Batch %s: the database is busy, full or gone, trying again: %s", batch_id, error)
-                drop_broken()
-                threading.Event().wait(BUSY_PAUSE)
+        patiently(lambda: self._write(batch_id, events), f"Batch {batch_id}")
 
     def _write_each(self, batch_id: int, events: list[Event]) -> None:
         """No card suffers for another's row that no database takes."""
@@ -192,7 +195,7 @@ class Collector:
         try:
             self._write_patiently(batch_id, [outcome])
         except Exception:
-            log.exception("Card %s: not even its failure could be saved; its lease will run out.", outcome.card.pk)
+            log.exception("Card %s: not even its failure could be saved; it is let go of.", outcome.card.pk)
 
     def _refuse(self, event: Event) -> None:
         self.dropped += 1

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from batches.drain import spending
 from batches.drain.engines import Engines
-from batches.drain.threads import Rounds
+from batches.drain.threads import Rounds, patiently
 from batches.models import Worker
 from cardocr_site import log_context
 from ocr import people, probing
@@ -32,7 +32,7 @@ def examine(
             engine, model, calls=calls, is_stopped=is_stopped, on_call=lambda *call: paid.append(call)
         )
     finally:
-        spending.book(engine, begun, paid)
+        patiently(lambda: spending.book(engine, begun, paid), "A test", is_stopped)
 
 
 class Probing(Rounds):
@@ -65,14 +65,17 @@ class Probing(Rounds):
         except Exception:
             with log_context.of(engine=asked.engine_id):
                 log.exception("Testing engine %s failed unexpectedly.", asked.engine)
-            probing.keep(asked.engine, asked.model, probing.broken_off())
-        asked.engine.refresh_from_db()
+            patiently(lambda: probing.keep(asked.engine, asked.model, probing.broken_off()), "A test", is_stopped)
+        patiently(asked.engine.refresh_from_db, "A test", is_stopped)
         self._engines.tested(asked.engine)
-        mine.delete()
+        patiently(mine.delete, "A test", is_stopped)
 
     def _end_the_broken_off(self) -> None:
-        """Their process is gone. They are not begun again: a test may be what ended it, and it costs money."""
-        alive = Worker.objects.values("uid")
-        for lost in Probe.objects.exclude(worker="").exclude(worker__in=alive).select_related("engine"):
+        """Their process is gone, or it is this one, which tests nothing now: the database's answer never came.
+
+        They are not begun again: a test may be what ended it, and it costs money.
+        """
+        others = Worker.objects.exclude(uid=self._worker.uid).values("uid")
+        for lost in Probe.objects.exclude(worker="").exclude(worker__in=others).select_related("engine"):
             probing.keep(lost.engine, lost.model, probing.broken_off())
             lost.delete()

@@ -139,6 +139,12 @@ class Scheduler:
             self._jobs.put(None)
         return ended
 
+    def in_hand(self) -> set[int]:
+        """Cards that wait here, or are being read."""
+        runs = list(self._runs.values())
+        waiting = {card.pk for run in runs for card in tuple(run.waiting)}
+        return waiting.union(*(tuple(run.flying) for run in runs))
+
     # -- the scheduling thread
 
     def _run(self) -> None:
@@ -282,6 +288,8 @@ class Scheduler:
             run, job = work
             try:
                 self._reader.read(job)
+            except Exception:  # the thread stays; the sweeper lets go of the card
+                log.exception("Card %s: what came of it could not be told.", job.card.pk)
             finally:
                 self._engines.leave(job.engine, probe=job.probe)
                 with self._lock:

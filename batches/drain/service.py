@@ -69,7 +69,7 @@ class Service:
         self._preparation = Preparation(self._prepared, batch_id)
         self._probing = Probing(self.worker, self.engines)
         self._shares = Shares(self.worker, self.engines, self._scheduler.free)
-        self._sweeper = Rounds("sweep", Sweeper(self.worker).sweep, EVERY)
+        self._sweeper = Rounds("sweep", Sweeper(self.worker, self._in_hand).sweep, EVERY)
         self._overviews = Overviews(batch_id)
         self._comparing = Rounds("compare", self._compare, FILE_EVERY)
         self._opening = Rounds("open", self._open, OPEN_EVERY)
@@ -158,6 +158,9 @@ class Service:
     @property
     def is_stopped(self) -> bool:
         return self._stopped.is_set()
+
+    def _in_hand(self) -> set[int]:
+        return self._scheduler.in_hand() | self.collector.in_hand()  # in the order in which a card passes them
 
     def _prepared(self, batch_id: int) -> None:
         self._scheduler.prepared(batch_id)

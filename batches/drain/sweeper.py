@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 from batches import hooks, news
@@ -14,6 +15,7 @@ from batches.models import Batch, Worker
 log = logging.getLogger(__name__)
 
 EVERY = 10.0  # seconds
+UNKNOWN_FOR = 5.0
 PARTS_EVERY = 3600.0
 PARTS_AFTER = 24 * 3600.0
 
@@ -27,12 +29,16 @@ def clean_parts() -> None:
 
 
 class Sweeper:
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, in_hand: Callable[[], Collection[int]] | None = None) -> None:
+        """`in_hand`: the cards that this process knows it holds."""
         self._worker = worker
+        self._in_hand = in_hand
+        self._unknown: dict[tuple[int, int], float] = {}  # card and claim, and since when
         self._parts_at = 0.0
 
     def sweep(self) -> None:
         succession.look()
+        self.let_go()
         claims.renew(self._worker)
         self.free_the_dead()
         self.settle_folders()
@@ -46,6 +52,18 @@ class Sweeper:
             hooks.forget_old()
             uploads.forget_strays(PARTS_AFTER)
             store.tidy()  # last: an object storage may not answer
+
+    def let_go(self) -> None:
+        """What stands as held by this process, and has been unknown to it for a while: nobody would ever read it."""
+        if self._in_hand is None:
+            return
+        held, now = claims.held(self._worker), time.monotonic()
+        known = self._in_hand()  # after what is held: who has just claimed a card knows of it by then, or in a moment
+        unknown = [(pk, claim) for pk, claim in held.items() if pk not in known]
+        self._unknown = {it: self._unknown.get(it, now) for it in unknown}
+        lost = {pk: claim for (pk, claim), since in self._unknown.items() if now - since >= UNKNOWN_FOR}
+        if lost and (freed := claims.let_go(self._worker, lost)):
+            log.warning("%s cards were held and not known here any more; they wait again.", freed)
 
     def free_the_dead(self) -> None:
         for worker in Worker.objects.exclude(pk=self._worker.pk):

@@ -4,12 +4,17 @@ import gc
 import logging
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from cardocr_site import log_context
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BUSY_PAUSE = 0.25
 
 
 def relax() -> None:
@@ -30,6 +35,20 @@ def drop_broken() -> None:
     """After an error of the database: a connection that is broken would fail whatever asks next."""
     if not connection.in_atomic_block:
         close_old_connections()
+
+
+def patiently(work: Callable[[], T], what: str, is_stopped: Callable[[], bool] = lambda: False) -> T:
+    """Do it, and again as long as the database is busy, full or gone. Raises what came once that is to stop."""
+    while True:
+        try:
+            return work()
+        except (OperationalError, InterfaceError) as error:
+            drop_broken()
+            if is_stopped():
+                raise
+            told = " ".join(str(error).split())
+            log.warning("%s: the database is busy, full or gone, trying again: %s", what, told)
+            threading.Event().wait(BUSY_PAUSE)
 
 
 def keep_loaded() -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from batches import changes, clock
@@ -12,7 +13,7 @@ from batches.drain import tries
 from batches.drain.engines import Engines
 from batches.drain.gate import Call
 from batches.drain.outcomes import Event, Outcome, Start
-from batches.drain.threads import Rounds, spawn
+from batches.drain.threads import Rounds, patiently, spawn
 from batches.drain.worker import Job, Reader
 from batches.models import Batch, Card, TryCard, Worker
 from batches.queries import trying
@@ -71,8 +72,7 @@ class Trying:
         self._put = put  # the collector: for whatever is no try
         self._batch_id = batch_id
         self._no_more = threading.Event()
-        self._lock = threading.Lock()
-        self._reading = 0
+        self._in_hand: dict[object, int] = {}  # rows, each by the thread that has it
         self._unready = False
         self._rounds = Rounds("try", self.hand_out, EVERY)
 
@@ -114,35 +114,34 @@ class Trying:
 
     def _take(self, row: TryCard) -> bool:
         """Begin it in a thread of its own; False: enough are being read."""
-        with self._lock:
-            if self._reading >= AT_ONCE:
-                return False
-            self._reading += 1
-        if not TryCard.objects.filter(pk=row.pk, worker="").update(worker=self._worker.uid):
-            self._over()  # another process was quicker
-            return True
-        row.worker = self._worker.uid
-        spawn(f"try-{row.pk}", lambda: self._begin(row))
+        if len(self._in_hand) >= AT_ONCE:
+            return False
+        if TryCard.objects.filter(pk=row.pk, worker="").update(worker=self._worker.uid):  # no other process was quicker
+            row.worker = self._worker.uid
+            mine = object()
+            self._in_hand[mine] = row.pk
+            spawn(f"try-{row.pk}", lambda: self._begin(row, mine))
         return True
 
-    def _over(self) -> None:
-        with self._lock:
-            self._reading -= 1
-
-    def _begin(self, row: TryCard) -> None:
+    def _begin(self, row: TryCard, mine: object) -> None:
         try:
             with log_context.of(batch=row.tryout.batch_id, card=row.card_id):
                 self._read_or_tell(row)
         finally:
-            self._over()
+            del self._in_hand[mine]
             self._rounds.wake()
 
     def _read_or_tell(self, row: TryCard) -> None:
         try:
             self._read(row)
+        except (OperationalError, InterfaceError):  # before anything was asked: what comes of a call is waited for
+            self._patiently(lambda: self._give_back(row))
         except Exception:
             log.exception("Card %s could not be tried.", row.card_id)
-            self._end(row, ExtractionError())
+            self._patiently(lambda: self._end(row, ExtractionError()))
+
+    def _patiently(self, work: Callable[[], None]) -> None:
+        patiently(work, "What comes of a try", lambda: self.is_stopping)
 
     def _read(self, row: TryCard) -> None:
         with changes.locked(row.tryout.batch_id) as change:
@@ -173,7 +172,7 @@ class Trying:
     def _sorter(self, row: TryCard) -> Callable[[Event], None]:
         def put(event: Event) -> None:
             if isinstance(event, Outcome):
-                tries.settle(row, event, self._put)
+                self._patiently(lambda: tries.settle(row, event, self._put))
             elif isinstance(event, Start):
                 if event.decided is not None:
                     event.decided.set()  # the row names the card that it dies of
@@ -184,17 +183,25 @@ class Trying:
 
     def _no_place(self, row: TryCard, engine: Engine) -> None:
         if self.is_stopping:
-            TryCard.objects.filter(pk=row.pk, worker=row.worker).update(worker="")
+            self._give_back(row)
             return
         hold = self._engines.hold(engine)
         self._end(row, EngineUnreachable(hold.message) if hold else EngineBusy())
+
+    def _give_back(self, row: TryCard) -> None:
+        TryCard.objects.filter(pk=row.pk, worker=row.worker).update(worker="")
 
     def _end(self, row: TryCard, error: ExtractionError) -> None:
         tries.end(row, error)
 
     def _end_the_broken_off(self) -> None:
-        """Their process is gone. They are not begun again: the card may be what ended it, and calls cost money."""
-        alive = Worker.objects.values("uid")
-        lost = TryCard.objects.filter(finished_at=None).exclude(worker="").exclude(worker__in=alive)
+        """Their process is gone, or ours knows nothing of them: the database's answer never came.
+
+        They are not begun again: the card may be what ended it, and calls cost money.
+        """
+        in_hand = list(self._in_hand.values())
+        others = Worker.objects.exclude(uid=self._worker.uid).values("uid")
+        lost = TryCard.objects.filter(finished_at=None).exclude(worker="").exclude(worker__in=others)
+        lost = lost.exclude(pk__in=in_hand)
         for row in lost.select_related("tryout"):
             self._end(row, BrokenOff())

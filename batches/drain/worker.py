@@ -16,7 +16,7 @@ from batches.drain import asked, gate
 from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Refund, Start
-from batches.drain.threads import drop_broken
+from batches.drain.threads import drop_broken, patiently
 from batches.intake import decoders, derive
 from batches.intake.unreachable import Unreachable
 from batches.models import Batch, Card, CardScan
@@ -113,8 +113,19 @@ class Reader:
             outcome.error = Unexpected(f"{type(error).__name__}: {error}")
         outcome.duration = time.monotonic() - begun
         if outcome.error is not None:
-            outcome.retry_in = self._back_off(job, outcome.error, begun)
+            outcome.retry_in = self._said(job, outcome.error, begun)
         return outcome
+
+    def _said(self, job: Job, error: ExtractionError, begun: float) -> float:
+        """As `_back_off`; what could not be looked up or told to other processes costs no card its outcome."""
+        try:
+            return self._back_off(job, error, begun)
+        except DatabaseError as gone:
+            log.warning("Card %s: the database does not answer: %s", job.card.pk, " ".join(str(gone).split()))
+            drop_broken()
+        except Exception:
+            log.exception("Card %s: what its error means could not be told.", job.card.pk)
+        return FIRST_BACK_OFF
 
     def _read(self, job: Job, outcome: Outcome) -> Reading:
         card = job.card
@@ -241,7 +252,8 @@ class Reader:
         )
         error.counts = self._engines.failed(job.engine, failure)
         owed = self._engines.owed(job.engine)
-        for card in Card.objects.filter(pk__in=owed):
+        owing = Card.objects.filter(pk__in=owed)
+        for card in patiently(lambda: list(owing.all()), f"Card {job.card.pk}", self._stopping.is_set):
             self._put(Refund(card, owed[card.pk]))
         return not error.counts and self._engines.probe_delay(job.engine) is not None
 

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches import changes
-from batches.drain import claims, collector
+from batches.drain import claims, collector, threads
 from batches.drain.collector import Collector
 from batches.drain.outcomes import Outcome, Start
 from batches.models import Attempt, Batch, Card, CardResult, CardScan, Worker
@@ -307,7 +307,7 @@ def test_an_erased_batch_is_dropped(saving, claimed, started):
 
 
 def test_a_busy_database_is_waited_for(saving, claimed, monkeypatch):
-    monkeypatch.setattr(collector, "BUSY_PAUSE", 0.001)
+    monkeypatch.setattr(threads, "BUSY_PAUSE", 0.001)
     refusals = [OperationalError("database is locked"), InterfaceError("the connection is closed")]
     locked = changes.locked
 
