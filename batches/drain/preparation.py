@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from batches.drain import asked, outages
 from batches.drain.presence import run_folder
-from batches.drain.threads import Rounds
+from batches.drain.threads import GONE, Rounds, drop_broken, in_line
 from batches.intake import derive, opening
 from batches.intake.alone import alone
 from batches.intake.unreachable import Unreachable
@@ -89,6 +89,10 @@ class Preparation:
         except Unreachable as error:
             outages.hold_for_storage(card.batch, error.message)
             self._later(card, settings.PROBE_SECONDS)
+        except GONE as error:
+            log.warning("Card %s is prepared later: the database is busy, full or gone: %s", card.pk, in_line(error))
+            drop_broken()
+            self._later(card, REST)
         except Exception:
             log.exception("Card %s could not be prepared; it is tried again.", card.pk)
             self._later(card, AGAIN_AFTER)

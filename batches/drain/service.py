@@ -27,7 +27,7 @@ from batches.drain.shares import Shares
 from batches.drain.spool import Spool
 from batches.drain.sweeper import EVERY, Sweeper
 from batches.drain.telling import Telling
-from batches.drain.threads import Rounds, drop_broken, keep_all, keep_loaded, spawn
+from batches.drain.threads import Rounds, drop_broken, in_line, keep_all, keep_loaded, spawn
 from batches.drain.trying import Trying
 from batches.drain.worker import Reader
 from batches.intake import looking, opening
@@ -264,7 +264,7 @@ def _has_begun() -> bool:
             if not _leaving.is_set():
                 _started()
     except (DatabaseError, OSError) as error:
-        log.warning("No cards can be read yet; that is tried again: %s", " ".join(str(error).split()))
+        log.warning("No cards can be read yet; that is tried again: %s", in_line(error))
     except Exception:
         log.exception("No cards can be read yet; that is tried again.")
     else:

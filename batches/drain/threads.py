@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+GONE = (OperationalError, InterfaceError)  # what the database is when it is busy, full, hangs or starts anew
 BUSY_PAUSE = 0.25
 
 
@@ -37,17 +38,20 @@ def drop_broken() -> None:
         close_old_connections()
 
 
+def in_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def patiently(work: Callable[[], T], what: str, is_stopped: Callable[[], bool] = lambda: False) -> T:
     """Do it, and again as long as the database is busy, full or gone. Raises what came once that is to stop."""
     while True:
         try:
             return work()
-        except (OperationalError, InterfaceError) as error:
+        except GONE as error:
             drop_broken()
             if is_stopped():
                 raise
-            told = " ".join(str(error).split())
-            log.warning("%s: the database is busy, full or gone, trying again: %s", what, told)
+            log.warning("%s: the database is busy, full or gone, trying again: %s", what, in_line(error))
             threading.Event().wait(BUSY_PAUSE)
 
 

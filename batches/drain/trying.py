@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from batches import changes, clock
@@ -13,7 +12,7 @@ from batches.drain import tries
 from batches.drain.engines import Engines
 from batches.drain.gate import Call
 from batches.drain.outcomes import Event, Outcome, Start
-from batches.drain.threads import Rounds, patiently, spawn
+from batches.drain.threads import GONE, Rounds, patiently, spawn
 from batches.drain.worker import Job, Reader
 from batches.models import Batch, Card, TryCard, Worker
 from batches.queries import trying
@@ -134,7 +133,7 @@ class Trying:
     def _read_or_tell(self, row: TryCard) -> None:
         try:
             self._read(row)
-        except (OperationalError, InterfaceError):  # before anything was asked: what comes of a call is waited for
+        except GONE:  # before anything was asked: what comes of a call is waited for
             self._patiently(lambda: self._give_back(row))
         except Exception:
             log.exception("Card %s could not be tried.", row.card_id)

@@ -16,7 +16,7 @@ from batches.drain import asked, gate
 from batches.drain.breaker import IN_A_ROW, Failure
 from batches.drain.engines import Engines
 from batches.drain.outcomes import Event, Outcome, Refund, Start
-from batches.drain.threads import drop_broken, patiently
+from batches.drain.threads import drop_broken, in_line, patiently
 from batches.intake import decoders, derive
 from batches.intake.unreachable import Unreachable
 from batches.models import Batch, Card, CardScan
@@ -105,7 +105,7 @@ class Reader:
         except decoders.Stopped:
             outcome.error, outcome.started_at = CallWithheld(), None
         except DatabaseError as error:  # it restarts, or this machine was cut off: no card's fault
-            log.warning("Card %s waits: the database does not answer: %s", job.card.pk, " ".join(str(error).split()))
+            log.warning("Card %s waits: the database does not answer: %s", job.card.pk, in_line(error))
             outcome.error, outcome.started_at = CallWithheld(), None
             drop_broken()
         except Exception as error:
@@ -121,7 +121,7 @@ class Reader:
         try:
             return self._back_off(job, error, begun)
         except DatabaseError as gone:
-            log.warning("Card %s: the database does not answer: %s", job.card.pk, " ".join(str(gone).split()))
+            log.warning("Card %s: the database does not answer: %s", job.card.pk, in_line(gone))
             drop_broken()
         except Exception:
             log.exception("Card %s: what its error means could not be told.", job.card.pk)

@@ -1,7 +1,7 @@
 """The database goes away in mid-step and comes back: no thread, card, try or test stays behind."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from batches.actions import runs, trying
 from batches.actions.engines import ask_test
-from batches.drain import claims, probing, sweeper, tries
+from batches.drain import claims, preparation, probing, sweeper, tries
 from batches.drain import trying as drain
 from batches.drain.engines import Engines
 from batches.drain.presence import Presence
 from batches.drain.probing import Probing
 from batches.drain.worker import Job, Reader
+from batches.intake import derive
 from batches.models import Batch, Card, Spending, TryCard
 from batches.queries import trying as queries
 from batches.queries.means import setup_of
@@ -99,6 +100,15 @@ def test_whatever_goes_wrong_in_it_a_thread_goes_on_and_its_card_is_read(service
     until(lambda: is_read(batch))
     assert "what came of it could not be told" in caplog.text
     assert "1 cards were held and not known here any more; they wait again." in caplog.text
+
+
+def test_a_card_whose_preparation_was_interrupted_is_prepared_soon(services, start_batch, interrupt, monkeypatch):
+    prepared = interrupt(derive, "prepare", 2)
+    monkeypatch.setattr(preparation, "REST", 0.05)
+    batch = start_batch("a.jpg")
+    services()
+    until(lambda: is_read(batch), preparation.AGAIN_AFTER / 2)
+    assert prepared == [3]
 
 
 def test_cards_that_were_claimed_without_an_answer_are_read(services, start_batch, interrupt):
@@ -211,3 +221,50 @@ def test_a_test_of_which_this_process_knows_nothing_is_ended(asked: Engine):
     assert not kept.last(Engine.objects.get()).works
     assert not Probe.objects.exists()
     here.leave()
+
+
+@pytest.fixture
+def storm() -> Iterator[Callable[[], None]]:
+    """Connections of this process break, one or several at a time, until it is over; that of the test does not."""
+    if connection.vendor != "postgresql":
+        pytest.skip("about connections of a PostgreSQL")
+    import psycopg
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (mine,) = cursor.fetchone()
+    params = connection.get_connection_params()
+    params.pop("pool", None)
+    over = threading.Event()
+
+    def break_some() -> None:
+        with psycopg.connect(**params, autocommit=True) as own:
+            while not over.wait(0.25):
+                own.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND pid NOT IN (pg_backend_pid(), %s) AND random() < 0.1",
+                    [mine],
+                )
+
+    thread = threading.Thread(target=break_some)
+    thread.start()
+
+    def end() -> None:
+        over.set()
+        thread.join()
+
+    yield end
+    end()
+
+
+def test_connections_that_break_again_and_again_cost_nothing(services, start_batch, scripted, storm):
+    names = [f"{number}.jpg" for number in range(120)]
+    scripted.script = {name: [errors.RateLimited("429", retry_after=0.05)] for name in names[::15]}
+    batch = start_batch(*names)
+    services(threads=4)
+    until(lambda: Batch.objects.get(pk=batch.pk).completed >= 60, 60)
+    storm()
+    until(lambda: is_read(batch), 60)
+    assert not batch.cards.exclude(status="completed", worker=None).exists()
+    found = Batch.objects.get(pk=batch.pk)
+    assert (found.completed, found.pending, found.processing, found.failed) == (120, 0, 0, 0)
