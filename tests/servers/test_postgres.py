@@ -25,7 +25,6 @@ CHIEF = [
     "tests/batches/intake/test_alone.py",
     "tests/batches/drain/test_duties.py",
     "tests/batches/drain/test_beginning.py",
-    "tests/batches/drain/test_interrupted.py::test_connections_that_break_again_and_again_cost_nothing",
     "tests/batches/drain/test_waiting_for_nobody.py",
     "tests/batches/actions/test_erasing.py::test_a_canary_is_found_nowhere",
     "tests/site/test_audit.py::test_the_database_changes_no_entry",

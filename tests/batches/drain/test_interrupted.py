@@ -1,7 +1,7 @@
 """The database goes away in mid-step and comes back: no thread, card, try or test stays behind."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -221,50 +221,3 @@ def test_a_test_of_which_this_process_knows_nothing_is_ended(asked: Engine):
     assert not kept.last(Engine.objects.get()).works
     assert not Probe.objects.exists()
     here.leave()
-
-
-@pytest.fixture
-def storm() -> Iterator[Callable[[], None]]:
-    """Connections of this process break, one or several at a time, until it is over; that of the test does not."""
-    if connection.vendor != "postgresql":
-        pytest.skip("about connections of a PostgreSQL")
-    import psycopg
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        (mine,) = cursor.fetchone()
-    params = connection.get_connection_params()
-    params.pop("pool", None)
-    over = threading.Event()
-
-    def break_some() -> None:
-        with psycopg.connect(**params, autocommit=True) as own:
-            while not over.wait(0.25):
-                own.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND pid NOT IN (pg_backend_pid(), %s) AND random() < 0.1",
-                    [mine],
-                )
-
-    thread = threading.Thread(target=break_some)
-    thread.start()
-
-    def end() -> None:
-        over.set()
-        thread.join()
-
-    yield end
-    end()
-
-
-def test_connections_that_break_again_and_again_cost_nothing(services, start_batch, scripted, storm):
-    names = [f"{number}.jpg" for number in range(120)]
-    scripted.script = {name: [errors.RateLimited("429", retry_after=0.05)] for name in names[::15]}
-    batch = start_batch(*names)
-    services(threads=4)
-    until(lambda: Batch.objects.get(pk=batch.pk).completed >= 60, 60)
-    storm()
-    until(lambda: is_read(batch), 60)
-    assert not batch.cards.exclude(status="completed", worker=None).exists()
-    found = Batch.objects.get(pk=batch.pk)
-    assert (found.completed, found.pending, found.processing, found.failed) == (120, 0, 0, 0)
