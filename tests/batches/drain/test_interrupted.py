@@ -19,12 +19,12 @@ from batches.drain.probing import Probing
 from batches.drain.worker import Job, Reader
 from batches.intake import derive
 from batches.models import Batch, Card, Spending, TryCard
-from batches.queries import trying as queries
 from batches.queries.means import setup_of
 from ocr import errors
 from ocr import probing as kept
 from ocr.models import Engine, Probe
 from ocr.probe.findings import Check, Finding, Report, State
+from tests.batches.drain.test_trying import tried
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,12 +157,7 @@ def test_a_try_is_kept_once_the_database_answers_and_not_paid_twice(make_batch, 
     settled = interrupt(tries, "settle", 2)
     services()
     trying.ask(batch, user)
-    until(lambda: not queries.of(Batch.objects.get(pk=batch.pk)).going_on)
-    assert (queries.of(Batch.objects.get(pk=batch.pk)).cards[0].state, settled, scripted.calls) == (
-        "read",
-        [3],
-        ["a.jpg"],
-    )
+    assert (tried(batch).cards[0].state, settled, scripted.calls) == ("read", [3], ["a.jpg"])
 
 
 def test_a_try_that_could_not_begin_is_begun_again(make_batch, services, user, scripted, interrupt):
@@ -170,17 +165,16 @@ def test_a_try_that_could_not_begin_is_begun_again(make_batch, services, user, s
     begun = interrupt(drain, "setup_of", 2)
     services()
     trying.ask(batch, user)
-    until(lambda: not queries.of(Batch.objects.get(pk=batch.pk)).going_on)
-    assert (queries.of(Batch.objects.get(pk=batch.pk)).cards[0].state, begun) == ("read", [3])
+    assert (tried(batch).cards[0].state, begun) == ("read", [3])
 
 
 def test_a_try_of_which_this_process_knows_nothing_is_ended(make_batch, services, user, scripted):
     batch = make_batch("a.jpg")
     service = services()
     trying.ask(batch, user)
-    until(lambda: not queries.of(Batch.objects.get(pk=batch.pk)).going_on)
+    tried(batch)
     TryCard.objects.update(worker=service.worker.uid, finished_at=None, result=None)
-    until(lambda: not queries.of(Batch.objects.get(pk=batch.pk)).going_on)
+    tried(batch)
     assert TryCard.objects.get().error == "broken_off"
     assert len(scripted.calls) == 1
 
